@@ -1,0 +1,83 @@
+# `make book` and `make test` are all that a newcomer needs; `make help` lists the rest.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+DATASET ?= digits
+PROFILE ?= quick
+# Left empty, each notebook (or the sweep) uses its own number.
+TRIALS ?=
+# joblib's processes on this machine, or the address of a Dask scheduler.
+SCHEDULER ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+TRIALS_OPTION = $(if $(TRIALS),--trials $(TRIALS))
+
+# One thread a process, since trials, notebooks and tests run side by side. The kernel is the environment's own,
+# whatever kernels the machine has besides.
+export OMP_NUM_THREADS := 1
+export MKL_NUM_THREADS := 1
+export JUPYTER_PREFER_ENV_PATH := 1
+export PYDEVD_DISABLE_FILE_VALIDATION := 1
+unexport JUPYTER_PATH
+
+.PHONY: help env book chapters render test lint types unit notebooks rendered sweep bench lab verify clean
+
+help: ## list the commands
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+env: $(STAMP) ## create .venv with the pinned versions
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP_INSTALL) -e '.[book,test,cluster]'
+	touch $@
+
+book: chapters render ## execute the notebooks and render the book [DATASET= TRIALS= PROFILE=]
+
+chapters: env
+	$(BIN)/python -m labelleak_lib.book --dataset '$(DATASET)' --profile '$(PROFILE)' $(TRIALS_OPTION)
+
+# --all: a page that was rendered with a warning before is rendered, and fails, again.
+render: env
+	$(BIN)/jupyter-book build --all -W -n --keep-going book
+	@echo 'The book: _build/html/index.html'
+
+test: env ## run everything that CI runs
+	@bash .ci/steps lint types unit notebooks book rendered
+
+lint: env ## check style and format
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: env ## check types
+	$(BIN)/mypy
+
+unit: env ## test the library, the packaging and the notebook pairs
+	$(BIN)/pytest -n 2 -m 'not rendered'
+
+notebooks: env ## run every notebook and compare its stored outputs
+	$(BIN)/pytest -p no:cacheprovider -n 2 --dist loadscope --nbval --nbval-current-env notebooks
+
+rendered: env ## check the rendered book
+	$(BIN)/pytest -m rendered
+
+sweep: env ## run the trials of a data set and store their records [DATASET= TRIALS= SCHEDULER=]
+	$(BIN)/python -m labelleak_lib.sweep --dataset '$(DATASET)' $(TRIALS_OPTION) $(if $(SCHEDULER),--scheduler '$(SCHEDULER)')
+
+bench: env ## time the library against its peers
+	$(PIP_INSTALL) -e '.[bench]'
+	$(BIN)/pytest tests/benchmarks
+
+lab: env ## open JupyterLab
+	$(PIP_INSTALL) -e '.[lab]'
+	$(BIN)/jupyter lab
+
+verify: env ## recompute stored records and compare
+	$(BIN)/python -m labelleak_lib.verify
+
+clean: ## remove what was generated, but not the environment
+	rm -rf _build book/chapters book/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

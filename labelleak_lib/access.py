@@ -1,0 +1,131 @@
+"""What the threat model grants an attacker (paper, Table I and section III-C), and nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from labelleak_lib import models
+from labelleak_lib.checks import require, require_int
+from labelleak_lib.models import Classifier
+from labelleak_lib.training import Samples
+
+
+@dataclass(frozen=True, eq=False)
+class WhiteBox:
+    """The target model with all its parameters, and no data."""
+
+    model: Classifier
+
+    @property
+    def classes(self) -> int:
+        """Number of classes of the target model."""
+        return self.model.spec.classes
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape (channels, height, width) of one input image."""
+        return self.model.spec.shape
+
+
+@dataclass(frozen=True, eq=False)
+class WhiteBoxWithSamples(WhiteBox):
+    """The target model with all its parameters, and a few samples of every class.
+
+    Parameters
+    ----------
+    pool : Samples
+        The attacker pool: labelled samples the target was not trained on, of every candidate class.
+    unrelated : Tensor
+        uint8 (m, channels, side, side); images that have nothing to do with the task.
+    known_retained : frozenset of int
+        Classes the attacker knows to be retained.
+    known_forgotten : frozenset of int
+        Classes whose auxiliary heads carry the label "forgotten": the truth under the `paper` protocol (which presupposes
+        the answer), empty under the `attacker` protocol.
+    """
+
+    pool: Samples
+    unrelated: Tensor
+    known_retained: frozenset[int]
+    known_forgotten: frozenset[int] = frozenset()
+
+
+class QueryBudgetError(RuntimeError):
+    """The black box refused a query because its budget was spent."""
+
+
+class BlackBox:
+    """A query function, and nothing else: it counts its queries and can enforce a budget.
+
+    Parameters
+    ----------
+    answer : callable
+        Maps float images (n, channels, height, width) in [0, 1] to probabilities (n, classes).
+    classes : int
+        Number of classes.
+    shape : tuple of int
+        Shape (channels, height, width) of one input image.
+    labels_only : bool
+        Answer with one-hot vectors of the most probable class instead of probabilities.
+    budget : int, optional
+        Largest number of images answered.
+    """
+
+    def __init__(
+        self,
+        answer: Callable[[Tensor], Tensor],
+        classes: int,
+        shape: tuple[int, int, int],
+        *,
+        labels_only: bool = False,
+        budget: int | None = None,
+    ) -> None:
+        require_int("classes", classes, low=2)
+        if budget is not None:
+            require_int("budget", budget, low=1)
+        self._answer = answer
+        self.classes = classes
+        self.shape = shape
+        self.labels_only = labels_only
+        self.budget = budget
+        self.queries = 0
+
+    @classmethod
+    def of(cls, model: Classifier, *, labels_only: bool = False, budget: int | None = None) -> BlackBox:
+        """Return the black box around `model`, as its provider would offer it."""
+        answer = _answering(model)
+        return cls(answer, model.spec.classes, model.spec.shape, labels_only=labels_only, budget=budget)
+
+    def query(self, images: Tensor) -> Tensor:
+        """Return float32 probabilities (n, classes) of float `images` (n, channels, height, width) in [0, 1].
+
+        Raises
+        ------
+        ValueError
+            If the images have another shape or leave [0, 1].
+        QueryBudgetError
+            If answering would exceed the budget; nothing is answered then.
+        """
+        require(tuple(images.shape[1:]) == self.shape, "images", tuple(images.shape), f"of shape (n, *{self.shape})")
+        low, high = (float(images.min()), float(images.max())) if len(images) else (0.0, 0.0)
+        require(low >= 0 and high <= 1, "images", (low, high), "within [0, 1]")
+        if self.budget is not None and self.queries + len(images) > self.budget:
+            raise QueryBudgetError(f"{self.queries + len(images)} queries asked, the budget is {self.budget}")
+        self.queries += len(images)
+        probabilities = self._answer(images)
+        if self.labels_only:
+            return torch.nn.functional.one_hot(probabilities.argmax(1), self.classes).float()
+        return probabilities
+
+
+def _answering(model: Classifier) -> Callable[[Tensor], Tensor]:
+    device = next(model.parameters()).device
+
+    def answer(images: Tensor) -> Tensor:
+        return models.predict_proba(model, images.to(device), batch_size=2048)
+
+    return answer

@@ -1,0 +1,35 @@
+"""Argument checks that answer with one sentence: the parameter, its value, what would be valid."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+
+def require(condition: bool, parameter: str, value: Any, valid: str) -> None:
+    """Raise ValueError naming `parameter`, its `value` and what is `valid`, unless `condition` holds."""
+    if not condition:
+        raise ValueError(f"{parameter} is {value!r}; it must be {valid}")
+
+
+def require_int(parameter: str, value: Any, *, low: int, high: int | None = None) -> None:
+    """Raise ValueError unless `value` is an integer in [`low`, `high`] (no upper bound when `high` is None)."""
+    valid = f"an integer of at least {low}" if high is None else f"an integer from {low} to {high}"
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    require(whole and value >= low and (high is None or value <= high), parameter, value, valid)
+
+
+def require_number(
+    parameter: str, value: Any, *, low: float = -math.inf, high: float = math.inf, above: float = -math.inf
+) -> None:
+    """Raise ValueError unless `value` is a finite number in [`low`, `high`] and greater than `above`."""
+    bounds = [f"at least {low}"] * (low > -math.inf) + [f"above {above}"] * (above > -math.inf)
+    bounds += [f"at most {high}"] * (high < math.inf)
+    valid = "a finite number" + (" " + " and ".join(bounds) if bounds else "")
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    require(number and low <= value <= high and value > above, parameter, value, valid)
+
+
+def require_choice(parameter: str, value: Any, choices: tuple[str, ...]) -> None:
+    """Raise ValueError unless `value` is one of `choices`."""
+    require(value in choices, parameter, value, "one of " + ", ".join(map(repr, choices)))

@@ -1,0 +1,242 @@
+"""Criteria: rules that turn evidence into the set of classes held to be forgotten (paper, sections IV-A1, IV-B1, IV-C4).
+
+Criteria on auxiliary heads label single heads; a class is called forgotten when most of its heads are. Under the `paper`
+protocol every head's label is known and the rule is fitted on the heads it labels (a tree: on four fifths of them, labelling
+the rest). Under the `attacker` protocol the rule is fitted anew for each judged class, without that class's heads.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import entropy
+from sklearn.cluster import KMeans
+from sklearn.metrics import roc_curve
+from sklearn.model_selection import train_test_split
+from sklearn.tree import DecisionTreeClassifier
+
+from labelleak_lib.checks import require, require_number
+from labelleak_lib.evidence import Evidence, Floats, HeadEvidence, Ints
+from labelleak_lib.registry import CRITERIA
+
+Bools = NDArray[np.bool_]
+
+
+class HeadLabels(NamedTuple):
+    """What a criterion says of single heads: degree float (m,) in any scale, called bool (m,), judged bool (m,)."""
+
+    degree: Floats
+    called: Bools
+    judged: Bools
+
+
+class Criterion(ABC):
+    """A rule with one verb, `decide`; `score` orders the classes by how forgotten they look under the rule."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def decide(self, evidence: Evidence) -> frozenset[int]:
+        """Return the classes held to be forgotten."""
+
+    def score(self, evidence: Evidence) -> Floats:
+        """Return float (C,); the higher, the more the class looks forgotten."""
+        return evidence.score
+
+
+class HeadCriterion(Criterion):
+    """A rule on auxiliary heads."""
+
+    @abstractmethod
+    def label_heads(self, evidence: Evidence) -> HeadLabels:
+        """Return what the rule says of every head it judges."""
+
+    def decide(self, evidence: Evidence) -> frozenset[int]:
+        """Return the classes most of whose judged heads are called forgotten."""
+        source, labels = _heads(evidence, self.name).source, self.label_heads(evidence)
+        share = [labels.called[labels.judged & (source == c)] for c in range(evidence.classes)]
+        return frozenset(c for c, called in enumerate(share) if len(called) and called.mean() > 0.5)
+
+
+def _heads(evidence: Evidence, criterion: str) -> HeadEvidence:
+    if evidence.heads is None:
+        raise ValueError(f"evidence is of {evidence.attack!r}; criterion {criterion!r} needs evidence with auxiliary heads")
+    return evidence.heads
+
+
+def _ipv(evidence: Evidence, criterion: str) -> Floats:
+    if evidence.ipv is None:
+        raise ValueError(f"evidence is of {evidence.attack!r}; criterion {criterion!r} needs inverted prediction vectors")
+    return evidence.ipv
+
+
+def leave_class_out(heads: HeadEvidence, classes: int) -> list[tuple[Bools, Bools]]:
+    """Return (fit, judged) masks, one pair a class: labelled heads of other sources, and the class's own heads."""
+    return [((heads.label >= 0) & (heads.source != c), heads.source == c) for c in range(classes)]
+
+
+def youden_threshold(label: Ints, degree: Floats) -> float:
+    """Return the threshold on `degree` (m,) that maximises sensitivity + specificity - 1 (Youden, 1950).
+
+    `label` (m,) is 1 for the side that lies above. The threshold lies midway between the two neighbouring degrees.
+    """
+    false_positive, true_positive, thresholds = roc_curve(label, degree, drop_intermediate=False)
+    best = int(np.argmax(true_positive - false_positive))
+    if best == 0:
+        return float(np.max(degree) + 1)
+    below = degree[degree < thresholds[best]]
+    return float((thresholds[best] + below.max()) / 2) if len(below) else float(thresholds[best])
+
+
+@CRITERIA.register("youden")
+@dataclass(frozen=True)
+class Youden(HeadCriterion):
+    """Call a head forgotten when its value lies below the threshold of Youden's index."""
+
+    def label_heads(self, evidence: Evidence) -> HeadLabels:
+        """Fit the threshold in sample (`paper`) or without the judged class (`attacker`)."""
+        heads = _heads(evidence, self.name)
+        degree, called = -heads.vectors[:, 0], np.zeros(len(heads.source), dtype=bool)
+        everything = np.ones(len(heads.source), dtype=bool)
+        folds = [(everything, everything)]
+        if evidence.protocol == "attacker":
+            folds = leave_class_out(heads, evidence.classes)
+        for fit, judged in folds:
+            called[judged] = degree[judged] >= youden_threshold(heads.label[fit], degree[fit])
+        return HeadLabels(degree, called, heads.source >= 0)
+
+
+@CRITERIA.register("kmeans")
+@dataclass(frozen=True)
+class KMeansSplit(HeadCriterion):
+    """Split the values of all heads by 2-means and call the lower cluster forgotten; needs no labels."""
+
+    def label_heads(self, evidence: Evidence) -> HeadLabels:
+        """Cluster the heads of all classes (heads on unrelated data take no part)."""
+        heads = _heads(evidence, self.name)
+        judged = heads.source >= 0
+        low = lower_cluster(heads.vectors[judged, :1], evidence.seed)
+        called = np.zeros(len(judged), dtype=bool)
+        called[judged] = low
+        return HeadLabels(-heads.vectors[:, 0], called, judged)
+
+
+def lower_cluster(values: Floats, seed: int) -> Bools:
+    """Return which rows of `values` (m, 1) fall into the lower of two k-means clusters (none if all are equal)."""
+    if np.ptp(values) == 0:
+        return np.zeros(len(values), dtype=bool)
+    means = KMeans(2, n_init=10, random_state=seed).fit(values)
+    return means.labels_ == int(np.argmin(means.cluster_centers_[:, 0]))
+
+
+@CRITERIA.register("decision_tree")
+@dataclass(frozen=True)
+class DecisionTree(HeadCriterion):
+    """Separate difference vectors with a decision tree.
+
+    Parameters
+    ----------
+    test_share : float
+        Share of the heads that the tree labels under the `paper` protocol; it learns from the others.
+    """
+
+    test_share: float = 0.2
+
+    def __post_init__(self) -> None:
+        require_number("test_share", self.test_share, above=0, high=0.9)
+
+    def label_heads(self, evidence: Evidence) -> HeadLabels:
+        """Fit the tree on a random split (`paper`) or without the judged class (`attacker`)."""
+        heads = _heads(evidence, self.name)
+        m = len(heads.source)
+        degree, seen = np.zeros(m), np.zeros(m, dtype=bool)
+        folds = leave_class_out(heads, evidence.classes)
+        if evidence.protocol == "paper":
+            fit, judged = np.zeros(m, dtype=bool), np.zeros(m, dtype=bool)
+            fit_index, test_index = train_test_split(
+                np.arange(m), test_size=self.test_share, random_state=evidence.seed, stratify=heads.label
+            )
+            fit[fit_index], judged[test_index] = True, True
+            folds = [(fit, judged)]
+        for fit, judged in folds:
+            tree = DecisionTreeClassifier(random_state=evidence.seed).fit(heads.vectors[fit], heads.label[fit])
+            degree[judged] = tree.predict_proba(heads.vectors[judged])[:, list(tree.classes_).index(1)]
+            seen |= judged
+        return HeadLabels(degree, degree > 0.5, seen)
+
+    def score(self, evidence: Evidence) -> Floats:
+        """Return the mean of the tree's probabilities over each class's judged heads."""
+        source, labels = _heads(evidence, self.name).source, self.label_heads(evidence)
+        members = [labels.degree[labels.judged & (source == c)] for c in range(evidence.classes)]
+        return np.array([values.mean() if len(values) else 0.0 for values in members])
+
+
+@CRITERIA.register("threshold")
+@dataclass(frozen=True)
+class Threshold(Criterion):
+    """Call class c forgotten when m_c = max_j IPV_c[j] lies below mean - alpha * standard deviation (equations 27 to 30).
+
+    Parameters
+    ----------
+    alpha : float
+        How many standard deviations below the mean the threshold lies.
+    """
+
+    alpha: float = 1.0
+
+    def __post_init__(self) -> None:
+        require_number("alpha", self.alpha, low=0)
+
+    def decide(self, evidence: Evidence) -> frozenset[int]:
+        """Return {c: m_c < tau}."""
+        peak = _ipv(evidence, self.name).max(1)
+        tau = peak.mean() - self.alpha * peak.std()
+        return frozenset(np.flatnonzero(peak < tau).tolist())
+
+
+@CRITERIA.register("entropy")
+@dataclass(frozen=True)
+class EntropyCriterion(Criterion):
+    """Split the sorted IPVs by 2-means and call the cluster of higher mean entropy forgotten (equation 31).
+
+    The classes are those the inversions aimed at. The published reading, the argmax of each vector, is `EntropyArgmax`:
+    where the inversion of a forgotten class fails, its IPV peaks at some other class, which is then called forgotten instead.
+    """
+
+    def decide(self, evidence: Evidence) -> frozenset[int]:
+        """Return the aimed-at classes of the cluster of higher entropy (none if all vectors are equal)."""
+        return frozenset(np.flatnonzero(self._uncertain(evidence)).tolist())
+
+    def score(self, evidence: Evidence) -> Floats:
+        """Return the entropy of each IPV in nats."""
+        return entropy(_ipv(evidence, self.name), axis=1)
+
+    def _uncertain(self, evidence: Evidence) -> Bools:
+        ipv = np.sort(_ipv(evidence, self.name), axis=1)
+        if np.ptp(ipv, axis=0).max() == 0:
+            return np.zeros(len(ipv), dtype=bool)
+        cluster = KMeans(2, n_init=10, random_state=evidence.seed).fit_predict(ipv)
+        nats = entropy(ipv, axis=1)
+        higher = int(nats[cluster == 1].mean() > nats[cluster == 0].mean())
+        return cluster == higher
+
+
+@CRITERIA.register("entropy_argmax")
+@dataclass(frozen=True)
+class EntropyArgmax(EntropyCriterion):
+    """As `EntropyCriterion`, but the class is read from the argmax of each vector, as published."""
+
+    def decide(self, evidence: Evidence) -> frozenset[int]:
+        """Return the argmax classes of the vectors in the cluster of higher entropy."""
+        ipv = _ipv(evidence, self.name)
+        return frozenset(ipv[self._uncertain(evidence)].argmax(1).tolist())
+
+
+def criterion_for(attack_criteria: tuple[str, ...], name: str) -> Criterion:
+    """Return criterion `name` with its defaults; ValueError if the attack does not offer it."""
+    require(name in attack_criteria, "criterion", name, "one of " + ", ".join(attack_criteria))
+    return CRITERIA[name]()

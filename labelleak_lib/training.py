@@ -1,0 +1,195 @@
+"""The training loop, evaluation, and checkpoints (safetensors)."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from labelleak_lib import models
+from labelleak_lib.checks import require, require_choice, require_int, require_number
+from labelleak_lib.models import Classifier, ModelSpec
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Hyperparameters of one training run by stochastic gradient descent with Nesterov momentum.
+
+    Parameters
+    ----------
+    epochs, batch_size : int
+        Passes over the data, samples a step.
+    lr : float
+        Learning rate (the peak of the schedule).
+    momentum, weight_decay : float
+        As in `torch.optim.SGD`.
+    schedule : {"one_cycle", "constant"}
+        One-cycle anneals to zero (Smith and Topin, 2019); constant keeps `lr`.
+    clip_norm : float
+        Largest gradient norm a step may use.
+    """
+
+    epochs: int = 8
+    batch_size: int = 128
+    lr: float = 0.05
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    schedule: str = "one_cycle"
+    clip_norm: float = 5.0
+
+    def __post_init__(self) -> None:
+        require_int("epochs", self.epochs, low=1)
+        require_int("batch_size", self.batch_size, low=1)
+        require_number("lr", self.lr, above=0)
+        require_number("momentum", self.momentum, low=0, high=0.999)
+        require_number("weight_decay", self.weight_decay, low=0)
+        require_choice("schedule", self.schedule, ("one_cycle", "constant"))
+        require_number("clip_norm", self.clip_norm, above=0)
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Labelled images: uint8 (n, channels, side, side) and int64 labels (n,)."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def where(self, mask: Tensor) -> Samples:
+        """Return the samples where the boolean `mask` (n,) is true."""
+        return Samples(self.images[mask], self.labels[mask])
+
+
+def split_classes(samples: Samples, forgotten: tuple[int, ...]) -> tuple[Samples, Samples]:
+    """Return (D_r, D_f): the samples of the other classes, and those of the `forgotten` classes."""
+    forget = torch.isin(samples.labels, torch.tensor(forgotten))
+    return samples.where(~forget), samples.where(forget)
+
+
+def join(first: Samples, second: Samples) -> Samples:
+    """Return all samples of `first`, then all of `second`."""
+    return Samples(torch.cat([first.images, second.images]), torch.cat([first.labels, second.labels]))
+
+
+def batches(groups: Tensor, batch_size: int, generator: torch.Generator) -> Iterator[tuple[int, Tensor]]:
+    """Yield one epoch of (group, indices): shuffled, no batch mixing two groups, the batches of all groups shuffled."""
+    listed: list[tuple[int, Tensor]] = []
+    for group in groups.unique().tolist():
+        members = torch.nonzero(groups == group).flatten()
+        members = members[torch.randperm(len(members), generator=generator)]
+        listed += [(group, part) for part in members.split(batch_size) if len(part) > 1 or len(members) == 1]
+    for i in torch.randperm(len(listed), generator=generator).tolist():
+        yield listed[i]
+
+
+def train(
+    model: Classifier,
+    samples: Samples,
+    recipe: Recipe,
+    *,
+    generator: torch.Generator,
+    groups: Tensor | None = None,
+    record_group: int | None = None,
+) -> dict[str, Tensor]:
+    """Train `model` in place with cross-entropy.
+
+    Parameters
+    ----------
+    groups : Tensor, optional
+        int64 (n,); samples of different groups never share a batch.
+    record_group : int, optional
+        Record the parameter updates of the steps taken on batches of this group.
+
+    Returns
+    -------
+    dict of str to Tensor
+        The sum of the recorded updates, by parameter name (zeros when nothing was recorded).
+
+    Raises
+    ------
+    ValueError
+        If there are no samples, or if the parameters became non-finite.
+    """
+    require(len(samples) > 0, "samples", "empty", "at least one labelled image")
+    groups = torch.zeros(len(samples), dtype=torch.long) if groups is None else groups
+    steps = recipe.epochs * sum(1 for _ in batches(groups, recipe.batch_size, torch.Generator()))
+    optimizer = torch.optim.SGD(
+        model.parameters(), lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0,
+        weight_decay=recipe.weight_decay,
+    )  # fmt: skip
+    one_cycle = recipe.schedule == "one_cycle" and steps > 1
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.lr, total_steps=steps, pct_start=0.2) if one_cycle else None
+    device = next(model.parameters()).device
+    recorded = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
+    model.train()
+    for _ in range(recipe.epochs):
+        for group, index in batches(groups, recipe.batch_size, generator):
+            before = {n: p.detach().clone() for n, p in model.named_parameters()} if group == record_group else {}
+            x = models.to_input(samples.images[index].to(device))
+            loss = nn.functional.cross_entropy(model(x), samples.labels[index].to(device))
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
+            optimizer.step()
+            if schedule is not None:
+                schedule.step()
+            for name, parameter in model.named_parameters() if before else ():
+                recorded[name] += parameter.detach() - before[name]
+    model.eval()
+    require_finite(model)
+    return recorded
+
+
+def require_finite(model: Classifier) -> None:
+    """Raise ValueError if a parameter of `model` is NaN or infinite (a diverged training)."""
+    bad = [name for name, p in model.named_parameters() if not torch.isfinite(p).all()]
+    require(not bad, "model parameters", bad[:3], "finite; training diverged, lower the learning rate")
+
+
+def accuracy(model: Classifier, samples: Samples) -> float:
+    """Return the share of `samples` that `model` classifies rightly, in [0, 1] (NaN for no samples)."""
+    if len(samples) == 0:
+        return float("nan")
+    predicted = models.predict_proba(model, samples.images).argmax(1).cpu()
+    return float((predicted == samples.labels).double().mean())
+
+
+def save_checkpoint(model: Classifier, path: Path) -> None:
+    """Write `model` to `path` as safetensors, atomically, with its specification in the header."""
+    from safetensors.torch import save_file
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    state = {name: value.contiguous() for name, value in model.state_dict().items()}
+    save_file(state, draft, metadata={"spec": json.dumps(asdict(model.spec))})
+    os.replace(draft, path)
+
+
+def load_checkpoint(path: Path) -> Classifier:
+    """Read a classifier that `save_checkpoint` wrote.
+
+    Raises
+    ------
+    ValueError
+        If the file is not safetensors of such a classifier, or holds non-finite weights; the sentence names the path.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    require(path.is_file(), "checkpoint", str(path), "an existing safetensors file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            spec = ModelSpec(**json.loads((file.metadata() or {})["spec"]))
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        model = models.build(spec, seed=0)
+        model.load_state_dict(state)
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
+        raise ValueError(f"checkpoint is {str(path)!r}; it must be safetensors written by save_checkpoint: {error}") from error
+    require_finite(model)
+    return model.eval()

@@ -1,0 +1,66 @@
+"""Unlearning methods, one file each; every file's class is found by its code (RT, FT, RL, AU, NG).
+
+A method is a frozen dataclass with one verb, `unlearn(original, retain, forget, *, generator)`, that returns a new model and
+leaves `original` unchanged. A method that has to watch the original training (as amnesiac unlearning does) also has
+`train_original(spec, retain, forget, recipe, *, seed, generator, device)`; its result is then the original model M_o of that method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
+
+import torch
+
+from labelleak_lib.models import Classifier, ModelSpec
+from labelleak_lib.registry import METHODS
+from labelleak_lib.training import Recipe, Samples
+
+
+@runtime_checkable
+class UnlearningMethod(Protocol):
+    """What an unlearning method offers."""
+
+    def unlearn(
+        self, original: Classifier, retain: Samples, forget: Samples, *, generator: torch.Generator
+    ) -> Classifier:
+        """Return a model that should behave as if `forget` had never been seen; `original` stays as it is."""
+        ...
+
+
+@runtime_checkable
+class RecordsTraining(Protocol):
+    """A method that has to watch the training of the original model."""
+
+    def train_original(
+        self,
+        spec: ModelSpec,
+        retain: Samples,
+        forget: Samples,
+        recipe: Recipe,
+        *,
+        seed: int,
+        generator: torch.Generator,
+        device: torch.device,
+    ) -> Classifier:
+        """Return the original model, trained on both sets under this method's observation."""
+        ...
+
+
+PlainMethod = Callable[..., Classifier]
+
+
+def apply_method(
+    method: UnlearningMethod | PlainMethod,
+    original: Classifier,
+    retain: Samples,
+    forget: Samples,
+    *,
+    generator: torch.Generator,
+) -> Classifier:
+    """Unlearn by a method or by a plain function `f(original, retain, forget, generator=...)`."""
+    verb = method.unlearn if isinstance(method, UnlearningMethod) else method
+    return verb(original, retain, forget, generator=generator).eval()
+
+
+__all__ = ["METHODS", "PlainMethod", "RecordsTraining", "UnlearningMethod", "apply_method"]

@@ -1,0 +1,98 @@
+"""AU: subtract the parameter updates that the forget set caused during training, then repair briefly."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from labelleak_lib import models
+from labelleak_lib.checks import require
+from labelleak_lib.models import Classifier, ModelSpec
+from labelleak_lib.registry import METHODS
+from labelleak_lib.training import Recipe, Samples, join, train
+
+
+class RecordedClassifier(Classifier):
+    """A classifier that carries the sum of the updates its forget set caused while it was trained.
+
+    `updates` maps parameter names to tensors of the parameters' shapes; it is not part of the state dict.
+    """
+
+    updates: dict[str, Tensor]
+
+
+def subtract_updates(model: Classifier, updates: dict[str, Tensor]) -> None:
+    """Subtract recorded updates from the parameters of `model`, in place."""
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter -= updates[name].to(parameter.device)
+
+
+@METHODS.register("AU")
+@dataclass(frozen=True)
+class Amnesiac:
+    """Amnesiac unlearning (Graves, Nagisetty and Ganesh, 2021) at class level.
+
+    With shuffled batches nearly every batch holds a forgotten sample, so that subtracting all of them would undo the
+    training. The forget samples therefore get batches of their own, and only those batches' updates are recorded.
+    Updates of parameters alone are recorded: subtracting those of batch-norm's running variances could make them negative,
+    and the repair estimates them anew.
+
+    Parameters
+    ----------
+    epochs, batch_size : int
+        Repair: passes over the retained data, samples a step.
+    lr : float
+        Repair: peak learning rate of the one-cycle schedule.
+    """
+
+    epochs: int = 1
+    lr: float = 0.05
+    batch_size: int = 128
+
+    def __post_init__(self) -> None:
+        self.recipe()
+
+    def recipe(self) -> Recipe:
+        """Return the training run of the repair."""
+        return Recipe(epochs=self.epochs, lr=self.lr, batch_size=self.batch_size)
+
+    def train_original(
+        self,
+        spec: ModelSpec,
+        retain: Samples,
+        forget: Samples,
+        recipe: Recipe,
+        *,
+        seed: int,
+        generator: torch.Generator,
+        device: torch.device,
+    ) -> RecordedClassifier:
+        """Train M_o by `recipe` with the forget samples in batches of their own, recording those batches' updates."""
+        plain = models.build(spec, seed=seed)
+        model = RecordedClassifier(spec, plain.features, plain.head).to(device)
+        groups = torch.cat([torch.zeros(len(retain)), torch.ones(len(forget))]).long()
+        model.updates = train(
+            model, join(retain, forget), recipe, generator=generator, groups=groups, record_group=1
+        )
+        return model
+
+    def unlearn(
+        self, original: Classifier, retain: Samples, forget: Samples, *, generator: torch.Generator
+    ) -> Classifier:
+        """Return a copy of `original` without its recorded updates, repaired on `retain`; `forget` is not read.
+
+        Raises
+        ------
+        ValueError
+            If `original` was not trained by `train_original`.
+        """
+        recorded = isinstance(original, RecordedClassifier)
+        require(recorded, "original", type(original).__name__, "a model trained by Amnesiac.train_original")
+        model = Classifier(original.spec, copy.deepcopy(original.features), copy.deepcopy(original.head))
+        subtract_updates(model, original.updates)  # type: ignore[attr-defined]
+        train(model, retain, self.recipe(), generator=generator)
+        return model

@@ -1,0 +1,45 @@
+"""FT: go on training on the retained data alone, and let catastrophic forgetting do the rest."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import torch
+
+from labelleak_lib.models import Classifier
+from labelleak_lib.registry import METHODS
+from labelleak_lib.training import Recipe, Samples, train
+
+
+@METHODS.register("FT")
+@dataclass(frozen=True)
+class FineTune:
+    """Fine-tune the original model on D_r at a high learning rate (paper, section V-C).
+
+    Parameters
+    ----------
+    epochs, batch_size : int
+        Passes over the retained data, samples a step.
+    lr : float
+        Peak learning rate of the one-cycle schedule.
+    """
+
+    epochs: int = 3
+    lr: float = 0.1
+    batch_size: int = 128
+
+    def __post_init__(self) -> None:
+        self.recipe()
+
+    def recipe(self) -> Recipe:
+        """Return the training run that this method makes."""
+        return Recipe(epochs=self.epochs, lr=self.lr, batch_size=self.batch_size)
+
+    def unlearn(
+        self, original: Classifier, retain: Samples, forget: Samples, *, generator: torch.Generator
+    ) -> Classifier:
+        """Return a fine-tuned copy of `original`; `forget` is not read."""
+        model = copy.deepcopy(original)
+        train(model, retain, self.recipe(), generator=generator)
+        return model

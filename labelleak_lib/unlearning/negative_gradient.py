@@ -1,0 +1,103 @@
+"""NG: climb the loss on the forget set, within bounds."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from labelleak_lib import models
+from labelleak_lib.checks import require, require_int, require_number
+from labelleak_lib.models import Classifier
+from labelleak_lib.registry import METHODS
+from labelleak_lib.training import Samples, accuracy
+
+
+@METHODS.register("NG")
+@dataclass(frozen=True)
+class NegativeGradient:
+    """Bounded gradient ascent on D_f (paper, section V-C; Liu et al., 2022).
+
+    Unbounded ascent destroys the model, since the cross-entropy on D_f has no maximum. Here the gradient's norm is clipped,
+    the accuracies on fixed subsets of D_f and D_r are watched every few steps, the ascent stops once the model no longer
+    knows D_f, and a step that would cost D_r more than `margin` is taken back and tried again at half the rate.
+
+    Parameters
+    ----------
+    lr : float
+        Step length: parameters move by at most `lr * clip_norm` a step.
+    clip_norm : float
+        Largest gradient norm.
+    batch_size : int
+        Forget samples a step.
+    max_steps : int
+        Largest number of ascent steps.
+    check_every : int
+        Steps between two looks at the accuracies.
+    target : float
+        Accuracy on D_f, in [0, 1], at which the ascent stops.
+    margin : float
+        Loss of accuracy on D_r, in [0, 1], beyond which steps are taken back.
+    monitor : int
+        Samples of each set that the looks use.
+    """
+
+    lr: float = 0.01
+    clip_norm: float = 1.0
+    batch_size: int = 128
+    max_steps: int = 400
+    check_every: int = 2
+    target: float = 0.01
+    margin: float = 0.02
+    monitor: int = 1000
+
+    def __post_init__(self) -> None:
+        require_number("lr", self.lr, above=0)
+        require_number("clip_norm", self.clip_norm, above=0)
+        for name in ("batch_size", "max_steps", "check_every", "monitor"):
+            require_int(name, getattr(self, name), low=1)
+        require_number("target", self.target, low=0, high=1)
+        require_number("margin", self.margin, low=0, high=1)
+
+    def unlearn(
+        self, original: Classifier, retain: Samples, forget: Samples, *, generator: torch.Generator
+    ) -> Classifier:
+        """Return a copy of `original` after bounded ascent on `forget`; `retain` is only used to watch."""
+        require(len(forget) > 0, "forget", "empty", "at least one labelled image")
+        # eval mode: batch statistics of forgotten images alone would overwrite batch-norm's running averages
+        model = copy.deepcopy(original).eval()
+        watched_f, watched_r = (_subset(s, self.monitor, generator) for s in (forget, retain))
+        floor = accuracy(model, watched_r) - self.margin
+        safe, lr = copy.deepcopy(model.state_dict()), self.lr
+        for step in range(1, self.max_steps + 1):
+            index = torch.randint(len(forget), (min(self.batch_size, len(forget)),), generator=generator)
+            self._ascend(model, forget.images[index], forget.labels[index], lr)
+            if step % self.check_every:
+                continue
+            if accuracy(model, watched_r) < floor:
+                model.load_state_dict(safe)
+                lr /= 2
+            elif accuracy(model, watched_f) <= self.target:
+                break
+            else:
+                safe = copy.deepcopy(model.state_dict())
+        else:
+            model.load_state_dict(safe)
+        return model
+
+    def _ascend(self, model: Classifier, images: Tensor, labels: Tensor, lr: float) -> None:
+        device = next(model.parameters()).device
+        model.zero_grad(set_to_none=True)
+        nn.functional.cross_entropy(model(models.to_input(images.to(device))), labels.to(device)).backward()
+        nn.utils.clip_grad_norm_(model.parameters(), self.clip_norm)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter += lr * parameter.grad
+        model.zero_grad(set_to_none=True)
+
+
+def _subset(samples: Samples, n: int, generator: torch.Generator) -> Samples:
+    index = torch.randperm(len(samples), generator=generator)[:n]
+    return Samples(samples.images[index], samples.labels[index])

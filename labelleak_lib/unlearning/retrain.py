@@ -1,0 +1,36 @@
+"""RT: train anew on the retained data alone (exact unlearning, the reference)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+
+from labelleak_lib import models
+from labelleak_lib.models import Classifier
+from labelleak_lib.registry import METHODS
+from labelleak_lib.training import Recipe, Samples, train
+
+
+@METHODS.register("RT")
+@dataclass(frozen=True)
+class Retrain:
+    """Retrain from a fresh initialisation on D_r (paper, section V-C).
+
+    Parameters
+    ----------
+    recipe : Recipe
+        How to train; use the one that trained the original model.
+    """
+
+    recipe: Recipe = field(default_factory=Recipe)
+
+    def unlearn(
+        self, original: Classifier, retain: Samples, forget: Samples, *, generator: torch.Generator
+    ) -> Classifier:
+        """Return a model of `original`'s architecture, freshly drawn and trained on `retain`; `forget` is not read."""
+        seed = int(torch.randint(2**31, (1,), generator=generator))
+        device = next(original.parameters()).device
+        model = models.build(original.spec, seed=seed).to(device)
+        train(model, retain, self.recipe, generator=generator)
+        return model

@@ -1,0 +1,165 @@
+"""The book's table of contents, the notebook pairs, and what stops an executed chapter from being rendered."""
+
+import re
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+import yaml
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from labelleak_lib import book
+
+ROOT = Path(__file__).parents[1]
+CHAPTERS = [
+    "00_overview",
+    "01_theory",
+    "02_unlearning",
+    "03_parameter_attacks",
+    "04_whitebox_inversion",
+    "05_blackbox_inversion",
+    "06_statistical_comparison",
+    "07_class_count_sweep",
+    "08_controls",
+    "09_audit",
+]
+PARAMETERS = {"dataset", "trials", "seed", "device", "profile", "records", "data_dir"}
+TOC = yaml.safe_load((ROOT / "book/_toc.yml").read_text())
+LISTED = [chapter["file"] for part in TOC["parts"] for chapter in part["chapters"]]
+
+
+def test_the_ten_chapters_are_listed_in_order() -> None:
+    assert [Path(file).name for file in LISTED if file.startswith("chapters/")] == CHAPTERS
+
+
+def test_every_listed_page_has_a_source() -> None:
+    pages = [TOC["root"], *(file for file in LISTED if not file.startswith("chapters/"))]
+    assert [page for page in pages if not (ROOT / f"book/{page}.md").is_file()] == []
+    assert [path.stem for path in book.sources(ROOT / "notebooks")] == CHAPTERS
+
+
+def test_every_citation_has_an_entry() -> None:
+    entries = set(re.findall(r"^@\w+\{([^,]+),", (ROOT / "book/references.bib").read_text(), re.MULTILINE))
+    sources = [*(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").glob("*.py")]
+    cited = re.findall(r"\{cite(?::\w+)?\}`([^`]+)`", "\n".join(path.read_text() for path in sources))
+    assert {key.strip() for keys in cited for key in keys.split(",")} - entries == set()
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_notebook_and_its_pair_hold_the_same_cells(name: str) -> None:
+    notebook = jupytext.read(ROOT / f"notebooks/{name}.ipynb")
+    pair = jupytext.read(ROOT / f"notebooks/{name}.py")
+
+    def cells(read: nbformat.NotebookNode) -> list[tuple[str, str, list[str]]]:
+        return [(cell.cell_type, cell.source.rstrip(), cell.metadata.get("tags", [])) for cell in read.cells]
+
+    assert cells(notebook) == cells(pair)
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_notebook_takes_the_parameters_of_the_contract(name: str) -> None:
+    notebook = nbformat.read(ROOT / f"notebooks/{name}.ipynb", as_version=4)
+    [cell] = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    defaults: dict[str, object] = {}
+    exec(cell.source, defaults)
+    assert defaults.keys() >= PARAMETERS
+    assert (defaults["dataset"], defaults["profile"]) == ("digits", "quick")
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_notebook_stores_its_outputs_and_no_progress_bar(name: str) -> None:
+    notebook = nbformat.read(ROOT / f"notebooks/{name}.ipynb", as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert any(book.has_output(cell) for cell in code)
+    assert [out.text for cell in code for out in cell.outputs if out.get("name") == "stderr"] == []
+
+
+# What follows tests the execution itself, on notebooks made here.
+
+PRINTED = new_output("stream", name="stdout", text="a\n")
+PROGRESS = new_output("stream", name="stderr", text="50%")
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("print('a')", True),
+        ("x = 1\nplt.show()", True),
+        ("from IPython.display import display\ndisplay(x)", True),
+        ("def f():\n    print('a')", False),
+        ("if x:\n    print('a')", False),
+        ("x = 1", False),
+        ("# print('a')", False),
+        ("%matplotlib inline\nprint('a')", False),
+    ],
+)
+def test_only_code_that_always_prints_calls_for_an_output(source: str, expected: bool) -> None:
+    assert book.calls_for_output(source) is expected
+
+
+def test_a_cell_that_lost_its_output_is_found() -> None:
+    stored = new_notebook(
+        cells=[
+            new_markdown_cell("# Title"),
+            new_code_cell("x = 1"),
+            new_code_cell("x", outputs=[PRINTED]),
+            new_code_cell("print(x)"),
+            new_code_cell("print(2)", outputs=[PRINTED]),
+        ]
+    )
+    executed = new_notebook(
+        cells=[
+            new_markdown_cell("# Title"),
+            new_code_cell("x = 2", metadata={"tags": ["injected-parameters"]}),
+            new_code_cell("x = 1"),
+            new_code_cell("x"),
+            new_code_cell("print(x)", outputs=[PROGRESS]),
+            new_code_cell("print(2)", outputs=[PRINTED]),
+        ]
+    )
+    assert book.silent_cells(stored, executed) == [2, 3]
+
+
+def test_other_cells_than_the_stored_ones_are_refused() -> None:
+    with pytest.raises(ValueError, match="does not hold the cells of the stored one"):
+        book.silent_cells(new_notebook(cells=[new_code_cell("x")]), new_notebook(cells=[new_code_cell("y")]))
+
+
+def write(path: Path, *code: str) -> Path:
+    cells = [new_code_cell("trials = 1", metadata={"tags": ["parameters"]}), *map(new_code_cell, code)]
+    kernel = {"name": "python3", "language": "python", "display_name": "Python 3"}
+    nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
+    return path
+
+
+def test_notebooks_are_executed_with_the_parameters_and_failures_are_named(tmp_path: Path) -> None:
+    good = write(tmp_path / "00_good.ipynb", "print('trials', trials)")
+    bad = write(tmp_path / "01_bad.ipynb", "x = 1", "raise RuntimeError('no data here')")
+    silent = write(tmp_path / "02_silent.ipynb", "print = {'lost': None}.get", "print('lost')")
+    target = tmp_path / "chapters"
+    target.mkdir()
+    (target / "99_old.ipynb").write_text("a chapter of an earlier run")
+
+    failures = book.execute_all([good, bad, silent], target, {"trials": 3}, processes=2)
+
+    assert failures.keys() == {"01_bad", "02_silent"}
+    assert "cell 3 failed: RuntimeError: no data here" in failures["01_bad"]
+    executed = nbformat.read(target / "00_good.ipynb", as_version=4)
+    assert executed.cells[-1].outputs[0].text == "trials 3\n"
+    assert not (target / "99_old.ipynb").exists()
+
+
+def test_a_folder_without_notebooks_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="holds no notebook named"):
+        book.sources(tmp_path)
+
+
+@pytest.mark.parametrize("trials", ["0", "-1", "1.5", "many"])
+def test_bad_trials_stop_the_command_before_it_starts(
+    trials: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        book.main(["--trials", trials])
+    assert stop.value.code == 2
+    assert f"{trials!r} is not a whole number of at least 1" in capsys.readouterr().err
