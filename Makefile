@@ -32,9 +32,10 @@ help: ## list the commands
 env: $(STAMP) ## create .venv with the pinned versions
 
 $(STAMP): pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo 'Installing the pinned versions into $(VENV): a few minutes, and a few gigabytes for torch.'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP_INSTALL) -e '.[book,test,cluster]'
-	touch $@
+	@touch $@
 
 book: chapters render ## execute the notebooks and render the book [DATASET= TRIALS= PROFILE=]
 
@@ -63,7 +64,7 @@ notebooks: env ## run every notebook and compare its stored outputs
 	$(BIN)/pytest -p no:cacheprovider -n 2 --dist loadscope --nbval --nbval-current-env notebooks
 
 rendered: env ## check the rendered book
-	$(BIN)/pytest -m rendered
+	$(BIN)/pytest tests/test_rendered_book.py
 
 sweep: env ## run the trials of a data set and store their records [DATASET= TRIALS= SCHEDULER=]
 	$(BIN)/python -m labelleak_lib.sweep --dataset '$(DATASET)' $(TRIALS_OPTION) $(if $(SCHEDULER),--scheduler '$(SCHEDULER)')

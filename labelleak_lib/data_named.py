@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import lzma
-import re
 import struct
-import tarfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,15 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from labelleak_lib import data_files
-from labelleak_lib.data_files import DataError, Source, cache_dir, download, gunzip, load_arrays, replacing
+from labelleak_lib.data_files import (
+    DataError,
+    Source,
+    cache_dir,
+    download,
+    fingerprint,
+    gunzip,
+    load_arrays,
+)
+from labelleak_lib.data_jpeg import CIFAR10_CLASSES, read_cifar10_jpeg
 
 DIGITS = tuple("0123456789")
 IDX_FILES = tuple(
     f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")
 )
-CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-CIFAR10_MEMBER = re.compile(rf"(?:\./)?(train|test)/({'|'.join(CIFAR10_CLASSES)})/[^/]+\.jpg")
 
 
 def read_digits(root: Path) -> Source:
@@ -79,7 +81,7 @@ def _find_idx(root: Path, kind: str) -> Path | None:
         raise DataError(
             f"{missing[0]} is missing; put the official file there, or remove {raw} to download all four"
         )
-    unpacked = cache_dir() / "data" / f"unpacked-{data_files.fingerprint(packed)}"
+    unpacked = cache_dir() / "data" / f"unpacked-{fingerprint(packed)}"
     for name, path in zip(IDX_FILES, packed, strict=True):
         if not (target := unpacked / kind / "raw" / name).is_file():
             gunzip(path, target)
@@ -156,7 +158,7 @@ def read_cifar10(root: Path) -> Source:
     place = root
     if not (root / folder).is_dir():
         if archive.is_file():
-            return _read_cifar10_jpeg(archive)
+            return read_cifar10_jpeg(archive)
         place = cache_dir() / "data"
         if not (place / folder).is_dir():
             place = download("cifar10", folder, partial(CIFAR10, download=True), looked_in=root)
@@ -168,58 +170,6 @@ def read_cifar10(root: Path) -> Source:
         for part in (train, test)
     )
     return Source("official files", CIFAR10_CLASSES, images, labels, 0.1, test=held_out)
-
-
-def _read_cifar10_jpeg(archive: Path) -> Source:
-    cached = cache_dir() / f"cifar10-jpeg-{data_files.fingerprint([archive])}.npz"
-    if not cached.is_file():
-        train, test = _decode_cifar10(archive)
-        with replacing(cached) as file:
-            np.savez(
-                file, train_images=train[0], train_labels=train[1], test_images=test[0], test_labels=test[1]
-            )
-    images, labels, test_images, test_labels = load_arrays(
-        cached, ("train_images", "train_labels", "test_images", "test_labels")
-    )
-    return Source("JPEG copy", CIFAR10_CLASSES, images, labels, 0.1, test=(test_images, test_labels))
-
-
-def _decode_cifar10(archive: Path) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Stream the archive, decoding its images in memory; no member is ever extracted to disk."""
-    # tarfile takes a stream cut between two members for a whole one; lzma's own reader, read to its end, does not.
-    from PIL import Image
-
-    found: dict[str, list[tuple[str, int, np.ndarray]]] = {"train": [], "test": []}
-    total = 0
-    try:
-        with lzma.open(archive) as stream, tarfile.open(fileobj=stream, mode="r|") as members:
-            for member in members:
-                total += member.size
-                if total > data_files.MAX_BYTES:
-                    raise DataError(
-                        f"{archive} unpacks to more than {data_files.MAX_BYTES} bytes; restore the original"
-                    )
-                match = CIFAR10_MEMBER.fullmatch(member.name)
-                if match is None or not member.isreg() or (content := members.extractfile(member)) is None:
-                    continue
-                with Image.open(io.BytesIO(content.read()), formats=["JPEG"]) as image:
-                    if image.size != (32, 32):
-                        raise DataError(
-                            f"{archive}: {member.name} is {image.size}, not 32x32; restore the original"
-                        )
-                    pixels = np.asarray(image.convert("RGB")).transpose(2, 0, 1)
-                found[match[1]].append((member.name, CIFAR10_CLASSES.index(match[2]), pixels))
-    except (tarfile.TarError, lzma.LZMAError, EOFError, OSError, Image.DecompressionBombError) as error:
-        raise DataError(f"{archive} is truncated or damaged ({error}); restore the original file") from error
-    parts = []
-    for part, samples in found.items():
-        if {label for _, label, _ in samples} != set(range(10)):
-            raise DataError(f"{archive} lacks whole classes under {part}/; restore the original file")
-        samples.sort(key=lambda sample: sample[0])
-        parts.append(
-            (np.stack([pixels for *_, pixels in samples]), np.array([label for _, label, _ in samples]))
-        )
-    return parts
 
 
 READERS: dict[str, Callable[[Path], Source]] = {

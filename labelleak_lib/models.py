@@ -15,7 +15,8 @@ class Standardise(nn.Module):
     """Map pixel values in [0, 1] to about zero mean and unit scale, by constants that hold for every data set."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return (x - 0.5) * 4.0
+        # channels-last strides make the convolutions of small images up to twice as fast on a CPU
+        return ((x - 0.5) * 4.0).contiguous(memory_format=torch.channels_last)
 
 
 @dataclass(frozen=True)
@@ -69,16 +70,17 @@ class Classifier(nn.Module):
 def _small(channels: int) -> tuple[nn.Module, int]:
     layers = [
         *(Standardise(), nn.Conv2d(channels, 16, 3, padding=1), nn.ReLU()),
-        *(nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(16, 32, 3, padding=1), nn.MaxPool2d(2), nn.ReLU()),
         *(nn.Flatten(), nn.Linear(32 * 4 * 4, 64), nn.ReLU()),
     ]
     return nn.Sequential(*layers), 64
 
 
 def _lenet(channels: int) -> tuple[nn.Module, int]:
+    # maximum and ReLU commute exactly, and ReLU after pooling has a quarter of the work
     layers = [
-        *(Standardise(), nn.Conv2d(channels, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2)),
+        *(Standardise(), nn.Conv2d(channels, 6, 5, padding=2), nn.MaxPool2d(2), nn.ReLU()),
+        *(nn.Conv2d(6, 16, 5), nn.MaxPool2d(2), nn.ReLU()),
         *(nn.Flatten(), nn.Linear(16 * 5 * 5, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU()),
     ]
     return nn.Sequential(*layers), 84
@@ -123,7 +125,8 @@ def build(spec: ModelSpec, *, seed: int) -> Classifier:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         features, width = ARCHITECTURES[spec.architecture].build(spec.channels)
-        return Classifier(spec, features, nn.Linear(width, spec.classes))
+        model = Classifier(spec, features, nn.Linear(width, spec.classes))
+    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def resolve_device(device: str) -> torch.device:

@@ -80,10 +80,10 @@ _TRAINING: dict[str, tuple[Recipe, dict[str, Any]]] = {
         },
     ),
     "lenet": (
-        Recipe(epochs=8, batch_size=128, lr=0.1),
+        Recipe(epochs=5, batch_size=128, lr=0.1),
         {
-            "FT": FineTune(epochs=4, lr=0.2, batch_size=128),
-            "RL": RandomLabel(epochs=2, lr=0.1, batch_size=128),
+            "FT": FineTune(epochs=2, lr=0.2, batch_size=128),
+            "RL": RandomLabel(epochs=1, lr=0.1, batch_size=128),
             "AU": Amnesiac(epochs=2, lr=0.1, batch_size=128),
             "NG": NegativeGradient(lr=0.02, batch_size=256),
         },

@@ -1,4 +1,4 @@
-"""The book's table of contents, the notebook pairs, and what stops an executed chapter from being rendered."""
+"""The book's table of contents, the notebook pairs, and what keeps a failed chapter from being rendered."""
 
 import re
 from pathlib import Path

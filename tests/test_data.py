@@ -56,7 +56,7 @@ def test_parts_are_disjoint_cover_everything_and_keep_each_class_share(sizes, sh
 def test_a_share_is_met_over_all_samples_to_the_nearest_integer(size, classes, share):
     labels = np.repeat(np.arange(classes), size)
     _, pool = split_indices(labels, (share,), 0)
-    assert len(pool) == round(share * size * classes)
+    assert abs(len(pool) - share * size * classes) <= 0.5 + 1e-9
 
 
 def test_the_seed_decides_the_division():

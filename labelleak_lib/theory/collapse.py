@@ -1,6 +1,7 @@
 """Where the two screening criteria of IV-C4 must fail, whatever the model leaks."""
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binom
 
@@ -111,3 +112,35 @@ def two_means_split(values: ArrayLike) -> int:
     total = np.cumsum(ordered)
     difference = (total[-1] - total[:-1]) / (count - low) - total[:-1] / low
     return int(low[np.argmax(low * (count - low) * difference**2)])
+
+
+def criterion_sweep(
+    classes: int,
+    alphas: tuple[float, ...],
+    miss: float,
+    leak: float,
+    draws: int,
+    generator: np.random.Generator,
+) -> pd.DataFrame:
+    """Simulate both criteria for k = 1 to C - 1 forgotten classes, with inversions that fail at random.
+
+    A successful inversion has the maximum 0.99, a failed one 0.3: any two values give the same decisions.
+
+    Returns
+    -------
+    DataFrame with columns k, criterion, predicted (closed form), measured: share of forgotten classes found
+    """
+    rows = []
+    for k in range(1, classes):
+        chance = np.where(np.arange(classes) < k, leak, 1 - miss)
+        maxima = np.where(generator.random((draws, classes)) < chance, 0.99, 0.3)
+        for alpha in alphas:
+            recall = expected_detection(classes, k, alpha, miss, leak)[0]
+            found = below_threshold(maxima, alpha)[:, :k].mean()
+            rows.append((k, f"threshold, alpha = {alpha}", recall, float(found)))
+        # Two-means on two values cuts between them; on one value any cut is arbitrary and counts as none.
+        both = maxima.min(axis=1) < maxima.max(axis=1)
+        mixed = 1 - leak - (1 - leak) ** k * miss ** (classes - k)
+        found = ((maxima[:, :k] < 0.5) & both[:, None]).mean()
+        rows.append((k, "entropy (two-means)", mixed, float(found)))
+    return pd.DataFrame(rows, columns=["k", "criterion", "predicted", "measured"])

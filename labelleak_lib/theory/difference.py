@@ -1,6 +1,7 @@
 """The difference attack (IV-B1): norms of w_u - w', and why a tree separates any two groups of classes."""
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import train_test_split
@@ -44,3 +45,10 @@ def tree_accuracy(target: ArrayLike, heads: ArrayLike, called_forgotten: ArrayLi
     )
     tree = DecisionTreeClassifier(random_state=seed).fit(fit_x, fit_y)
     return float(balanced_accuracy_score(test_y, tree.predict(test_x)))
+
+
+def norm_frame(target: ArrayLike, heads: ArrayLike) -> pd.DataFrame:
+    """Return columns sum (|w_u|^2 + |w_i|^2) and distance (|w_u - w_i|^2), one row for each head."""
+    own = np.square(np.asarray(heads, dtype=np.float64)).sum((1, 2))
+    total = np.square(np.asarray(target, dtype=np.float64)).sum() + own
+    return pd.DataFrame({"sum": total, "distance": squared_distances(target, heads)})

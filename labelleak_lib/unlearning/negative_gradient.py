@@ -20,9 +20,10 @@ from labelleak_lib.training import Samples, accuracy
 class NegativeGradient:
     """Bounded gradient ascent on D_f (paper, section V-C; Liu et al., 2022).
 
-    Unbounded ascent destroys the model, since the cross-entropy on D_f has no maximum. Here the gradient's norm is clipped,
-    the accuracies on fixed subsets of D_f and D_r are watched every few steps, the ascent stops once the model no longer
-    knows D_f, and a step that would cost D_r more than `margin` is taken back and tried again at half the rate.
+    Unbounded ascent destroys the model, since the cross-entropy on D_f has no maximum. Here, as in its source, a penalty on
+    retained samples holds the model in place while it climbs; besides, the gradient's norm is clipped, the accuracies on
+    fixed subsets of D_f and D_r are watched every few steps, the ascent stops once the model no longer knows D_f, and steps
+    that cost D_r more than `margin` are taken back and tried again at half the rate.
 
     Parameters
     ----------
@@ -31,7 +32,10 @@ class NegativeGradient:
     clip_norm : float
         Largest gradient norm.
     batch_size : int
-        Forget samples a step.
+        Forget samples a step (and retained samples, where `keep` is positive).
+    keep : float
+        Weight of the cross-entropy on retained samples, which is descended; 0 is the bare ascent, which collapses the
+        retained accuracy when several similar classes are forgotten.
     max_steps : int
         Largest number of ascent steps.
     check_every : int
@@ -47,6 +51,7 @@ class NegativeGradient:
     lr: float = 0.01
     clip_norm: float = 1.0
     batch_size: int = 128
+    keep: float = 1.0
     max_steps: int = 400
     check_every: int = 2
     target: float = 0.01
@@ -56,6 +61,7 @@ class NegativeGradient:
     def __post_init__(self) -> None:
         require_number("lr", self.lr, above=0)
         require_number("clip_norm", self.clip_norm, above=0)
+        require_number("keep", self.keep, low=0)
         for name in ("batch_size", "max_steps", "check_every", "monitor"):
             require_int(name, getattr(self, name), low=1)
         require_number("target", self.target, low=0, high=1)
@@ -64,7 +70,7 @@ class NegativeGradient:
     def unlearn(
         self, original: Classifier, retain: Samples, forget: Samples, *, generator: torch.Generator
     ) -> Classifier:
-        """Return a copy of `original` after bounded ascent on `forget`; `retain` is only used to watch."""
+        """Return a copy of `original` after bounded ascent on `forget`, held in place and watched on `retain`."""
         require(len(forget) > 0, "forget", "empty", "at least one labelled image")
         # eval mode: batch statistics of forgotten images alone would overwrite batch-norm's running averages
         model = copy.deepcopy(original).eval()
@@ -72,8 +78,12 @@ class NegativeGradient:
         floor = accuracy(model, watched_r) - self.margin
         safe, lr = copy.deepcopy(model.state_dict()), self.lr
         for step in range(1, self.max_steps + 1):
-            index = torch.randint(len(forget), (min(self.batch_size, len(forget)),), generator=generator)
-            self._ascend(model, forget.images[index], forget.labels[index], lr)
+            model.zero_grad(set_to_none=True)
+            (-_loss(model, _subset(forget, self.batch_size, generator))).backward()
+            if self.keep > 0:
+                (self.keep * _loss(model, _subset(retain, self.batch_size, generator))).backward()
+            nn.utils.clip_grad_norm_(model.parameters(), self.clip_norm)
+            _descend(model, lr)
             if step % self.check_every:
                 continue
             if accuracy(model, watched_r) < floor:
@@ -85,17 +95,20 @@ class NegativeGradient:
                 safe = copy.deepcopy(model.state_dict())
         else:
             model.load_state_dict(safe)
+        model.zero_grad(set_to_none=True)
         return model
 
-    def _ascend(self, model: Classifier, images: Tensor, labels: Tensor, lr: float) -> None:
-        device = next(model.parameters()).device
-        model.zero_grad(set_to_none=True)
-        nn.functional.cross_entropy(model(models.to_input(images.to(device))), labels.to(device)).backward()
-        nn.utils.clip_grad_norm_(model.parameters(), self.clip_norm)
-        with torch.no_grad():
-            for parameter in model.parameters():
-                parameter += lr * parameter.grad
-        model.zero_grad(set_to_none=True)
+
+def _loss(model: Classifier, samples: Samples) -> Tensor:
+    device = next(model.parameters()).device
+    logits = model(models.to_input(samples.images.to(device)))
+    return nn.functional.cross_entropy(logits, samples.labels.to(device))
+
+
+@torch.no_grad()
+def _descend(model: Classifier, lr: float) -> None:
+    for parameter in model.parameters():
+        parameter -= lr * parameter.grad
 
 
 def _subset(samples: Samples, n: int, generator: torch.Generator) -> Samples:

@@ -1,0 +1,130 @@
+"""What softmax heads measure on a model's own features: along training, and beside a direct probe."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from labelleak_lib.theory import heads, softmax
+from labelleak_lib.theory.heads import Array
+
+UNIT_STEP = 0.03
+"""Learning rate times E|phi|^2: small enough for the first steps to be first order."""
+
+
+def _schedule(phi: Array, times: Sequence[float]) -> tuple[float, list[int], list[float]]:
+    rate = UNIT_STEP / float(np.square(phi).sum(axis=-1).mean())
+    steps = sorted({max(1, round(time / UNIT_STEP)) for time in times})
+    return rate, steps, [UNIT_STEP * step for step in steps]
+
+
+def torch_start(count: int, classes: int, width: int, generator: np.random.Generator) -> Array:
+    """Draw `count` heads (count, classes, width), bias included, as torch starts a linear layer."""
+    bound = 1 / np.sqrt(width - 1)
+    return generator.uniform(-bound, bound, (count, classes, width))
+
+
+def absent_row_path(
+    phi: ArrayLike, labels: ArrayLike, classes: int, absent: int, times: Sequence[float]
+) -> pd.DataFrame:
+    """Measure how far training on a set pushes the row of a class absent from it.
+
+    Parameters
+    ----------
+    phi : array (n, d)
+        Features of the set.
+    labels : array (n,)
+    classes, absent : int
+    times : sequence of float
+        Training times, as learning rate times steps times E|phi|^2.
+
+    Returns
+    -------
+    DataFrame with columns time, predicted (|row| to first order), measured, positive (share of entries)
+    """
+    features, values = np.asarray(phi, dtype=np.float64), np.asarray(labels)
+    rate, steps, reached = _schedule(features, times)
+    path = softmax.softmax_head_path(features[None], values[None], classes, rate, steps)[:, 0, absent]
+    first = [softmax.first_order_head(features, values, classes, rate * n)[absent] for n in steps]
+    return pd.DataFrame(
+        {
+            "time": reached,
+            "predicted": np.linalg.norm(first, axis=1),
+            "measured": np.linalg.norm(path, axis=1),
+            "positive": (path > 0).mean(axis=1),
+        }
+    )
+
+
+def margin_agreement(
+    target: ArrayLike, sets: ArrayLike, own: ArrayLike, times: Sequence[float], generator: np.random.Generator
+) -> pd.DataFrame:
+    """Correlate <W_u, W_c> with M_u's mean margins over heads, as the heads train.
+
+    Parameters
+    ----------
+    target : array (C, d)
+    sets : array (h, n, d)
+    own : array (h,)
+        Class of each set.
+    times : sequence of float
+        Training times, as learning rate times steps times E|phi|^2.
+    generator : numpy Generator
+        Draws the random starts.
+
+    Returns
+    -------
+    DataFrame with columns time, start (``zero``, ``random``, ``random, start subtracted``), correlation
+    """
+    goal, features = np.asarray(target, dtype=np.float64), np.asarray(sets, dtype=np.float64)
+    rate, steps, reached = _schedule(features, times)
+    labels = np.repeat(np.asarray(own)[:, None], features.shape[1], axis=1)
+    margins = softmax.mean_margins(features, own, goal)
+    drawn = torch_start(len(features), len(goal), features.shape[2], generator)
+    zero = softmax.softmax_head_path(features, labels, len(goal), rate, steps)
+    random = softmax.softmax_head_path(features, labels, len(goal), rate, steps, drawn)
+    paths = {"zero": zero, "random": random, "random, start subtracted": random - drawn}
+    rows = [
+        (time, start, float(np.corrcoef(heads.inner_products(goal, at), margins)[0, 1]))
+        for start, path in paths.items()
+        for time, at in zip(reached, path, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["time", "start", "correlation"])
+
+
+def deployed_heads(
+    sets: ArrayLike, own: ArrayLike, classes: int, generator: np.random.Generator, rate: float, steps: int
+) -> Array:
+    """Train one softmax head on each single-class set (h, n, d), from torch's random start: (h, C, d)."""
+    features = np.asarray(sets, dtype=np.float64)
+    labels = np.repeat(np.asarray(own)[:, None], features.shape[1], axis=1)
+    start = torch_start(len(features), classes, features.shape[2], generator)
+    return softmax.softmax_head_path(features, labels, classes, rate, [steps], start)[0]
+
+
+def class_evidence(target: ArrayLike, sets: ArrayLike, own: ArrayLike, trained: ArrayLike) -> pd.DataFrame:
+    """Average, class by class, what the dot product attack and the direct probe see on the same sets.
+
+    Parameters
+    ----------
+    target : array (C, d)
+    sets : array (h, n, d)
+    own : array (h,)
+    trained : array (h, C, d)
+        The heads trained on those sets.
+
+    Returns
+    -------
+    DataFrame indexed by class with columns inner, margin (mean logit less the mean over classes), accuracy
+    """
+    logits = np.asarray(sets) @ np.asarray(target).T
+    frame = pd.DataFrame(
+        {
+            "class": np.asarray(own),
+            "inner": heads.inner_products(target, trained),
+            "margin": softmax.mean_margins(sets, own, target),
+            "accuracy": (logits.argmax(axis=2) == np.asarray(own)[:, None]).mean(axis=1),
+        }
+    )
+    return frame.groupby("class").mean()

@@ -1,0 +1,185 @@
+"""The theory chapter's figures, each a function of frames or arrays, in colours safe for the colour-blind."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from labelleak_lib.theory.assumptions import Spectrum
+
+BLUE, ORANGE = sns.color_palette("colorblind")[0], sns.color_palette("colorblind")[3]
+SIDES = {"retained": BLUE, "forgotten": ORANGE}
+
+
+def _axes(columns: int = 1, width: float = 6.4, height: float = 3.8, **options: Any) -> tuple[Figure, Any]:
+    figure, axes = plt.subplots(1, columns, figsize=(width, height), layout="constrained", **options)
+    for axis in np.atleast_1d(axes):
+        axis.grid(alpha=0.3)
+    return figure, axes
+
+
+def inner_product_dial(frame: pd.DataFrame, dial: str) -> Figure:
+    """Draw both inner products against a dial, for both kinds of targets (`dials.inner_product_dial`)."""
+    figure, axis = _axes()
+    sns.lineplot(
+        frame, x="dial", y="inner", hue="head", style="targets", markers=True, palette=SIDES, ax=axis
+    )
+    axis.set(xlabel=dial, ylabel="inner product with $w_u$ over $|w_u|^2$")
+    return figure
+
+
+def dead_feature_dial(frame: pd.DataFrame) -> Figure:
+    """Draw inner products from random starts, and their predicted deviation (`dials.dead_feature_dial`)."""
+    figure, axis = _axes()
+    sns.lineplot(frame, x="dial", y="inner", hue="head", errorbar="sd", marker="o", palette=SIDES, ax=axis)
+    predicted = frame.groupby("dial")["deviation"].first()
+    for sign in (-1, 1):
+        label = "predicted deviation, forgotten" if sign == 1 else None
+        axis.plot(predicted.index, sign * predicted, color="black", ls=":", label=label)
+    axis.set(xlabel="dead features (of 24)", ylabel="inner product with $w_u$ over $|w_u|^2$")
+    axis.legend(title="mean and standard deviation over starts")
+    return figure
+
+
+def sampling(frame: pd.DataFrame) -> Figure:
+    """Draw the sampling error against the sample's size (`dials.sampling_sources`)."""
+    figure, axis = _axes()
+    for colour, (source, part) in zip((BLUE, ORANGE), frame.groupby("source"), strict=True):
+        axis.loglog(part["size"], part["predicted"], color=colour, label=f"{source}: predicted")
+        axis.loglog(part["size"], part["measured"], "o", color=colour, label=f"{source}: measured")
+    axis.set(xlabel="samples in $D_r'$", ylabel="relative error of $E_{r'}[\\phi y]$")
+    axis.legend()
+    return figure
+
+
+def spectra(parts: Mapping[str, Spectrum]) -> Figure:
+    """Draw the eigenvalues of H for each named set, relative to the largest."""
+    figure, axis = _axes()
+    for colour, marker, (name, found) in zip(
+        sns.color_palette("colorblind"), "os^", parts.items(), strict=False
+    ):
+        relative = found.eigenvalues[: found.rank] / found.eigenvalues[0]
+        label = f"{name}: rank {found.rank} of {len(found.eigenvalues)}"
+        axis.semilogy(np.arange(1, found.rank + 1), relative, marker, ms=4, color=colour, label=label)
+    axis.set(xlabel="eigenvalue, by rank", ylabel="eigenvalue over the largest")
+    axis.legend()
+    return figure
+
+
+def whitening(frame: pd.DataFrame) -> Figure:
+    """Draw each set's distance from H = I before and after ZCA (`assumptions.whitening_distances`)."""
+    figure, axis = _axes()
+    names = {"before": "before ZCA", "after": "after ZCA fitted on $D_r$"}
+    long = frame.rename(columns=names).melt("set", list(names.values()), "features", "distance")
+    sns.stripplot(long, x="set", y="distance", hue="features", palette=[BLUE, ORANGE], dodge=True, ax=axis)
+    axis.set(xlabel="", ylabel="$|H - I|_F / \\sqrt{d}$", yscale="symlog", ylim=(-0.05, None))
+    return figure
+
+
+def cosines(matrices: Mapping[str, np.ndarray], names: Sequence[str]) -> Figure:
+    """Draw matrices of cosines (C, C) between the classes' label features side by side, by title."""
+    figure, axes = _axes(len(matrices), 4.6 * len(matrices), 4.2)
+    for axis, (title, matrix) in zip(np.atleast_1d(axes), matrices.items(), strict=True):
+        options = {
+            "square": True,
+            "xticklabels": names,
+            "yticklabels": names,
+            "cbar_kws": {"label": "cosine"},
+        }
+        sns.heatmap(matrix, vmin=-1, vmax=1, cmap="RdBu_r", ax=axis, **options)
+        axis.set(title=title, xlabel="class", ylabel="class")
+    return figure
+
+
+def absent_row(path: pd.DataFrame, sums: pd.DataFrame) -> Figure:
+    """Draw the absent row along training, and the row sums of deployed heads (columns method, side, sum)."""
+    figure, (left, right) = _axes(2, 9.6)
+    left.loglog(path["time"], path["predicted"], color="black", ls=":", label="first order")
+    left.loglog(path["time"], path["measured"], "o-", color=ORANGE, label="measured")
+    left.set(xlabel="training time $t\\,E|\\phi|^2$", ylabel="length of the absent row")
+    left.legend()
+    sns.stripplot(sums, x="method", y="sum", hue="side", palette=SIDES, jitter=False, ax=right)
+    right.set(xlabel="target model", ylabel="sum of a row of $W_u$")
+    right.legend(title="class")
+    return figure
+
+
+def agreement(frame: pd.DataFrame) -> Figure:
+    """Draw the correlation with the margins along training (`probe.margin_agreement`, with column method)."""
+    figure, axes = _axes(3, 9.6, 3.4, sharey=True)
+    for axis, (start, part) in zip(axes, frame.groupby("start", sort=False), strict=True):
+        options = {"hue": "method", "style": "method", "palette": "colorblind", "markers": True}
+        sns.lineplot(part, x="time", y="correlation", ax=axis, **options)
+        axis.set(title=f"start: {start}", xscale="log", xlabel="training time $t\\,E|\\phi|^2$")
+        axis.get_legend().set_visible(axis is axes[0])
+    axes[0].set_ylabel("correlation with margins")
+    return figure
+
+
+def same_question(frame: pd.DataFrame) -> Figure:
+    """Draw the dot product against margin and accuracy of M_u, class by class (columns of class_evidence)."""
+    figure, axes = _axes(2, 9.6, sharey=True)
+    labels = {"margin": "mean logit margin of $M_u$", "accuracy": "accuracy of $M_u$ (direct probe)"}
+    for axis, (column, label) in zip(axes, labels.items(), strict=True):
+        sns.scatterplot(frame, x=column, y="inner", hue="side", style="method", palette=SIDES, s=50, ax=axis)
+        axis.set(xlabel=label, ylabel="mean $\\langle w_u, w' \\rangle$ over the class's heads")
+    axes[0].get_legend().set_visible(False)
+    sns.move_legend(axes[1], "center left", bbox_to_anchor=(1, 0.5), title=None)
+    return figure
+
+
+def difference_norms(frame: pd.DataFrame) -> Figure:
+    """Draw |w_u - w'|^2 against |w_u|^2 + |w'|^2 (columns sum, distance, side, loss: one panel for each)."""
+    figure, axes = _axes(frame["loss"].nunique(), 9.6)
+    for axis, (loss, part) in zip(axes, frame.groupby("loss", sort=False), strict=True):
+        sns.scatterplot(part, x="sum", y="distance", hue="side", style="side", palette=SIDES, ax=axis)
+        axis.axline((part["sum"].mean(),) * 2, slope=1, color="black", ls=":", label="predicted by (17)")
+        axis.set(title=loss, xlabel="$|w_u|^2 + |w'|^2$", ylabel="$|w_u - w'|^2$")
+        axis.legend(title="head on a class")
+    return figure
+
+
+def collapse(frame: pd.DataFrame) -> Figure:
+    """Draw recall against k (`collapse.criterion_sweep`): lines are closed forms, points simulations."""
+    figure, axis = _axes()
+    markers = "os^D"
+    for colour, marker, (name, part) in zip(
+        sns.color_palette("colorblind"), markers, frame.groupby("criterion", sort=False), strict=False
+    ):
+        axis.plot(part["k"], part["predicted"], color=colour)
+        axis.plot(part["k"], part["measured"], marker, color=colour, label=name)
+    axis.set(xlabel="forgotten classes $k$ (of 10)", ylabel="share of forgotten classes found")
+    axis.legend()
+    return figure
+
+
+def two_clusters(maxima: Sequence[float], forgotten: int, accused: np.ndarray) -> Figure:
+    """Draw the worked example's maxima, what two-means accuses, and the histogram of false accusations.
+
+    Parameters
+    ----------
+    maxima : sequence of float
+        Maxima of the IPVs, the `forgotten` first ones of forgotten classes.
+    forgotten : int
+    accused : array of int
+        Classes accused in each of many runs where nothing was forgotten.
+    """
+    from labelleak_lib.theory.collapse import two_means_split
+
+    figure, (left, right) = _axes(2, 9.6)
+    ordered, low = np.sort(maxima), two_means_split(maxima)
+    for rank, value in enumerate(ordered):
+        side = "forgotten" if rank < forgotten else "retained"
+        left.plot(value, rank, "s" if side == "forgotten" else "o", color=SIDES[side], ms=8)
+    left.axvspan(
+        ordered[0] - 0.03, ordered[low - 1 : low + 1].mean(), color=ORANGE, alpha=0.15, label="accused"
+    )
+    left.set(xlabel="maximum of the IPV", ylabel="class, by its maximum")
+    left.legend(loc="upper left")
+    right.hist(accused, bins=np.arange(0.5, len(maxima) + 0.5), color=BLUE, rwidth=0.8)
+    right.set(xlabel="classes accused, nothing forgotten", ylabel="runs")
+    return figure

@@ -1,0 +1,145 @@
+"""The book as a reader meets it: run after `make book`, on what stands in _build/html."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+from bs4 import BeautifulSoup, Tag
+
+from labelleak_lib.book import has_output
+
+pytestmark = pytest.mark.rendered
+
+ROOT = Path(__file__).parents[1]
+HTML = ROOT / "_build/html"
+TOC = yaml.safe_load((ROOT / "book/_toc.yml").read_text())
+LISTED = [chapter["file"] for part in TOC["parts"] for chapter in part["chapters"]]
+CHAPTERS = [file for file in LISTED if file.startswith("chapters/")]
+PAGES = [TOC["root"], *LISTED]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+def page(name: str) -> BeautifulSoup:
+    return BeautifulSoup((HTML / f"{name}.html").read_text(), "html.parser")
+
+
+def squeeze(text: str) -> str:
+    """Drop all white space, which rendering may change, and what colours text on a terminal."""
+    return re.sub(r"\s+|\x1b\[[0-9;]*m", "", text)
+
+
+def is_remote(address: str) -> bool:
+    return address.startswith(("http:", "https:", "//"))
+
+
+def test_the_front_page_lists_the_ten_chapters() -> None:
+    front = page("index")
+    links = {link["href"] for link in front.find("article").find_all("a", href=True)}
+    assert len(CHAPTERS) == 10
+    assert {f"{chapter}.html" for chapter in CHAPTERS} <= links
+
+
+def test_the_front_page_shows_its_findings() -> None:
+    front = page("index")
+    findings = (ROOT / "book/generated/front.md").read_text().strip()
+    assert findings
+    # The figure drawn from records, copied under its own name.
+    assert front.find("article").find("img", src="_images/front.png")
+    assert (HTML / "_images/front.png").read_bytes() == (ROOT / "book/generated/front.png").read_bytes()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_loads_nothing_from_the_network(name: str) -> None:
+    soup = page(name)
+    loaded = [tag["src"] for tag in soup.find_all(src=True)]
+    loaded += [tag["href"] for tag in soup.find_all("link", href=True)]
+    loaded += [
+        address.split()[0] for tag in soup.find_all(srcset=True) for address in tag["srcset"].split(",")
+    ]
+    assert [address for address in loaded if is_remote(address)] == []
+    inline = [tag.get_text() for tag in soup.find_all(["script", "style"])]
+    assert [text for text in inline if re.search(r"https?://", text)] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_what_a_page_loads_is_there(name: str) -> None:
+    soup = page(name)
+    folder = (HTML / f"{name}.html").parent
+    loaded = [tag["src"] for tag in soup.find_all(src=True)]
+    loaded += [tag["href"] for tag in soup.find_all("link", rel="stylesheet")]
+    files = [address.partition("?")[0] for address in loaded if not address.startswith("data:")]
+    assert [file for file in files if not (folder / file).is_file()] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_image_says_what_it_shows(name: str) -> None:
+    images = page(name).find("article").find_all("img")
+    # Without a text of its author's an image gets its file's path.
+    silent = [image["src"] for image in images if not re.search(r"\w \w", image.get("alt", ""))]
+    assert silent == []
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_every_output_of_a_chapter_is_rendered(name: str) -> None:
+    notebook = nbformat.read(ROOT / f"book/{name}.ipynb", as_version=4)
+    shown = [cell for cell in notebook.cells if cell.cell_type == "code" and not hidden(cell)]
+    rendered = page(name).select("div.cell")
+    assert len(rendered) == len(shown)
+    missing = []
+    for position, (cell, block) in enumerate(zip(shown, rendered, strict=True)):
+        if "remove-output" not in cell.metadata.get("tags", []):
+            missing += [(position, what) for what in outputs_missing(cell, block)]
+    assert missing == []
+
+
+def hidden(cell: nbformat.NotebookNode) -> bool:
+    tags = set(cell.metadata.get("tags", []))
+    return "remove-cell" in tags or {"remove-input", "remove-output"} <= tags
+
+
+def outputs_missing(cell: nbformat.NotebookNode, block: Tag) -> list[str]:
+    """Return the outputs of a cell that its rendered block lacks, each by its kind."""
+    if not has_output(cell):
+        return []
+    text = squeeze(" ".join(part.get_text() for part in block.select(".cell_output")))
+    images = len(block.select(".cell_output img, .cell_output svg"))
+    missing = []
+    for output in cell.outputs:
+        data = output.get("data", {})
+        if output.output_type == "stream":
+            if output.name == "stdout" and squeeze(output.text) not in text:
+                missing.append("printed text")
+        elif any(kind.startswith("image/") for kind in data):
+            images -= 1
+        elif "text/html" in data:
+            expected = BeautifulSoup(data["text/html"], "html.parser")
+            for unseen in expected.find_all(["style", "script"]):
+                unseen.extract()
+            if squeeze(expected.get_text()) not in text:
+                missing.append("table")
+        elif "text/markdown" in data or "text/latex" in data:
+            if not text:
+                missing.append("formatted text")
+        elif "text/plain" in data and squeeze(data["text/plain"]) not in text:
+            missing.append("value")
+    return missing + ["image"] * max(0, -images)
+
+
+def test_equations_are_typeset_without_a_network(tmp_path: Path) -> None:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium to open the book in")
+    quiet = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+    command = [CHROMIUM, "--headless", "--no-sandbox", *quiet, "--disable-component-update", "--disable-sync"]
+    command += [f"--user-data-dir={tmp_path}", "--virtual-time-budget=20000", "--dump-dom"]
+    opened = subprocess.run(
+        [*command, (HTML / "notation.html").as_uri()], capture_output=True, text=True, timeout=120, check=True
+    )
+    dom = BeautifulSoup(opened.stdout, "html.parser")
+    assert (
+        len(dom.select("mjx-container mjx-math")) == len(page("notation").select("span.math, div.math")) > 0
+    )
+    assert dom.select("mjx-merror") == []
