@@ -127,8 +127,8 @@ def execute(source: Path, target: Path, parameters: Mapping[str, object]) -> str
             kernel_name="python3",
             progress_bar=False,
             request_save_on_cell_execute=False,
-            # The kernel warns of each unencrypted local socket; it is this machine's own.
-            extra_arguments=["--log-level=ERROR"],
+            # The kernel logs its local sockets and its own shutdown; what fails comes back as an exception.
+            extra_arguments=["--log-level=CRITICAL"],
         )
     except PapermillExecutionError as error:
         return f"cell {error.cell_index} failed: {error.ename}: {error.evalue}"

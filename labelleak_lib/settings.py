@@ -73,10 +73,10 @@ _TRAINING: dict[str, tuple[Recipe, dict[str, Any]]] = {
     "small": (
         Recipe(epochs=20, batch_size=32, lr=0.05),
         {
-            "FT": FineTune(epochs=10, lr=0.1, batch_size=32),
+            "FT": FineTune(epochs=20, lr=0.1, batch_size=16),
             "RL": RandomLabel(epochs=10, lr=0.05, batch_size=32),
-            "AU": Amnesiac(epochs=5, lr=0.05, batch_size=32),
-            "NG": NegativeGradient(lr=0.02, batch_size=64),
+            "AU": Amnesiac(epochs=5, lr=0.05, batch_size=32, train_lr=0.02),
+            "NG": NegativeGradient(lr=0.02, batch_size=64, keep=3.0, margin=0.04),
         },
     ),
     "lenet": (
@@ -84,8 +84,8 @@ _TRAINING: dict[str, tuple[Recipe, dict[str, Any]]] = {
         {
             "FT": FineTune(epochs=2, lr=0.2, batch_size=128),
             "RL": RandomLabel(epochs=1, lr=0.1, batch_size=128),
-            "AU": Amnesiac(epochs=2, lr=0.1, batch_size=128),
-            "NG": NegativeGradient(lr=0.02, batch_size=256),
+            "AU": Amnesiac(epochs=1, lr=0.05, batch_size=128, train_lr=0.05),
+            "NG": NegativeGradient(lr=0.05, batch_size=256, margin=0.03),
         },
     ),
     "resnet18": (

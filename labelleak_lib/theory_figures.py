@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from labelleak_lib.theory.assumptions import Spectrum
+from labelleak_lib.theory.collapse import two_means_split
 
 BLUE, ORANGE = sns.color_palette("colorblind")[0], sns.color_palette("colorblind")[3]
 SIDES = {"retained": BLUE, "forgotten": ORANGE}
@@ -20,6 +22,10 @@ def _axes(columns: int = 1, width: float = 6.4, height: float = 3.8, **options: 
     for axis in np.atleast_1d(axes):
         axis.grid(alpha=0.3)
     return figure, axes
+
+
+def _named(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.replace({"method": {"M_o": "$M_o$"}})
 
 
 def inner_product_dial(frame: pd.DataFrame, dial: str) -> Figure:
@@ -51,6 +57,7 @@ def sampling(frame: pd.DataFrame) -> Figure:
     for colour, (source, part) in zip((BLUE, ORANGE), frame.groupby("source"), strict=True):
         axis.loglog(part["size"], part["predicted"], color=colour, label=f"{source}: predicted")
         axis.loglog(part["size"], part["measured"], "o", color=colour, label=f"{source}: measured")
+    axis.yaxis.set_minor_formatter(NullFormatter())
     axis.set(xlabel="samples in $D_r'$", ylabel="relative error of $E_{r'}[\\phi y]$")
     axis.legend()
     return figure
@@ -74,9 +81,15 @@ def whitening(frame: pd.DataFrame) -> Figure:
     """Draw each set's distance from H = I before and after ZCA (`assumptions.whitening_distances`)."""
     figure, axis = _axes()
     names = {"before": "before ZCA", "after": "after ZCA fitted on $D_r$"}
-    long = frame.rename(columns=names).melt("set", list(names.values()), "features", "distance")
+    long = (
+        frame.replace({"set": {"D_r": "$D_r$"}})
+        .rename(columns=names)
+        .melt("set", list(names.values()), "features", "distance")
+    )
     sns.stripplot(long, x="set", y="distance", hue="features", palette=[BLUE, ORANGE], dodge=True, ax=axis)
-    axis.set(xlabel="", ylabel="$|H - I|_F / \\sqrt{d}$", yscale="symlog", ylim=(-0.05, None))
+    axis.set(xlabel="", ylabel="$|H - I|_F / \\sqrt{d}$", yscale="symlog")
+    axis.set_ylim(-0.15, 2 * long["distance"].max())
+    axis.legend(loc="lower right")
     return figure
 
 
@@ -91,6 +104,7 @@ def cosines(matrices: Mapping[str, np.ndarray], names: Sequence[str]) -> Figure:
             "cbar_kws": {"label": "cosine"},
         }
         sns.heatmap(matrix, vmin=-1, vmax=1, cmap="RdBu_r", ax=axis, **options)
+        axis.grid(False)
         axis.set(title=title, xlabel="class", ylabel="class")
     return figure
 
@@ -102,7 +116,7 @@ def absent_row(path: pd.DataFrame, sums: pd.DataFrame) -> Figure:
     left.loglog(path["time"], path["measured"], "o-", color=ORANGE, label="measured")
     left.set(xlabel="training time $t\\,E|\\phi|^2$", ylabel="length of the absent row")
     left.legend()
-    sns.stripplot(sums, x="method", y="sum", hue="side", palette=SIDES, jitter=False, ax=right)
+    sns.stripplot(_named(sums), x="method", y="sum", hue="side", palette=SIDES, jitter=False, ax=right)
     right.set(xlabel="target model", ylabel="sum of a row of $W_u$")
     right.legend(title="class")
     return figure
@@ -113,7 +127,7 @@ def agreement(frame: pd.DataFrame) -> Figure:
     figure, axes = _axes(3, 9.6, 3.4, sharey=True)
     for axis, (start, part) in zip(axes, frame.groupby("start", sort=False), strict=True):
         options = {"hue": "method", "style": "method", "palette": "colorblind", "markers": True}
-        sns.lineplot(part, x="time", y="correlation", ax=axis, **options)
+        sns.lineplot(_named(part), x="time", y="correlation", ax=axis, **options)
         axis.set(title=f"start: {start}", xscale="log", xlabel="training time $t\\,E|\\phi|^2$")
         axis.get_legend().set_visible(axis is axes[0])
     axes[0].set_ylabel("correlation with margins")
@@ -139,21 +153,23 @@ def difference_norms(frame: pd.DataFrame) -> Figure:
         sns.scatterplot(part, x="sum", y="distance", hue="side", style="side", palette=SIDES, ax=axis)
         axis.axline((part["sum"].mean(),) * 2, slope=1, color="black", ls=":", label="predicted by (17)")
         axis.set(title=loss, xlabel="$|w_u|^2 + |w'|^2$", ylabel="$|w_u - w'|^2$")
-        axis.legend(title="head on a class")
+        axis.get_legend().set_visible(False)
+    axes[-1].legend(title="head on a class", loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
 def collapse(frame: pd.DataFrame) -> Figure:
-    """Draw recall against k (`collapse.criterion_sweep`): lines are closed forms, points simulations."""
-    figure, axis = _axes()
+    """Draw recall against k (`collapse.criterion_sweep`): closed forms, simulations and dotted limits."""
+    figure, axis = _axes(width=8.4)
     markers = "os^D"
     for colour, marker, (name, part) in zip(
         sns.color_palette("colorblind"), markers, frame.groupby("criterion", sort=False), strict=False
     ):
         axis.plot(part["k"], part["predicted"], color=colour)
         axis.plot(part["k"], part["measured"], marker, color=colour, label=name)
-    axis.set(xlabel="forgotten classes $k$ (of 10)", ylabel="share of forgotten classes found")
-    axis.legend()
+        axis.axvline(part["limit"].iloc[0], color=colour, ls=":")
+    axis.set(xlabel="forgotten classes $k$", ylabel="share of forgotten classes found")
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
@@ -168,13 +184,11 @@ def two_clusters(maxima: Sequence[float], forgotten: int, accused: np.ndarray) -
     accused : array of int
         Classes accused in each of many runs where nothing was forgotten.
     """
-    from labelleak_lib.theory.collapse import two_means_split
-
     figure, (left, right) = _axes(2, 9.6)
     ordered, low = np.sort(maxima), two_means_split(maxima)
-    for rank, value in enumerate(ordered):
-        side = "forgotten" if rank < forgotten else "retained"
-        left.plot(value, rank, "s" if side == "forgotten" else "o", color=SIDES[side], ms=8)
+    ranks = np.arange(len(ordered))
+    left.plot(ordered[:forgotten], ranks[:forgotten], "s", color=ORANGE, ms=8, label="forgotten")
+    left.plot(ordered[forgotten:], ranks[forgotten:], "o", color=BLUE, ms=8, label="retained")
     left.axvspan(
         ordered[0] - 0.03, ordered[low - 1 : low + 1].mean(), color=ORANGE, alpha=0.15, label="accused"
     )

@@ -67,6 +67,7 @@ from labelleak_lib.theory.synthetic import ExactFeatures
 from labelleak_lib.trials import TrialSpec, original_model, unlearned_model
 
 checks = theory_checks(seed)
+pd.set_option("display.max_colwidth", None, "display.max_rows", None)
 
 
 def show(*equations):
@@ -365,7 +366,7 @@ print(
 
 # %% tags=["nbval-ignore-output"]
 table = measured.measure_assumptions(train_phi, labels, spec.forgotten, ds.classes, rng)
-table.style.format(precision=2).hide(axis="index")
+table.round(2)
 
 # %% [markdown]
 # The heads here are minimisers of the squared loss on single classes. "Assumed" is what the derivation
@@ -397,9 +398,9 @@ theory_figures.whitening(assumptions.whitening_distances(train_phi, labels, spec
 plt.show()
 
 # %% [markdown]
-# ZCA fitted on $D_r$ brings the mixture to $I$, up to features without variance, and takes single classes
-# *away* from it. The forgotten class is farthest: whitening amplifies the directions that $D_r$ does not
-# use.
+# ZCA fitted on $D_r$ brings the mixture to $I$, up to features without variance, and leaves every single
+# class far from it. The forgotten class had no share in the fit, and whitening amplifies the directions
+# that $D_r$ does not use.
 #
 # ### Orthogonality
 
@@ -440,7 +441,8 @@ print("inner product below 1e-10:", inner < 1e-10)
 
 # %% [markdown]
 # With the cross-entropy it is pushed down. The left panel trains a head on $D_r$ from zero; the right one
-# shows the row sums of the deployed models. Reading the lowest row takes no sample and no query.
+# shows the row sums of the deployed models. Where the forgotten class is lowest, reading it off takes no
+# sample and no query.
 
 # %% tags=["nbval-ignore-output"]
 path = probe.absent_row_path(train_phi[retain], labels[retain], ds.classes, lost, np.geomspace(0.03, 30, 9))
@@ -469,9 +471,12 @@ def attacker_view(model, trial_spec):
     """Return the model's head, and the attacker's single-class sets of features, both with the bias."""
     phi = models.extract_features(model, trial_spec.data.pool_images).cpu().numpy()
     layer = [p.detach().cpu().numpy() for p in (model.head.weight, model.head.bias)]
-    drawn = np.random.default_rng(trial_spec.attack_seed)
+    recipe, drawn = (
+        trial_spec.settings.attacks["dot_product"].recipe,
+        np.random.default_rng(trial_spec.attack_seed),
+    )
     found, classes = softmax.single_class_sets(
-        heads.with_intercept(phi), trial_spec.data.pool_labels, 10, 20, drawn
+        heads.with_intercept(phi), trial_spec.data.pool_labels, 10, recipe.samples, drawn
     )
     return heads.flat_head(*layer), found, classes
 
@@ -483,18 +488,31 @@ curves = [probe.margin_agreement(*view, times, rng).assign(method=code) for code
 theory_figures.agreement(pd.concat(curves))
 plt.show()
 
+# %%
+curves = pd.concat(curves)
+zero = curves[curves["start"] == "zero"]
+print("from zero, every inner product is a weighted margin to 1e-9:", bool(zero["gap"].max() < 1e-9))
+
+# %% tags=["nbval-ignore-output"]
+print(f"from zero, heads whose sign is their mean margin's: at least {100 * zero['sign'].min():.0f}%")
+
 # %% [markdown]
-# From zero the correlation stays near 1 at every step: the expansion does not wear out, because the
-# statement is exact. From a random start $\langle W_u, W_0\rangle$ is noise that training leaves in place,
-# and early on there is nothing else. Subtracting the start, which the attacker knows, removes most of it.
+# From zero the first-order expansion is good until $t\,E|\phi|^2$ reaches about 1. Then the
+# weights $a_i$ part: a sample that is fitted early stops counting, so a class with longer features gets a
+# smaller total. The correlation with the plain mean falls, most of all where nothing was forgotten and all
+# margins are alike. The weighted statement stays exact, and the sign with it, so the gap between forgotten
+# and retained classes survives.
+#
+# From a random start, $\langle W_u, W_0\rangle$ is noise that training leaves in place, and early on there
+# is nothing else. Subtracting the start, which the attacker knows, removes most of it.
 #
 # ### The same question, asked twice
 #
-# Heads trained for a hundred steps from a random start, as deployed, beside what classifying the same
-# samples answers.
+# Heads trained from a random start with the attack's own learning rate and number of steps, beside what
+# classifying the same samples answers.
 
 # %% tags=["nbval-ignore-output"]
-rows = []
+recipe, rows = spec.settings.attacks["dot_product"].recipe, []
 for trial in range(trials):
     again = (
         spec
@@ -503,7 +521,7 @@ for trial in range(trials):
     )
     for code in codes:
         target, found, classes = attacker_view(unlearned_model(again, code), again)
-        fitted = probe.deployed_heads(found, classes, ds.classes, rng, rate=0.1, steps=100)
+        fitted = probe.deployed_heads(found, classes, ds.classes, rng, recipe.lr, recipe.steps)
         rows.append(probe.class_evidence(target, found, classes, fitted).assign(method=code, side=side))
 evidence = pd.concat(rows)
 theory_figures.same_question(evidence)
@@ -514,20 +532,22 @@ by_method = evidence.groupby("method", sort=False)
 agreement = (
     by_method[["inner", "margin"]].corr().xs("inner", level=1)["margin"].rename("dot product and margin")
 )
-agreement.to_frame("correlation of dot product and margin, over classes").style.format(precision=2)
+agreement.to_frame("correlation of dot product and margin, over classes").round(2)
 
 # %% [markdown]
 # ### The difference attack, and why a tree also separates the placebo
 #
 # Squared-loss heads of forgotten classes lie on the line that (17) predicts, whatever the features. Those
-# of retained classes are not near 0, as (15) would have them.
+# of retained classes are not near 0, as (15) would have them, and where they lie above the line even the
+# sign in (16) fails. Cross-entropy heads of a class that $M_u$ lost lie above the line: their inner product
+# is negative.
 
 # %% tags=["nbval-ignore-output"]
 target, found, classes = views["RT"]
 one_hot = np.repeat(heads.one_hot(classes, ds.classes)[:, None], found.shape[1], axis=1)
 fitted = {
     "squared loss": np.array([heads.squared_loss_head(x, y) for x, y in zip(found, one_hot, strict=True)]),
-    "cross-entropy": probe.deployed_heads(found, classes, ds.classes, rng, rate=0.1, steps=100),
+    "cross-entropy": probe.deployed_heads(found, classes, ds.classes, rng, recipe.lr, recipe.steps),
 }
 best = heads.squared_loss_head(heads.with_intercept(train_phi[retain]), targets[retain])
 norms = [
@@ -546,7 +566,7 @@ plt.show()
 
 # %% tags=["nbval-ignore-output"]
 placebo, placebo_sets, classes = views["M_o"]
-on_original = probe.deployed_heads(placebo_sets, classes, ds.classes, rng, rate=0.1, steps=100)
+on_original = probe.deployed_heads(placebo_sets, classes, ds.classes, rng, recipe.lr, recipe.steps)
 called = {c: difference.tree_accuracy(placebo, on_original, classes == c, seed) for c in range(ds.classes)}
 actual = difference.tree_accuracy(target, fitted["cross-entropy"], np.isin(classes, spec.forgotten), seed)
 print(f"target, true forgotten classes: balanced accuracy {actual:.2f}")
@@ -568,8 +588,9 @@ print(f"placebo, each class called forgotten in turn: {np.mean(list(called.value
 # Beyond that $k$ the criterion accuses **no one**, however plainly the maxima separate the classes.
 # Imperfect inversions do not move the point: with $m = 1 - \varepsilon$ for retained and $m = \delta$ for
 # forgotten classes, $\mu$, $\sigma$ and $\tau$ follow by the same shift and scale. Two things do:
-# inversions that fail at random (the number of failures is a sum of two binomial variables, which gives the
-# lines below), and a spread of the maxima within each group (a quadratic equation for $q$).
+# inversions that fail at random (the number of failures is a sum of two binomial variables), and a spread of
+# the maxima within each group (a quadratic equation for $q$). In the figure inversions fail at random: lines
+# are closed forms, points simulations, and dotted lines mark $C/(1 + \alpha^2)$.
 
 # %%
 sweep = collapse.criterion_sweep(10, (0.8, 1.1, 1.5), miss=0.05, leak=0.1, draws=20_000, generator=rng)
@@ -610,8 +631,8 @@ plt.show()
 
 # %% tags=["nbval-ignore-output"]
 yes = {True: "yes", False: "no"}
-shown = checks.assign(holds=checks["holds"].map(yes), expected=checks["expected"].map(yes))
-shown.style.format("{:.3g}", subset=["predicted", "measured", "tolerance"]).hide(axis="index")
+numbers = checks[["predicted", "measured", "tolerance"]].map("{:.2g}".format)
+checks.assign(**numbers, holds=checks["holds"].map(yes), expected=checks["expected"].map(yes))
 
 # %%
 agree = checks["holds"] == checks["expected"]

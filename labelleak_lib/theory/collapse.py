@@ -128,7 +128,8 @@ def criterion_sweep(
 
     Returns
     -------
-    DataFrame with columns k, criterion, predicted (closed form), measured: share of forgotten classes found
+    DataFrame with columns k, criterion, predicted (closed form) and measured share of forgotten classes
+    found, limit (C / (1 + alpha^2); not a number for two-means, which has none)
     """
     rows = []
     for k in range(1, classes):
@@ -137,10 +138,10 @@ def criterion_sweep(
         for alpha in alphas:
             recall = expected_detection(classes, k, alpha, miss, leak)[0]
             found = below_threshold(maxima, alpha)[:, :k].mean()
-            rows.append((k, f"threshold, alpha = {alpha}", recall, float(found)))
+            rows.append((k, f"threshold, alpha = {alpha}", recall, found, classes * collapse_fraction(alpha)))
         # Two-means on two values cuts between them; on one value any cut is arbitrary and counts as none.
         both = maxima.min(axis=1) < maxima.max(axis=1)
         mixed = 1 - leak - (1 - leak) ** k * miss ** (classes - k)
         found = ((maxima[:, :k] < 0.5) & both[:, None]).mean()
-        rows.append((k, "entropy (two-means)", mixed, float(found)))
-    return pd.DataFrame(rows, columns=["k", "criterion", "predicted", "measured"])
+        rows.append((k, "entropy (two-means)", mixed, found, np.nan))
+    return pd.DataFrame(rows, columns=["k", "criterion", "predicted", "measured", "limit"])

@@ -85,7 +85,7 @@ def sampling_sources(
 ) -> pd.DataFrame:
     """Measure `sampling_errors` for a sample of D_r and for one of its first class; adds column source."""
     first = targets.argmax(axis=1) == targets.argmax(axis=1).min()
-    sources = {"a sample of all of D_r": None, "a sample of one class": first}
+    sources = {"a sample of all of $D_r$": None, "a sample of one class": first}
     parts = [
         assumptions.sampling_errors(phi, targets, sizes, repeats, np.random.default_rng(seed), source).assign(
             source=name

@@ -7,9 +7,9 @@ from numpy.typing import ArrayLike
 from labelleak_lib.theory import assumptions, heads, softmax
 
 CONSEQUENCES = (
-    ("8", "rank of H_r / d", "the minimiser on D_r is not unique"),
-    ("8", "rank of H_r' / d", "a head keeps its random start in every direction without a sample"),
-    ("9", "distance of H_r from I, after ZCA on D_r", "directions without variance stay at 0"),
+    ("8", "rank of H_r / d", "below 1: the minimiser on D_r is not unique"),
+    ("8", "rank of H_r' / d", "below 1: a head keeps its random start where no sample reaches"),
+    ("9", "distance of H_r from I, after ZCA on D_r", "above 0: some directions have no variance"),
     ("9", "distance of H_r' from I, after ZCA on D_r", "w_r' is not E[y phi']"),
     ("9", "distance of H_f' from I, after ZCA on D_r", "w_f' is not E[y phi']"),
     ("9", "share explained (H = I on every set: at most)", "an accurate model rules (9) out"),

@@ -75,7 +75,9 @@ def margin_agreement(
 
     Returns
     -------
-    DataFrame with columns time, start (``zero``, ``random``, ``random, start subtracted``), correlation
+    DataFrame with columns time, start (``zero``, ``random``, ``random, start subtracted``), correlation,
+    sign (share of heads whose inner product has the sign of the mean margin), gap (largest distance from the
+    margin at the head's own row times C/(C-1), over the largest inner product: 0 from a zero start)
     """
     goal, features = np.asarray(target, dtype=np.float64), np.asarray(sets, dtype=np.float64)
     rate, steps, reached = _schedule(features, times)
@@ -85,12 +87,16 @@ def margin_agreement(
     zero = softmax.softmax_head_path(features, labels, len(goal), rate, steps)
     random = softmax.softmax_head_path(features, labels, len(goal), rate, steps, drawn)
     paths = {"zero": zero, "random": random, "random, start subtracted": random - drawn}
-    rows = [
-        (time, start, float(np.corrcoef(heads.inner_products(goal, at), margins)[0, 1]))
-        for start, path in paths.items()
-        for time, at in zip(reached, path, strict=True)
-    ]
-    return pd.DataFrame(rows, columns=["time", "start", "correlation"])
+    rows = []
+    for start, path in paths.items():
+        for time, at in zip(reached, path, strict=True):
+            inner = heads.inner_products(goal, at)
+            own_row = at[np.arange(len(at)), np.asarray(own)][:, None]
+            exact = softmax.mean_margins(own_row, own, goal) * len(goal) / (len(goal) - 1)
+            gap = np.abs(inner - exact).max() / np.abs(inner).max()
+            sign = (np.sign(inner) == np.sign(margins)).mean()
+            rows.append((time, start, np.corrcoef(inner, margins)[0, 1], sign, gap))
+    return pd.DataFrame(rows, columns=["time", "start", "correlation", "sign", "gap"])
 
 
 def deployed_heads(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from labelleak_lib import models
-from labelleak_lib.checks import require
+from labelleak_lib.checks import require, require_number
 from labelleak_lib.models import Classifier, ModelSpec
 from labelleak_lib.registry import METHODS
 from labelleak_lib.training import Recipe, Samples, join, train
@@ -47,13 +48,18 @@ class Amnesiac:
         Repair: passes over the retained data, samples a step.
     lr : float
         Repair: peak learning rate of the one-cycle schedule.
+    train_lr : float
+        Peak learning rate of the original training, which goes without momentum: momentum would smear a retained batch's
+        gradient into a forget batch's update.
     """
 
     epochs: int = 1
     lr: float = 0.05
     batch_size: int = 128
+    train_lr: float = 0.05
 
     def __post_init__(self) -> None:
+        require_number("train_lr", self.train_lr, above=0)
         self.recipe()
 
     def recipe(self) -> Recipe:
@@ -71,12 +77,13 @@ class Amnesiac:
         generator: torch.Generator,
         device: torch.device,
     ) -> RecordedClassifier:
-        """Train M_o by `recipe` with the forget samples in batches of their own, recording those batches' updates."""
+        """Train M_o by `recipe`, without momentum, with the forget samples in batches of their own, recording those batches' updates."""
         plain = models.build(spec, seed=seed)
+        alone = dataclasses.replace(recipe, momentum=0.0, lr=self.train_lr)
         model = RecordedClassifier(spec, plain.features, plain.head).to(device)
         groups = torch.cat([torch.zeros(len(retain)), torch.ones(len(forget))]).long()
         model.updates = train(
-            model, join(retain, forget), recipe, generator=generator, groups=groups, record_group=1
+            model, join(retain, forget), alone, generator=generator, groups=groups, record_group=1
         )
         return model
 

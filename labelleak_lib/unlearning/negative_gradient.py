@@ -21,9 +21,10 @@ class NegativeGradient:
     """Bounded gradient ascent on D_f (paper, section V-C; Liu et al., 2022).
 
     Unbounded ascent destroys the model, since the cross-entropy on D_f has no maximum. Here, as in its source, a penalty on
-    retained samples holds the model in place while it climbs; besides, the gradient's norm is clipped, the accuracies on
-    fixed subsets of D_f and D_r are watched every few steps, the ascent stops once the model no longer knows D_f, and steps
-    that cost D_r more than `margin` are taken back and tried again at half the rate.
+    retained samples holds the model in place while it climbs; besides, no sample's loss is raised beyond a ceiling, the
+    gradient's norm is clipped, the accuracies on fixed subsets of D_f and D_r are watched every few steps, the ascent stops
+    once the model no longer knows D_f, and steps that cost D_r more than `margin` are taken back and tried again at half
+    the rate.
 
     Parameters
     ----------
@@ -36,6 +37,8 @@ class NegativeGradient:
     keep : float
         Weight of the cross-entropy on retained samples, which is descended; 0 is the bare ascent, which collapses the
         retained accuracy when several similar classes are forgotten.
+    ceiling : float
+        Cross-entropy in nats up to which a forgotten sample's loss is raised.
     max_steps : int
         Largest number of ascent steps.
     check_every : int
@@ -52,6 +55,7 @@ class NegativeGradient:
     clip_norm: float = 1.0
     batch_size: int = 128
     keep: float = 1.0
+    ceiling: float = 6.0
     max_steps: int = 400
     check_every: int = 2
     target: float = 0.01
@@ -62,6 +66,7 @@ class NegativeGradient:
         require_number("lr", self.lr, above=0)
         require_number("clip_norm", self.clip_norm, above=0)
         require_number("keep", self.keep, low=0)
+        require_number("ceiling", self.ceiling, above=0)
         for name in ("batch_size", "max_steps", "check_every", "monitor"):
             require_int(name, getattr(self, name), low=1)
         require_number("target", self.target, low=0, high=1)
@@ -79,9 +84,10 @@ class NegativeGradient:
         safe, lr = copy.deepcopy(model.state_dict()), self.lr
         for step in range(1, self.max_steps + 1):
             model.zero_grad(set_to_none=True)
-            (-_loss(model, _subset(forget, self.batch_size, generator))).backward()
+            climbed = _losses(model, _subset(forget, self.batch_size, generator)).clamp_max(self.ceiling)
+            (-climbed.mean()).backward()
             if self.keep > 0:
-                (self.keep * _loss(model, _subset(retain, self.batch_size, generator))).backward()
+                (self.keep * _losses(model, _subset(retain, self.batch_size, generator)).mean()).backward()
             nn.utils.clip_grad_norm_(model.parameters(), self.clip_norm)
             _descend(model, lr)
             if step % self.check_every:
@@ -99,10 +105,10 @@ class NegativeGradient:
         return model
 
 
-def _loss(model: Classifier, samples: Samples) -> Tensor:
+def _losses(model: Classifier, samples: Samples) -> Tensor:
     device = next(model.parameters()).device
     logits = model(models.to_input(samples.images.to(device)))
-    return nn.functional.cross_entropy(logits, samples.labels.to(device))
+    return nn.functional.cross_entropy(logits, samples.labels.to(device), reduction="none")
 
 
 @torch.no_grad()

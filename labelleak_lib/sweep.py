@@ -1,0 +1,257 @@
+"""The engine: runs a grid of trials in parallel, resumes where it stopped, and gathers the records.
+
+joblib runs the tasks: worker processes with one thread each on one machine, or a Dask cluster. Run as
+`python -m labelleak_lib.sweep --dataset digits --trials 20 --ks 1 3`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import joblib
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from labelleak_lib import data
+from labelleak_lib.cells import Gathered, config_hash, run_cell
+from labelleak_lib.checks import require, require_choice, require_int
+from labelleak_lib.models import Classifier
+from labelleak_lib.records import Cell, RecordStore
+from labelleak_lib.registry import METHODS
+from labelleak_lib.settings import PAPER_METHODS
+from labelleak_lib.trials import TrialSpec, gather
+from labelleak_lib.unlearning import RecordsTraining
+
+COMMITTED = Path(__file__).resolve().parent.parent / "book" / "records"
+
+
+class Task(NamedTuple):
+    """Methods of one trial that share an original model, and with it the placebo's evidence."""
+
+    spec: TrialSpec
+    methods: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Which trials to run: every k (or the `forgotten` classes) x every unlearning method x `trials` trials.
+
+    Parameters
+    ----------
+    dataset, profile, seed, device, data_dir
+        As for `TrialSpec.from_parameters`.
+    trials : int
+        Number of trials of each cell.
+    first : int
+        Index of the first trial.
+    ks : tuple of int
+        Numbers of forgotten classes.
+    forgotten : tuple of int, optional
+        Forget these classes in every trial, whatever `ks` says.
+    methods : tuple of str
+        Codes of unlearning methods.
+    """
+
+    dataset: str = "digits"
+    trials: int = 1
+    first: int = 0
+    ks: tuple[int, ...] = (1,)
+    forgotten: tuple[int, ...] | None = None
+    methods: tuple[str, ...] = PAPER_METHODS
+    seed: int = 0
+    profile: str = "quick"
+    device: str = "auto"
+    data_dir: str | None = None
+
+    def __post_init__(self) -> None:
+        require_int("trials", self.trials, low=1)
+        require_int("first", self.first, low=0)
+        require(len(self.ks) > 0, "ks", self.ks, "at least one number of forgotten classes")
+        require(len(self.methods) > 0, "methods", self.methods, "at least one code of an unlearning method")
+        for code in self.methods:
+            require_choice("unlearning method", code, tuple(METHODS))
+        self.specs()
+
+    def specs(self) -> list[TrialSpec]:
+        """Return the trials, checked, those of every k before the next trial."""
+        fixed = {name: getattr(self, name) for name in ("dataset", "seed", "profile", "device", "data_dir")}
+        found = [
+            TrialSpec.from_parameters(trial=trial, k=k, forgotten=self.forgotten, **fixed)
+            for trial in range(self.first, self.first + self.trials)
+            for k in (self.ks if self.forgotten is None else (len(self.forgotten),))
+        ]
+        return list(dict.fromkeys(found))
+
+    def cells(self) -> list[tuple[TrialSpec, str, str]]:
+        """Return (trial, method, config hash) of every cell."""
+        return [(spec, code, config_hash(spec, code)) for spec in self.specs() for code in self.methods]
+
+
+def open_tasks(grid: Grid, known: set[str]) -> list[Task]:
+    """Return the tasks whose cells are not yet `known`."""
+    tasks: dict[tuple[TrialSpec, str], list[str]] = {}
+    for spec, code, digest in grid.cells():
+        if digest not in known:
+            method = spec.settings.methods.get(code) or METHODS[code]()
+            own = code if isinstance(method, RecordsTraining) else "shared"
+            tasks.setdefault((spec, own), []).append(code)
+    return [Task(spec, tuple(codes)) for (spec, _), codes in tasks.items()]
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch compute on one thread: results then do not depend on the machine's cores, and workers do not fight."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def run_task(task: Task, root: Path | None = None) -> list[Cell]:
+    """Run a task's cells, the placebo once; write each as it is done to the store at `root`, if one is given."""
+    remembered: Gathered = []
+
+    def on_original(original: Classifier) -> Gathered:
+        if not remembered:
+            remembered.extend(gather(task.spec, original, task.spec.settings.attacks))
+        return remembered
+
+    cells = []
+    with one_thread():
+        for code in task.methods:
+            cells.append(run_cell(task.spec, code, on_original=on_original))
+            if root is not None:
+                RecordStore(root).write(task.spec.data.name, cells[-1])
+    return cells
+
+
+def sweep(grid: Grid, store: RecordStore, *, jobs: int = 1, scheduler: str | None = None, recompute: bool = False) -> int:
+    """Run what the store lacks of a grid and return the number of tasks run.
+
+    Parameters
+    ----------
+    jobs : int
+        Worker processes (1 runs in this process).
+    scheduler : str, optional
+        Address of a Dask scheduler ("tcp://host:port") whose workers run the tasks; the cells come back and are stored here.
+    recompute : bool
+        Run every cell, whatever the store holds.
+
+    Raises
+    ------
+    ValueError
+        If `jobs` is below 1.
+    """
+    require_int("jobs", jobs, low=1)
+    name = grid.specs()[0].data.name
+    tasks = open_tasks(grid, set() if recompute else store.known(name))
+    root = None if scheduler else store.root
+    calls = (joblib.delayed(run_task)(task, root) for task in tasks)
+    with _backend(scheduler):
+        parallel = joblib.Parallel(n_jobs=-1 if scheduler else jobs, return_as="generator_unordered", batch_size=1)
+        for cells in tqdm(parallel(calls), total=len(tasks), desc=f"{name} trials", disable=None):
+            for cell in cells if scheduler else ():
+                store.write(name, cell)
+    return len(tasks)
+
+
+@contextlib.contextmanager
+def _backend(scheduler: str | None) -> Iterator[None]:
+    if scheduler is None:
+        with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
+            yield
+        return
+    from distributed import Client
+
+    with Client(scheduler), joblib.parallel_config(backend="dask"):
+        yield
+
+
+class Collected(NamedTuple):
+    """Records and evidence of a grid."""
+
+    records: pd.DataFrame
+    evidence: pd.DataFrame
+
+
+def collect(grid: Grid, *, records: str = "reuse", jobs: int | None = None) -> Collected:
+    """Return a grid's records and evidence: read where they are stored, computed where they are not.
+
+    Committed records are read, never written; what is computed goes to the cache.
+
+    Parameters
+    ----------
+    records : {"reuse", "recompute"}
+        Whether stored records may be read.
+    jobs : int, optional
+        Worker processes; by default one a core, and none beside this process for 8x8 images, which take seconds.
+    """
+    require_choice("records", records, ("reuse", "recompute"))
+    spec, wanted = grid.specs()[0], {digest for *_, digest in grid.cells()}
+    if jobs is None:
+        jobs = 1 if spec.model_spec.architecture == "small" else os.cpu_count() or 1
+    cache, committed = RecordStore(data.cache_dir() / "records"), RecordStore(COMMITTED)
+    stores = [cache] if records == "recompute" else [committed, cache]
+    missing = wanted if records == "recompute" else wanted - committed.known(spec.data.name)
+    for lacking in _restricted(grid, missing):
+        sweep(lacking, cache, jobs=jobs, recompute=records == "recompute")
+    rows = pd.concat([store.read(spec.data.name) for store in stores]).drop_duplicates(
+        ["config_hash", "control", "attack", "criterion", "protocol"]
+    )
+    evidence = pd.concat([store.evidence(spec.data.name, wanted) for store in stores])
+    chosen = rows[rows.config_hash.isin(wanted)].reset_index(drop=True)
+    return Collected(chosen, evidence.drop_duplicates(["config_hash", "control", "attack", "protocols", "kind"]))
+
+
+def _restricted(grid: Grid, missing: set[str]) -> list[Grid]:
+    """Return `grid` when all of its cells are missing, else the trials that lack some."""
+    if not missing:
+        return []
+    if missing == {digest for *_, digest in grid.cells()}:
+        return [grid]
+    lacking = {spec.trial for spec, _, digest in grid.cells() if digest in missing}
+    return [dataclasses.replace(grid, first=trial, trials=1) for trial in sorted(lacking)]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a sweep from the command line, fold its records into Parquet files, and return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m labelleak_lib.sweep", description="Run a grid of trials.")
+    parser.add_argument("--dataset", default="digits", help="a known name, or the path of a folder or .npz file")
+    parser.add_argument("--trials", type=int, default=1)
+    parser.add_argument("--first", type=int, default=0, help="index of the first trial")
+    parser.add_argument("--ks", type=int, nargs="+", default=[1, 3], help="numbers of forgotten classes")
+    parser.add_argument("--methods", nargs="+", default=list(PAPER_METHODS))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--profile", default="paper")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--data-dir")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="worker processes, one thread each")
+    parser.add_argument("--scheduler", help="address of a Dask scheduler, tcp://host:port")
+    parser.add_argument("--store", type=Path, default=COMMITTED, help="folder of the records")
+    chosen = parser.parse_args(arguments)
+    names = ("dataset", "trials", "first", "seed", "profile", "device", "data_dir")
+    try:
+        grid = Grid(**{n: getattr(chosen, n) for n in names}, ks=tuple(chosen.ks), methods=tuple(chosen.methods))
+        store = RecordStore(chosen.store)
+        ran = sweep(grid, store, jobs=chosen.jobs, scheduler=chosen.scheduler)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    store.compact(grid.specs()[0].data.name)
+    print(f"{ran} tasks run; records in {chosen.store}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

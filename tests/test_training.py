@@ -1,0 +1,285 @@
+"""The training loop against one written out by hand, its batches, its record of updates; checkpoints."""
+
+import math
+import os
+import pickle
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+from sklearn.metrics import accuracy_score
+from torch import nn
+from toys import blobs, linear, rng, same_state, snapshot, trained
+
+from labelleak_lib import models
+from labelleak_lib.models import ModelSpec
+from labelleak_lib.training import (
+    Recipe,
+    Samples,
+    accuracy,
+    batches,
+    join,
+    load_checkpoint,
+    save_checkpoint,
+    split_classes,
+    train,
+)
+
+PLAIN = Recipe(
+    epochs=2, batch_size=16, lr=0.05, momentum=0.0, weight_decay=0.0, schedule="constant", clip_norm=1e9
+)
+
+
+@given(
+    groups=st.lists(st.integers(0, 3), min_size=1, max_size=60),
+    batch_size=st.integers(1, 17),
+    seed=st.integers(0, 2**32),
+)
+def test_an_epoch_holds_every_index_once_and_no_mixed_batch(groups, batch_size, seed):
+    groups = torch.tensor(groups)
+    listed = list(batches(groups, batch_size, rng(seed)))
+    for group, index in listed:
+        assert (groups[index] == group).all()
+    assert sorted(torch.cat([index for _, index in listed]).tolist()) == list(range(len(groups)))
+
+
+@given(size=st.integers(1, 60), batch_size=st.integers(2, 17))
+def test_no_batch_is_much_larger_than_asked_for_and_none_of_one_sample_is_left_over(size, batch_size):
+    sizes = [len(index) for _, index in batches(torch.zeros(size, dtype=torch.long), batch_size, rng())]
+    assert max(sizes) <= batch_size + 1
+    assert min(sizes) > 1 or size == 1, "batch normalisation cannot train on a single sample"
+
+
+def test_epochs_are_shuffled_within_and_between_groups():
+    groups = torch.arange(4).repeat_interleave(16)
+    first, second = (list(batches(groups, 4, rng(seed))) for seed in (0, 1))
+    assert [g for g, _ in first] != [g for g, _ in second]
+    assert [g for g, _ in first] != sorted(g for g, _ in first)
+    assert any(index.tolist() != sorted(index.tolist()) for _, index in first)
+    again = list(batches(groups, 4, rng(0)))
+    assert all(a == b and torch.equal(i, j) for (a, i), (b, j) in zip(first, again, strict=True))
+
+
+def by_hand(model, samples, recipe, rates, generator):
+    """Train by Nesterov momentum written out: v = mu v + g; p = p - lr (g + mu v)."""
+    velocity = [torch.zeros_like(p) for p in model.parameters()]
+    steps = iter(rates)
+    for _ in range(recipe.epochs):
+        for _, index in batches(torch.zeros(len(samples), dtype=torch.long), recipe.batch_size, generator):
+            loss = nn.functional.cross_entropy(
+                model(samples.images[index].float() / 255), samples.labels[index]
+            )
+            gradients = torch.autograd.grad(loss, list(model.parameters()))
+            norm = math.sqrt(sum(float(g.pow(2).sum()) for g in gradients))
+            scale, lr = min(1.0, recipe.clip_norm / norm), next(steps)
+            with torch.no_grad():
+                for p, g, v in zip(model.parameters(), gradients, velocity, strict=True):
+                    g = g * scale + recipe.weight_decay * p
+                    v.mul_(recipe.momentum).add_(g)
+                    p -= lr * (g + recipe.momentum * v)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{}, {"momentum": 0.9}, {"weight_decay": 0.01}, {"clip_norm": 0.3}, {"momentum": 0.5, "clip_norm": 0.5}],
+    ids=str,
+)
+def test_training_equals_the_update_rule_written_out(change):
+    recipe, samples = replace(PLAIN, **change), blobs()
+    model, peer = (models.build(ModelSpec("small", 4, 1), seed=1) for _ in range(2))
+    train(model, samples, recipe, generator=rng(2))
+    by_hand(peer, samples, recipe, [recipe.lr] * 100, rng(2))
+    for p, q in zip(model.parameters(), peer.parameters(), strict=True):
+        torch.testing.assert_close(p, q, rtol=1e-4, atol=1e-5)
+
+
+def test_one_cycle_rises_to_the_peak_and_anneals_to_nothing():
+    recipe, model = replace(PLAIN, schedule="one_cycle", epochs=4), linear()
+    rates, step = [], torch.optim.SGD.step
+
+    def watch(self, *args, **kwargs):
+        rates.append(self.param_groups[0]["lr"])
+        return step(self, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.optim.SGD, "step", watch)
+        train(model, blobs(), recipe, generator=rng())
+    assert len(rates) == 4 * 6
+    assert max(rates) == pytest.approx(recipe.lr)
+    peak = rates.index(max(rates))
+    assert rates[: peak + 1] == sorted(rates[: peak + 1]) and rates[peak:] == sorted(
+        rates[peak:], reverse=True
+    )
+    assert rates[-1] < 1e-3 * recipe.lr < rates[0] < recipe.lr
+
+
+def test_training_fits_easy_data_and_ends_in_evaluation_mode():
+    model = trained()
+    assert accuracy(model, blobs(seed=9)) > 0.95
+    assert not model.training
+
+
+def test_a_seed_decides_a_training_run():
+    def run(seed):
+        model = models.build(ModelSpec("small", 4, 1), seed=0)
+        train(model, blobs(), replace(PLAIN, epochs=1), generator=rng(seed))
+        return snapshot(model)
+
+    assert same_state(run(1), run(1))
+    assert not same_state(run(1), run(2))
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_recorded_updates_of_both_groups_add_up_to_the_whole_way(momentum):
+    samples, ends, sums = blobs(), [], []
+    groups, start = (samples.labels >= 3).long(), snapshot(linear())
+    for group in (0, 1):
+        model = linear()
+        recipe = replace(PLAIN, momentum=momentum)
+        sums.append(train(model, samples, recipe, generator=rng(4), groups=groups, record_group=group))
+        ends.append(snapshot(model))
+    assert same_state(*ends), "recording changes nothing"
+    for name, value in ends[0].items():
+        torch.testing.assert_close(sums[0][name] + sums[1][name], value - start[name], rtol=1e-4, atol=1e-6)
+        assert sums[0][name].abs().sum() > 0 and sums[1][name].abs().sum() > 0
+
+
+def test_nothing_is_recorded_unless_asked_for():
+    recorded = train(linear(), blobs(), PLAIN, generator=rng())
+    assert set(recorded) == {"head.weight", "head.bias"}
+    assert all((value == 0).all() for value in recorded.values())
+
+
+def test_training_on_nothing_is_refused():
+    nothing = Samples(torch.zeros(0, 1, 8, 8, dtype=torch.uint8), torch.zeros(0, dtype=torch.long))
+    with pytest.raises(ValueError, match="samples is 'empty'"):
+        train(linear(), nothing, PLAIN, generator=rng())
+
+
+def test_a_diverged_training_is_an_error():
+    model = linear()
+    with pytest.raises(ValueError, match="must be finite; training diverged"):
+        train(model, blobs(), replace(PLAIN, lr=1e38), generator=rng())
+
+
+@given(
+    labels=st.lists(st.integers(0, 5), min_size=1, max_size=40),
+    forgotten=st.sets(st.integers(0, 5), min_size=1),
+)
+def test_classes_are_split_without_loss_and_joined_in_order(labels, forgotten):
+    labels = torch.tensor(labels)
+    samples = Samples(torch.arange(len(labels), dtype=torch.uint8).view(-1, 1, 1, 1), labels)
+    retain, forget = split_classes(samples, tuple(sorted(forgotten)))
+    assert set(forget.labels.tolist()) <= forgotten and not set(retain.labels.tolist()) & forgotten
+    joined = join(retain, forget)
+    order = joined.images.flatten().long()
+    assert order.tolist() == retain.images.flatten().tolist() + forget.images.flatten().tolist()
+    assert sorted(order.tolist()) == list(range(len(labels)))
+    assert torch.equal(joined.labels, labels[order]), "images and labels stay together"
+
+
+def test_accuracy_agrees_with_scikit_learn_and_is_undefined_for_no_samples():
+    model, samples = linear(seed=3), blobs()
+    predicted = models.predict_proba(model, samples.images).argmax(1)
+    assert accuracy(model, samples) == pytest.approx(accuracy_score(samples.labels, predicted))
+    assert math.isnan(accuracy(model, samples.where(samples.labels > 9)))
+
+
+@pytest.mark.parametrize(
+    "spec", [ModelSpec("small", 4, 3), ModelSpec("lenet", 10, 1), ModelSpec("resnet18", 3, 1)]
+)
+def test_a_checkpoint_brings_back_the_same_model(spec, tmp_path):
+    model = models.build(spec, seed=5)
+    model(torch.rand((3, *spec.shape), generator=rng()))  # moves the running averages, where there are any
+    save_checkpoint(model, tmp_path / "deep" / "model.safetensors")
+    loaded = load_checkpoint(tmp_path / "deep" / "model.safetensors")
+    assert loaded.spec == spec and not loaded.training
+    assert same_state(snapshot(model), loaded.state_dict())
+    assert [p.name for p in (tmp_path / "deep").iterdir()] == ["model.safetensors"]
+
+
+class Bomb:
+    def __reduce__(self):
+        return os.mkdir, ("exploded",)
+
+
+def spoilt_files(folder):
+    """Yield paths of files that are no checkpoint, by what is wrong with them."""
+    state = {name: value.contiguous() for name, value in snapshot(trained()).items()}
+    yield "missing", folder / "missing"
+    yield "folder", folder
+    (folder / "pickle").write_bytes(pickle.dumps(Bomb()))
+    torch.save(state, folder / "torch")
+    (folder / "garbage").write_bytes(bytes(range(256)) * 20)
+    (folder / "empty").touch()
+    save_file(state, folder / "unspecified")
+    save_file(state, folder / "words", metadata={"spec": "not json"})
+    save_file(
+        state, folder / "other", metadata={"spec": '{"architecture": "small", "classes": 7, "channels": 1}'}
+    )
+    save_file(
+        {}, folder / "bare", metadata={"spec": '{"architecture": "small", "classes": 4, "channels": 1}'}
+    )
+    save_file(
+        state, folder / "unknown", metadata={"spec": '{"architecture": "vgg", "classes": 4, "channels": 1}'}
+    )
+    save_checkpoint(trained(), folder / "whole")
+    (folder / "cut").write_bytes((folder / "whole").read_bytes()[:-100])
+    for name in [
+        "pickle",
+        "torch",
+        "garbage",
+        "empty",
+        "unspecified",
+        "words",
+        "other",
+        "bare",
+        "unknown",
+        "cut",
+    ]:
+        yield name, folder / name
+
+
+def test_what_is_no_checkpoint_is_refused_by_its_path_and_never_unpickled(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _, path in spoilt_files(tmp_path):
+        with pytest.raises(ValueError, match="^checkpoint is '.*safetensors") as caught:
+            load_checkpoint(path)
+        assert str(path) in str(caught.value)
+    assert not (tmp_path / "exploded").exists()
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_weights_that_are_not_finite_are_refused_by_the_path(value, tmp_path):
+    model = models.build(ModelSpec("small", 4, 1), seed=0)
+    with torch.no_grad():
+        model.head.weight[1, 2] = value
+    save_checkpoint(model, tmp_path / "spoilt")
+    with pytest.raises(ValueError, match="finite") as caught:
+        load_checkpoint(tmp_path / "spoilt")
+    assert str(tmp_path / "spoilt") in str(caught.value)
+
+
+def test_running_averages_that_are_not_finite_are_refused(tmp_path):
+    model = models.build(ModelSpec("resnet18", 3, 1), seed=0)
+    model.features[1].bn1.running_mean[0] = math.nan
+    save_checkpoint(model, tmp_path / "spoilt")
+    with pytest.raises(ValueError, match="finite"):
+        load_checkpoint(tmp_path / "spoilt")
+
+
+def test_an_interrupted_save_leaves_the_old_checkpoint(tmp_path, monkeypatch):
+    path = tmp_path / "model.safetensors"
+    save_checkpoint(trained(), path)
+    old = path.read_bytes()
+
+    def fail(*_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="no space"):
+        save_checkpoint(models.build(ModelSpec("small", 4, 1), seed=9), path)
+    assert path.read_bytes() == old

@@ -1,0 +1,100 @@
+"""Data, models and readings of them that are small enough to train in a moment."""
+
+import functools
+
+import numpy as np
+import torch
+from torch import nn
+
+from labelleak_lib import models
+from labelleak_lib.access import BlackBox, WhiteBox, WhiteBoxWithSamples
+from labelleak_lib.evidence import Evidence, HeadEvidence
+from labelleak_lib.models import Classifier, ModelSpec
+from labelleak_lib.training import Recipe, Samples, train
+
+RECIPE = Recipe(epochs=8, batch_size=16, lr=0.05)
+
+
+def rng(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def blobs(classes=4, per_class=24, channels=1, seed=0, side=8):
+    """Make noisy copies of one random picture a class; `seed` draws the noise alone."""
+    pictures = torch.rand((classes, channels, side, side), generator=rng(77))
+    labels = torch.arange(classes).repeat(per_class)
+    noise = 0.08 * torch.randn((len(labels), channels, side, side), generator=rng(seed))
+    return Samples(((pictures[labels] + noise).clamp(0, 1) * 255).to(torch.uint8), labels)
+
+
+@functools.cache
+def trained(classes=4, channels=1):
+    """Train the small architecture on blobs, once a process; no test may change what it returns."""
+    model = models.build(ModelSpec("small", classes, channels), seed=0)
+    train(model, blobs(classes, channels=channels), RECIPE, generator=rng(0))
+    return model
+
+
+def linear(classes=4, shape=(1, 8, 8), seed=0, scale=1.0):
+    """Build a classifier that is one linear layer on the pixels."""
+    spec = ModelSpec("small", classes, shape[0])
+    head = nn.Linear(int(np.prod(shape)), classes)
+    with torch.no_grad():
+        head.weight.copy_(scale * torch.randn(head.weight.shape, generator=rng(seed)))
+        head.bias.copy_(scale * torch.randn(head.bias.shape, generator=rng(seed + 1)))
+    return Classifier(spec, nn.Flatten(), head)
+
+
+def snapshot(model):
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def same_state(first, second):
+    """Say whether two state dicts hold the same bits."""
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def unrelated(n=60, channels=1, seed=5):
+    return torch.randint(0, 256, (n, channels, 8, 8), generator=rng(seed)).to(torch.uint8)
+
+
+def grant(kind, model, *, forgotten=(), known=(0, 1), pool=None):
+    """Return the access object of this kind around `model`; forgotten classes are known under `paper` only."""
+    if kind == "black_box":
+        return BlackBox.of(model)
+    if kind == "white_box":
+        return WhiteBox(model)
+    spec = model.spec
+    pool = blobs(spec.classes, per_class=20, channels=spec.channels, seed=1) if pool is None else pool
+    truth = frozenset(forgotten)
+    known = frozenset(range(spec.classes)) - truth if truth else frozenset(known)
+    return WhiteBoxWithSamples(model, pool, unrelated(channels=spec.channels), known, truth)
+
+
+def head_evidence(source, label, vectors, classes, protocol="attacker", seed=0):
+    """Wrap vectors (m,) or (m, p) of auxiliary heads as evidence."""
+    vectors = np.asarray(vectors, float)
+    vectors = vectors[:, None] if vectors.ndim == 1 else vectors
+    heads = HeadEvidence(np.asarray(source), np.asarray(label), vectors, np.abs(vectors).sum(1))
+    return Evidence("dot_product", classes, np.zeros(classes), protocol, seed, heads=heads)
+
+
+def ipv_evidence(ipv, seed=0):
+    """Wrap inverted prediction vectors (C, C) as evidence."""
+    ipv = np.asarray(ipv, float)
+    return Evidence("whitebox_inversion", len(ipv), -ipv.max(1), seed=seed, ipv=ipv)
+
+
+def same_evidence(first, second):
+    """Say whether two pieces of evidence hold the same numbers."""
+
+    def same(a, b):
+        if isinstance(a, HeadEvidence):
+            return all(
+                same(getattr(a, n), getattr(b, n)) for n in ("source", "label", "vectors", "absolute_sum")
+            )
+        if isinstance(a, torch.Tensor):
+            return torch.equal(a, b)
+        return np.array_equal(a, b, equal_nan=True) if isinstance(a, np.ndarray) else a == b
+
+    return all(same(getattr(first, name), getattr(second, name)) for name in vars(first))
