@@ -50,29 +50,20 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from labelleak_lib import models, theory_figures
-from labelleak_lib.theory import (
-    assumptions,
-    collapse,
-    dials,
-    difference,
-    heads,
-    measured,
-    probe,
-    softmax,
-    theory_checks,
-)
+from labelleak_lib import models, theory, theory_figures
+from labelleak_lib.theory import assumptions, collapse, dials, difference, heads, measured, probe, softmax
 from labelleak_lib.theory.lemma_checks import OVERLAPPING_MAXIMA
 from labelleak_lib.theory.synthetic import ExactFeatures
 from labelleak_lib.trials import TrialSpec, original_model, unlearned_model
 
-checks = theory_checks(seed)
 pd.set_option("display.max_colwidth", None, "display.max_rows", None)
+checks = theory.theory_checks(seed)
 
 
-def show(*equations):
-    """Print the checks of some equations on features where every assumption holds."""
-    chosen = checks[checks["equation"].isin(equations) & (checks["features"] == "exact")]
+# %%
+def show(*equations, features="exact"):
+    """Print the checks of some equations on features where every assumption holds, or on any others."""
+    chosen = checks[checks["equation"].isin(equations) & (checks["features"] == features)]
     for row in chosen.itertuples():
         expected = "" if row.expected else ", as it should not"
         print(f"({row.equation}) {row.claim}: {'holds' if row.holds else 'does not hold'}{expected}")
@@ -215,16 +206,8 @@ show("IV-B1")
 # $\langle W_u, W_c\rangle$ is the bias of class $c$ in $M_u$, and says nothing about features. The attack
 # lives on heads that are *not* at that minimiser: few samples, few steps, or another loss.
 
-
 # %%
-def show_lemmas(*equations):
-    """Print the checks of the sharper statements, which are made on features far from every assumption."""
-    chosen = checks[checks["equation"].isin(equations) & (checks["features"] == "any")]
-    for row in chosen.itertuples():
-        print(f"({row.equation}) {row.claim}: {'holds' if row.holds else 'does not hold'}")
-
-
-show_lemmas("10", "11", "12", "16", "17")
+show("10", "11", "12", "16", "17", features="any")
 
 # %% [markdown]
 # ### The softmax cross-entropy
@@ -258,7 +241,7 @@ show_lemmas("10", "11", "12", "16", "17")
 # classes is larger than under (17).
 
 # %%
-show_lemmas("16, 17", "IV-B1")
+show("16, 17", "IV-B1", features="any")
 
 # %% [markdown]
 # ### Equation 9 rules out an accurate model
@@ -353,6 +336,8 @@ spec = TrialSpec.from_parameters(
     data_dir=data_dir,
 )
 ds, rng = spec.data, np.random.default_rng(seed)
+
+# %%
 m_u = unlearned_model(spec, "RT")
 train_phi = models.extract_features(m_u, ds.train_images).cpu().numpy().astype(np.float64)
 labels = ds.train_labels.numpy()
@@ -602,7 +587,7 @@ print(
     "closed form and simulation within 0.02:",
     bool((sweep["predicted"] - sweep["measured"]).abs().max() < 0.02),
 )
-show_lemmas("30")
+show("30", features="any")
 
 # %% [markdown]
 # Two-means on the same maxima finds the forgotten classes for every $k$ below $C$: it is the criterion that
@@ -616,7 +601,7 @@ show_lemmas("30")
 # distance. In the example a block of very confident classes pulls the cut above the merely confident ones.
 
 # %%
-show_lemmas("31")
+show("31", features="any")
 alike = 0.97 + 0.01 * rng.standard_normal((2000, ds.classes))
 accused = np.array([collapse.two_means_split(row) for row in alike])
 theory_figures.two_clusters(OVERLAPPING_MAXIMA, 1, accused)

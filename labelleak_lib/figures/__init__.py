@@ -1,0 +1,1 @@
+"""Figures of the book: each a function of records or evidence that returns a matplotlib figure."""
