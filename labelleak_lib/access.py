@@ -110,7 +110,12 @@ class BlackBox:
         QueryBudgetError
             If answering would exceed the budget; nothing is answered then.
         """
-        require(tuple(images.shape[1:]) == self.shape, "images", tuple(images.shape), f"of shape (n, *{self.shape})")
+        require(
+            tuple(images.shape[1:]) == self.shape,
+            "images",
+            tuple(images.shape),
+            f"of shape (n, *{self.shape})",
+        )
         low, high = (float(images.min()), float(images.max())) if len(images) else (0.0, 0.0)
         require(low >= 0 and high <= 1, "images", (low, high), "within [0, 1]")
         if self.budget is not None and self.queries + len(images) > self.budget:

@@ -73,7 +73,9 @@ def measure_accuracies(spec: TrialSpec, original: Classifier, unlearned: Classif
     return {f"{side}_acc_{when}": accuracy(models[when], sides[side]) for side in sides for when in models}
 
 
-def judge(evidence: Evidence, criterion: str, protocol: str, offered: tuple[str, ...], forgotten: frozenset[int]) -> tuple[Scores, frozenset[int]]:
+def judge(
+    evidence: Evidence, criterion: str, protocol: str, offered: tuple[str, ...], forgotten: frozenset[int]
+) -> tuple[Scores, frozenset[int]]:
     """Return metrics and decision of one criterion on one piece of evidence.
 
     Under the `paper` protocol parameter attacks are scored head by head, as published; everything else class by class.
@@ -83,7 +85,9 @@ def judge(evidence: Evidence, criterion: str, protocol: str, offered: tuple[str,
     if isinstance(rule, HeadCriterion) and protocol == "paper" and evidence.heads is not None:
         labels = rule.label_heads(evidence)
         truth = evidence.heads.label[labels.judged] == 1
-        found = scores(truth, labels.called[labels.judged], labels.degree[labels.judged], decided == forgotten)
+        found = scores(
+            truth, labels.called[labels.judged], labels.degree[labels.judged], decided == forgotten
+        )
         return found, decided
     truth = np.isin(np.arange(evidence.classes), list(forgotten))
     called = np.isin(np.arange(evidence.classes), list(decided))
@@ -96,7 +100,9 @@ def attack_rows(spec: TrialSpec, gathered: Gathered, attacks: dict[str, Any]) ->
     for name, protocols, evidence, seconds in gathered:
         for criterion in attacks[name].criteria:
             for protocol in protocols.split(","):
-                found, decided = judge(evidence, criterion, protocol, attacks[name].criteria, frozenset(spec.forgotten))
+                found, decided = judge(
+                    evidence, criterion, protocol, attacks[name].criteria, frozenset(spec.forgotten)
+                )
                 rows.append(
                     {
                         "attack": name, "criterion": criterion, "protocol": protocol, **found._asdict(),
@@ -120,6 +126,8 @@ def evidence_arrays(gathered: Gathered, control: str, keep_images: bool) -> dict
                 arrays[f"{prefix}/dot"] = evidence.heads.vectors[:, 0]
         if evidence.ipv is not None:
             arrays[f"{prefix}/ipv"] = evidence.ipv
+        if evidence.probe is not None:
+            arrays[f"{prefix}/probe"] = evidence.probe
         if evidence.history is not None and keep_images:
             steps = np.unique(np.linspace(0, len(evidence.history) - 1, 26).astype(int))
             arrays |= {f"{prefix}/history": evidence.history[steps], f"{prefix}/history_step": steps}
@@ -132,14 +140,22 @@ def _rounded(array: np.ndarray) -> np.ndarray:
     """Keep four significant digits, which figures and other criteria need; more would only fill the repository."""
     values = np.asarray(array, dtype=np.float64)
     with np.errstate(divide="ignore"):
-        digits = np.where(values == 0, 0, np.floor(np.log10(np.abs(values), where=values != 0, out=np.zeros_like(values))))
+        digits = np.where(
+            values == 0, 0, np.floor(np.log10(np.abs(values), where=values != 0, out=np.zeros_like(values)))
+        )
     scale = 10.0 ** (3 - digits)
     return (np.round(values * scale) / scale).astype(np.float32)
 
 
-def add_flags(rows: list[dict[str, Any]], placebo: list[dict[str, Any]], accuracies: dict[str, float], gate: bool) -> None:
+def add_flags(
+    rows: list[dict[str, Any]], placebo: list[dict[str, Any]], accuracies: dict[str, float], gate: bool
+) -> None:
     """Append what a reader should know to each row's flags, in place; `placebo` rows stand in the same order."""
-    black = {r["protocol"]: r["balanced_accuracy"] for r in rows if (r["attack"], r["criterion"]) == ("blackbox_inversion", "threshold")}
+    black = {
+        r["protocol"]: r["balanced_accuracy"]
+        for r in rows
+        if (r["attack"], r["criterion"]) == ("blackbox_inversion", "threshold")
+    }
     noise = {r["protocol"]: r["balanced_accuracy"] for r in rows if r["attack"] == "random_inputs"}
     kept = accuracies["retain_acc_after"] >= accuracies["retain_acc_before"] - max(RETAIN_MARGIN.values())
     for row, control in zip(rows, placebo, strict=True):
@@ -149,9 +165,13 @@ def add_flags(rows: list[dict[str, Any]], placebo: list[dict[str, Any]], accurac
         if row["asr"] - control["asr"] <= CLOSE:
             flags.append("placebo succeeds")
         if row["attack"] == "whitebox_inversion" and row["criterion"] == "threshold":
-            flags += ["black box beats white box"] * (row["balanced_accuracy"] < black.get(row["protocol"], 0) - CLOSE)
+            flags += ["black box beats white box"] * (
+                row["balanced_accuracy"] < black.get(row["protocol"], 0) - CLOSE
+            )
         if row["attack"].endswith("_inversion"):
-            flags += ["loses to random inputs"] * (row["balanced_accuracy"] < noise.get(row["protocol"], 0) - CLOSE)
+            flags += ["loses to random inputs"] * (
+                row["balanced_accuracy"] < noise.get(row["protocol"], 0) - CLOSE
+            )
 
 
 def run_cell(
@@ -178,13 +198,19 @@ def run_cell(
     chosen = spec.settings.attacks if attacks is None else attacks
     original, unlearned = original_and_unlearned(spec, unlearning, method)
     accuracies = measure_accuracies(spec, original, unlearned)
-    before = {name.replace("before", "after"): value for name, value in accuracies.items() if "before" in name}
+    before = {
+        name.replace("before", "after"): value for name, value in accuracies.items() if "before" in name
+    }
     gate = is_unlearned(spec.data.name, unlearning, len(spec.forgotten), accuracies)
     gathered = list(gather(spec, unlearned, chosen))
     gathered_o = list(gather(spec, original, chosen)) if on_original is None else on_original(original)
     rows, placebo = attack_rows(spec, gathered, chosen), attack_rows(spec, gathered_o, chosen)
     add_flags(rows, placebo, accuracies, gate)
-    digest = config_hash(spec, unlearning, attacks) if method is None else content_hash([spec.identity(), unlearning, repr(method)])
+    digest = (
+        config_hash(spec, unlearning, attacks)
+        if method is None
+        else content_hash([spec.identity(), unlearning, repr(method)])
+    )
     common = {
         "dataset": spec.data.name, "architecture": spec.model_spec.architecture, "profile": spec.profile,
         "seed": spec.seed, "trial": spec.trial, "forgotten": ",".join(map(str, spec.forgotten)), "k": len(spec.forgotten),

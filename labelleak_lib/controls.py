@@ -19,8 +19,6 @@ from labelleak_lib.criteria import Criterion, lower_cluster
 from labelleak_lib.evidence import Evidence
 from labelleak_lib.registry import ATTACKS, CRITERIA
 
-CONTROLS = ("trivial", "random", "direct_probe", "head_bias", "head_row_sum", "random_inputs")
-
 
 def smooth_noise(n: int, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
     """Draw `n` smooth random blobs: float (n, *shape) in [0, 1], 4x4 to 10x10 uniform noise upsampled bilinearly."""
@@ -110,12 +108,12 @@ class HeadRowSum:
 @ATTACKS.register("random_inputs")
 @dataclass(frozen=True)
 class RandomInputs:
-    """Ask the black box about inputs that have nothing to do with the task: what an inversion has to beat.
+    """Ask the black box about smooth random blobs, which have nothing to do with the task: what an inversion has to beat.
 
     Parameters
     ----------
     inputs : int
-        Number of smooth random blobs.
+        Number of images.
     """
 
     inputs: int = 2000
@@ -126,11 +124,64 @@ class RandomInputs:
     def __post_init__(self) -> None:
         require_int("inputs", self.inputs, low=1)
 
+    def draw(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
+        """Return float (inputs, *shape) in [0, 1]."""
+        return smooth_noise(self.inputs, shape, generator)
+
     def evidence(self, access: BlackBox, *, generator: torch.Generator) -> Evidence:
-        """Return minus the mean log-probability of each class over the blobs."""
-        answers = access.query(smooth_noise(self.inputs, access.shape, generator)).double().clamp_min(1e-30)
-        score = -answers.log().mean(0).cpu().numpy()
-        return Evidence("random_inputs", access.classes, score, seed=_seed(generator), queries=self.inputs)
+        """Return minus the mean log-probability of each class.
+
+        `probe` holds, for the first 10, 100, ... and all inputs: their number, then by class the mean log-probability, the
+        highest probability and how often the class is answered; float (rows, 1 + 3 * C).
+        """
+        drawn = self.draw(access.shape, generator)
+        shuffled = drawn[torch.randperm(len(drawn), generator=generator)]
+        answers = access.query(shuffled).double().clamp_min(1e-30).cpu()
+        counts = [n for n in (10, 100, 1000) if n < self.inputs] + [self.inputs]
+        probe = np.array([_probe(answers[:n]) for n in counts])
+        c = access.classes
+        return Evidence(
+            self.name, c, -probe[-1, 1 : c + 1], seed=_seed(generator), queries=self.inputs, probe=probe
+        )  # type: ignore[attr-defined]
+
+
+@ATTACKS.register("random_noise")
+@dataclass(frozen=True)
+class RandomNoise(RandomInputs):
+    """As `RandomInputs`, with uniform noise: every pixel drawn on its own."""
+
+    def draw(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
+        """Return float (inputs, *shape) in [0, 1]."""
+        return torch.rand((self.inputs, *shape), generator=generator)
+
+
+@ATTACKS.register("random_photos")
+@dataclass(frozen=True)
+class RandomPhotos(RandomInputs):
+    """As `RandomInputs`, with random crops of the two photographs that scikit-learn carries."""
+
+    def draw(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
+        """Return float (inputs, *shape) in [0, 1]: square crops of 32 to 256 pixels, scaled to the input's side."""
+        from sklearn.datasets import load_sample_images
+
+        photos = [
+            torch.from_numpy(p.copy()).permute(2, 0, 1).float() / 255 for p in load_sample_images().images
+        ]
+        return torch.stack([_crop(photos[i % len(photos)], shape, generator) for i in range(self.inputs)])
+
+
+def _crop(photo: Tensor, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
+    side = int(torch.randint(32, 257, (1,), generator=generator))
+    top, left = (int(torch.randint(photo.shape[i] - side + 1, (1,), generator=generator)) for i in (1, 2))
+    crop = photo[None, :, top : top + side, left : left + side]
+    scaled = torch.nn.functional.interpolate(crop, shape[1:], mode="area")[0].clamp(0, 1)
+    return scaled if shape[0] == 3 else scaled.mean(0, keepdim=True).expand(shape[0], -1, -1)
+
+
+def _probe(answers: Tensor) -> np.ndarray:
+    answered = torch.bincount(answers.argmax(1), minlength=answers.shape[1]).double()
+    parts = [torch.tensor([len(answers)]).double(), answers.log().mean(0), answers.amax(0), answered]
+    return torch.cat(parts).numpy()
 
 
 @CRITERIA.register("none")

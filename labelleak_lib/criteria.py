@@ -64,13 +64,17 @@ class HeadCriterion(Criterion):
 
 def _heads(evidence: Evidence, criterion: str) -> HeadEvidence:
     if evidence.heads is None:
-        raise ValueError(f"evidence is of {evidence.attack!r}; criterion {criterion!r} needs evidence with auxiliary heads")
+        raise ValueError(
+            f"evidence is of {evidence.attack!r}; criterion {criterion!r} needs evidence with auxiliary heads"
+        )
     return evidence.heads
 
 
 def _ipv(evidence: Evidence, criterion: str) -> Floats:
     if evidence.ipv is None:
-        raise ValueError(f"evidence is of {evidence.attack!r}; criterion {criterion!r} needs inverted prediction vectors")
+        raise ValueError(
+            f"evidence is of {evidence.attack!r}; criterion {criterion!r} needs inverted prediction vectors"
+        )
     return evidence.ipv
 
 
@@ -163,7 +167,9 @@ class DecisionTree(HeadCriterion):
             fit[fit_index], judged[test_index] = True, True
             folds = [(fit, judged)]
         for fit, judged in folds:
-            tree = DecisionTreeClassifier(random_state=evidence.seed).fit(heads.vectors[fit], heads.label[fit])
+            tree = DecisionTreeClassifier(random_state=evidence.seed).fit(
+                heads.vectors[fit], heads.label[fit]
+            )
             degree[judged] = tree.predict_proba(heads.vectors[judged])[:, list(tree.classes_).index(1)]
             seen |= judged
         return HeadLabels(degree, degree > 0.5, seen)

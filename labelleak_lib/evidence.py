@@ -58,6 +58,8 @@ class Evidence:
         float (C, channels, height, width), the inverted inputs.
     history : ndarray, optional
         float (steps, C); the probability of the aimed-at class, step by step.
+    probe : ndarray, optional
+        float (rows, 1 + 3 * C), of random inputs (see `controls.RandomInputs`).
     queries : int
         Images the attack put to a black box.
     flags : tuple of str
@@ -73,5 +75,6 @@ class Evidence:
     ipv: Floats | None = None
     inverted: Tensor | None = None
     history: Floats | None = None
+    probe: Floats | None = None
     queries: int = 0
     flags: tuple[str, ...] = field(default=())

@@ -81,14 +81,19 @@ def mean_interval(values: ArrayLike, *, seed: int = 0) -> Interval:
         return Interval(mean, float("nan"), float("nan"), len(x))
     method = "BCa" if len(x) > 2 else "percentile"
     found = stats.bootstrap((x,), np.mean, method=method, rng=np.random.default_rng(seed)).confidence_interval
-    low, high = (float(found.low), float(found.high)) if np.isfinite(found.low) else (float(x.min()), float(x.max()))
+    low, high = (
+        (float(found.low), float(found.high)) if np.isfinite(found.low) else (float(x.min()), float(x.max()))
+    )
     return Interval(mean, low, high, len(x))
 
 
 def summarise(records: pd.DataFrame, by: list[str], value: str = "asr") -> pd.DataFrame:
     """Return mean, low, high and n of `value` over the trials of every group of `by`."""
     rows = [
-        {**dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True)), **mean_interval(group[value])._asdict()}
+        {
+            **dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True)),
+            **mean_interval(group[value])._asdict(),
+        }
         for key, group in records.groupby(by, sort=False, observed=True)
     ]
     return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "n"])
@@ -102,11 +107,23 @@ def excess_over_placebo(records: pd.DataFrame, value: str = "asr") -> pd.DataFra
     ValueError
         If a record has no placebo beside it.
     """
-    keys = ["dataset", "profile", "seed", "trial", "forgotten", "unlearning", "attack", "criterion", "protocol"]
+    keys = [
+        "dataset",
+        "profile",
+        "seed",
+        "trial",
+        "forgotten",
+        "unlearning",
+        "attack",
+        "criterion",
+        "protocol",
+    ]
     attacks = records[records.control == "none"]
     placebo = records[records.control == "placebo"][[*keys, value]]
     joined = attacks.merge(placebo, on=keys, how="left", suffixes=("", "_placebo"), validate="one_to_one")
     missing = joined[f"{value}_placebo"].isna() & joined[value].notna()
     if missing.any():
-        raise ValueError(f"{int(missing.sum())} records have no placebo beside them; the first: {joined[missing].iloc[0][keys].to_dict()}")
+        raise ValueError(
+            f"{int(missing.sum())} records have no placebo beside them; the first: {joined[missing].iloc[0][keys].to_dict()}"
+        )
     return joined.assign(excess=joined[value] - joined[f"{value}_placebo"])

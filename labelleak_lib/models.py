@@ -139,9 +139,16 @@ def resolve_device(device: str) -> torch.device:
     """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    require(device == "cpu" or device.split(":")[0] in ("cuda", "mps"), "device", device, "auto, cpu, cuda, cuda:N or mps")
+    require(
+        device == "cpu" or device.split(":")[0] in ("cuda", "mps"),
+        "device",
+        device,
+        "auto, cpu, cuda, cuda:N or mps",
+    )
     chosen = torch.device(device)
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}[chosen.type]
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}[
+        chosen.type
+    ]
     if there and chosen.type == "cuda":
         there = (chosen.index or 0) < torch.cuda.device_count()
     require(there, "device", device, "a device of this machine; 'auto' and 'cpu' always work")

@@ -20,11 +20,41 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock
 
-COLUMNS = (
-    "dataset architecture profile seed trial forgotten k unlearning control attack criterion protocol asr balanced_accuracy "
-    "exact_match auc tpr_at_5fpr predicted queries seconds forget_acc_before forget_acc_after retain_acc_before "
-    "retain_acc_after unlearned flags train_seed unlearn_seed attack_seed classes data_variant config_hash code_version"
-).split()
+COLUMNS = [
+    "dataset",
+    "architecture",
+    "profile",
+    "seed",
+    "trial",
+    "forgotten",
+    "k",
+    "unlearning",
+    "control",
+    "attack",
+    "criterion",
+    "protocol",
+    "asr",
+    "balanced_accuracy",
+    "exact_match",
+    "auc",
+    "tpr_at_5fpr",
+    "predicted",
+    "queries",
+    "seconds",
+    "forget_acc_before",
+    "forget_acc_after",
+    "retain_acc_before",
+    "retain_acc_after",
+    "unlearned",
+    "flags",
+    "train_seed",
+    "unlearn_seed",
+    "attack_seed",
+    "classes",
+    "data_variant",
+    "config_hash",
+    "code_version",
+]
 KEY = ["config_hash", "control", "attack", "criterion", "protocol"]
 
 
@@ -66,7 +96,9 @@ class RecordStore:
         """Store a cell atomically; a cell already there is replaced by an equal one."""
         content = {f"evidence/{name}": np.asarray(array) for name, array in cell.arrays.items()}
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, rows=np.array(cell.rows.to_json(orient="split", double_precision=15)), **content)
+        np.savez_compressed(
+            buffer, rows=np.array(cell.rows.to_json(orient="split", double_precision=15)), **content
+        )
         write_atomically(self._cell_path(dataset, cell.config_hash), buffer.getvalue())
 
     def known(self, dataset: str) -> set[str]:
@@ -98,7 +130,9 @@ class RecordStore:
             rows, evidence = self.read(dataset), self.evidence(dataset)
             order = ["k", "trial", "unlearning", "control", "attack", "criterion", "protocol", "config_hash"]
             _write_parquet(rows.sort_values(order, kind="stable"), self.root / f"{dataset}.parquet")
-            _write_parquet(evidence.sort_values(EVIDENCE_COLUMNS[:5]), self.root / f"{dataset}.evidence.parquet")
+            _write_parquet(
+                evidence.sort_values(EVIDENCE_COLUMNS[:5]), self.root / f"{dataset}.evidence.parquet"
+            )
             for path in cells:
                 path.unlink(missing_ok=True)
 
@@ -142,13 +176,21 @@ def _read_cell(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     with file:
         content = json.loads(str(file["rows"]))
         rows = pd.DataFrame(content["data"], columns=content["columns"])
-        evidence = [_evidence_row(path.stem, name, file[name]) for name in file.files if name.startswith("evidence/")]
+        evidence = [
+            _evidence_row(path.stem, name, file[name]) for name in file.files if name.startswith("evidence/")
+        ]
     return rows, pd.DataFrame(evidence, columns=EVIDENCE_COLUMNS)
 
 
 def _evidence_row(config_hash: str, name: str, array: np.ndarray) -> dict[str, Any]:
     _, control, attack, protocols, kind = name.split("/")
-    keys = {"config_hash": config_hash, "control": control, "attack": attack, "protocols": protocols, "kind": kind}
+    keys = {
+        "config_hash": config_hash,
+        "control": control,
+        "attack": attack,
+        "protocols": protocols,
+        "kind": kind,
+    }
     return {**keys, "shape": np.array(array.shape), "values": array.astype(np.float32).ravel()}
 
 

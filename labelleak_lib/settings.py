@@ -26,7 +26,10 @@ from labelleak_lib.unlearning.retrain import Retrain
 PROFILES = ("quick", "paper")
 PAPER_METHODS = ("RT", "FT", "RL", "AU", "NG")
 PAPER_ATTACKS = ("dot_product", "difference", "whitebox_inversion", "blackbox_inversion")
-CONTROL_ATTACKS = ("trivial", "random", "direct_probe", "head_bias", "head_row_sum", "random_inputs")
+CONTROL_ATTACKS = (
+    *("trivial", "random", "direct_probe", "head_bias", "head_row_sum"),
+    *("random_inputs", "random_noise", "random_photos"),
+)
 PAPER_ROWS = (
     ("dot_product", "youden"),
     ("dot_product", "kmeans"),
@@ -117,8 +120,8 @@ _ATTACKING: dict[tuple[str, str], tuple[HeadRecipe, GradientInversion, GeneticIn
     ),
     ("paper", "small"): (
         HeadRecipe(heads=200, samples=20),
-        GradientInversion(steps=200, starts=5),
-        GeneticInversion(population=100, generations=200),
+        GradientInversion(),
+        GeneticInversion(population=60, generations=100),
     ),
     ("paper", "lenet"): (HeadRecipe(), GradientInversion(), GeneticInversion()),
     ("paper", "resnet18"): (

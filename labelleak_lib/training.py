@@ -125,13 +125,19 @@ def train(
         weight_decay=recipe.weight_decay,
     )  # fmt: skip
     one_cycle = recipe.schedule == "one_cycle" and steps > 1
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.lr, total_steps=steps, pct_start=0.2) if one_cycle else None
+    schedule = (
+        torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.lr, total_steps=steps, pct_start=0.2)
+        if one_cycle
+        else None
+    )
     device = next(model.parameters()).device
     recorded = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
     model.train()
     for _ in range(recipe.epochs):
         for group, index in batches(groups, recipe.batch_size, generator):
-            before = {n: p.detach().clone() for n, p in model.named_parameters()} if group == record_group else {}
+            before = (
+                {n: p.detach().clone() for n, p in model.named_parameters()} if group == record_group else {}
+            )
             x = models.to_input(samples.images[index].to(device))
             loss = nn.functional.cross_entropy(model(x), samples.labels[index].to(device))
             optimizer.zero_grad(set_to_none=True)
@@ -190,6 +196,8 @@ def load_checkpoint(path: Path) -> Classifier:
         model = models.build(spec, seed=0)
         model.load_state_dict(state)
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
-        raise ValueError(f"checkpoint is {str(path)!r}; it must be safetensors written by save_checkpoint: {error}") from error
+        raise ValueError(
+            f"checkpoint is {str(path)!r}; it must be safetensors written by save_checkpoint: {error}"
+        ) from error
     require_finite(model)
     return model.eval()

@@ -129,7 +129,9 @@ class TrialSpec:
             for c in forgotten:
                 require_int("forgotten class", c, low=0, high=loaded.classes - 1)
             chosen = tuple(sorted(set(forgotten)))
-            require(0 < len(chosen) < loaded.classes, "forgotten", chosen, f"1 to {loaded.classes - 1} classes")
+            require(
+                0 < len(chosen) < loaded.classes, "forgotten", chosen, f"1 to {loaded.classes - 1} classes"
+            )
         return cls(dataset, profile, seed, trial, chosen, device, directory)
 
     @property
@@ -141,7 +143,9 @@ class TrialSpec:
     def model_spec(self) -> ModelSpec:
         """What the target model is built from."""
         loaded = self.data
-        return ModelSpec(models.default_architecture(loaded.channels, loaded.side), loaded.classes, loaded.channels)
+        return ModelSpec(
+            models.default_architecture(loaded.channels, loaded.side), loaded.classes, loaded.channels
+        )
 
     @property
     def settings(self) -> Settings:
@@ -203,7 +207,9 @@ def original_model(spec: TrialSpec) -> Classifier:
     return load_checkpoint(path).to(models.resolve_device(spec.device))
 
 
-def original_and_unlearned(spec: TrialSpec, unlearning: str, method: Any | None = None) -> tuple[Classifier, Classifier]:
+def original_and_unlearned(
+    spec: TrialSpec, unlearning: str, method: Any | None = None
+) -> tuple[Classifier, Classifier]:
     """Return (M_o, M_u) of the trial under a method's code, or under `method` itself where one is given."""
     chosen = spec.settings.methods.get(unlearning) or METHODS[unlearning]() if method is None else method
     retain, forget = split_classes(spec.part("train"), spec.forgotten)
@@ -248,7 +254,12 @@ def grant(spec: TrialSpec, model: Classifier, access_kind: str, protocol: str) -
         return BlackBox.of(model)
     if access_kind == "white_box":
         return WhiteBox(model)
-    require(access_kind == "white_box_with_samples", "access_kind", access_kind, "black_box, white_box or white_box_with_samples")
+    require(
+        access_kind == "white_box_with_samples",
+        "access_kind",
+        access_kind,
+        "black_box, white_box or white_box_with_samples",
+    )
     pool, forgotten = spec.part("pool"), frozenset(spec.forgotten)
     if protocol == "paper":
         retained = frozenset(range(spec.data.classes)) - forgotten
@@ -256,7 +267,9 @@ def grant(spec: TrialSpec, model: Classifier, access_kind: str, protocol: str) -
     return WhiteBoxWithSamples(model, pool, unrelated_images(spec), known_retained(spec))
 
 
-def gather(spec: TrialSpec, model: Classifier, attacks: dict[str, Any]) -> Iterator[tuple[str, str, Evidence, float]]:
+def gather(
+    spec: TrialSpec, model: Classifier, attacks: dict[str, Any]
+) -> Iterator[tuple[str, str, Evidence, float]]:
     """Yield (attack, protocols, evidence, seconds) of every attack on `model`.
 
     `protocols` is "paper" or "attacker" where the two give different evidence, else "paper,attacker".
@@ -265,5 +278,7 @@ def gather(spec: TrialSpec, model: Classifier, attacks: dict[str, Any]) -> Itera
         for protocols in ("paper", "attacker") if attack.per_protocol else ("paper,attacker",):
             start = time.perf_counter()
             access = grant(spec, model, attack.access_kind, protocols.split(",")[0])
-            found = attack.evidence(access, generator=make_generator(spec.attack_seed, "attack", name, protocols))
+            found = attack.evidence(
+                access, generator=make_generator(spec.attack_seed, "attack", name, protocols)
+            )
             yield name, protocols, found, time.perf_counter() - start

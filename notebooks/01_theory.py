@@ -31,7 +31,7 @@
 # :::
 #
 # The limit: the exact statements concern linear heads over frozen features, trained by full-batch gradient
-# descent. The alternative to reading the proofs is the [table of checks](#the-table-of-checks), which holds
+# descent. The alternative to reading the proofs is the [table of checks](theory-checks), which holds
 # one row for each claim.
 
 # %% tags=["parameters"]
@@ -608,6 +608,7 @@ theory_figures.two_clusters(OVERLAPPING_MAXIMA, 1, accused)
 plt.show()
 
 # %% [markdown]
+# (theory-checks)=
 # ## The table of checks
 #
 # One row for each claim. "Expected" is no where a broken assumption must break the claim; a test asserts

@@ -20,10 +20,11 @@ def rng(seed=0):
 
 
 def blobs(classes=4, per_class=24, channels=1, seed=0, side=8):
-    """Make noisy copies of one random picture a class; `seed` draws the noise alone."""
-    pictures = torch.rand((classes, channels, side, side), generator=rng(77))
+    """Make noisy copies of one picture a class, all much alike; `seed` draws the noise alone."""
+    common = torch.rand((channels, side, side), generator=rng(76))
+    pictures = common + 0.1 * torch.randn((classes, channels, side, side), generator=rng(77))
     labels = torch.arange(classes).repeat(per_class)
-    noise = 0.08 * torch.randn((len(labels), channels, side, side), generator=rng(seed))
+    noise = 0.1 * torch.randn((len(labels), channels, side, side), generator=rng(seed))
     return Samples(((pictures[labels] + noise).clamp(0, 1) * 255).to(torch.uint8), labels)
 
 

@@ -145,16 +145,27 @@ def auxiliary_heads(
     source, label = plan(access, recipe.heads)
     pool = models.extract_features(access.model, access.pool.images)
     unrelated = models.extract_features(access.model, access.unrelated)
-    members = {int(c): torch.nonzero(access.pool.labels == int(c)).flatten() for c in set(source.tolist()) - {-1}}
+    members = {
+        int(c): torch.nonzero(access.pool.labels == int(c)).flatten() for c in set(source.tolist()) - {-1}
+    }
     for c, found in members.items():
         valid = f"at most {len(found)}, the attacker pool's samples of class {c}"
         require(len(found) >= recipe.samples, "samples", recipe.samples, valid)
-    require(len(unrelated) >= recipe.samples, "samples", recipe.samples, f"at most {len(unrelated)}, the unrelated images")
+    require(
+        len(unrelated) >= recipe.samples,
+        "samples",
+        recipe.samples,
+        f"at most {len(unrelated)}, the unrelated images",
+    )
     members[-1] = torch.arange(len(unrelated))
     chosen = [_choose(members[int(c)], recipe.samples, generator) for c in source]
-    phi = torch.stack([(pool if c >= 0 else unrelated)[index] for c, index in zip(source, chosen, strict=True)])
+    phi = torch.stack(
+        [(pool if c >= 0 else unrelated)[index] for c, index in zip(source, chosen, strict=True)]
+    )
     drawn = torch.randint(access.classes, (len(source),), generator=generator)
-    labels = torch.where(torch.from_numpy(source) >= 0, torch.from_numpy(source), drawn)[:, None].expand(-1, recipe.samples)
+    labels = torch.where(torch.from_numpy(source) >= 0, torch.from_numpy(source), drawn)[:, None].expand(
+        -1, recipe.samples
+    )
     start = recipe.draw_start(len(source), access.classes, phi.shape[2], generator)
     start = Heads(start.weight.to(phi.device), start.bias.to(phi.device))
     heads = fit_heads(

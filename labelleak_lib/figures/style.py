@@ -21,7 +21,9 @@ ATTACK_NAMES = {
     "direct_probe": "direct probe",
     "head_bias": "head bias",
     "head_row_sum": "head row sum",
-    "random_inputs": "random inputs",
+    "random_inputs": "random blobs",
+    "random_noise": "uniform noise",
+    "random_photos": "photo crops",
 }
 CRITERION_NAMES = {
     "youden": "Youden",
@@ -36,7 +38,12 @@ CRITERION_NAMES = {
 def use_style() -> None:
     """Set the book's matplotlib defaults."""
     sns.set_theme(context="paper", style="whitegrid", palette="colorblind", font_scale=1.1)
-    mpl.rcParams |= {"figure.dpi": 110, "savefig.dpi": 110, "figure.constrained_layout.use": True, "axes.grid.axis": "y"}
+    mpl.rcParams |= {
+        "figure.dpi": 110,
+        "savefig.dpi": 110,
+        "figure.constrained_layout.use": True,
+        "axes.grid.axis": "y",
+    }
 
 
 def row_name(attack: str, criterion: str) -> str:

@@ -1,0 +1,295 @@
+"""What each unlearning method must and must not touch, and the bookkeeping of amnesiac unlearning."""
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import chisquare
+from torch import nn
+from toys import RECIPE, blobs, linear, rng, same_state, trained
+
+from labelleak_lib import models
+from labelleak_lib.models import ModelSpec
+from labelleak_lib.training import Recipe, Samples, accuracy, split_classes
+from labelleak_lib.unlearning import RecordsTraining, UnlearningMethod, apply_method
+from labelleak_lib.unlearning.amnesiac import Amnesiac, subtract_updates
+from labelleak_lib.unlearning.finetune import FineTune
+from labelleak_lib.unlearning.negative_gradient import NegativeGradient
+from labelleak_lib.unlearning.random_label import RandomLabel, draw_wrong_labels
+from labelleak_lib.unlearning.retrain import Retrain
+
+SPEC = ModelSpec("small", 4, 1)
+CPU = torch.device("cpu")
+FORGOTTEN = (1, 3)
+RETAIN, FORGET = split_classes(blobs(), FORGOTTEN)
+NOTHING = FORGET.where(FORGET.labels < 0)
+QUICK = {"epochs": 2, "batch_size": 16, "lr": 0.05}
+
+
+class Untouchable:
+    """A forget set that fails whoever reads it."""
+
+    def __getattr__(self, name):
+        raise AssertionError(f"the forget set's {name} was read")
+
+    def __len__(self):
+        raise AssertionError("the forget set's length was read")
+
+
+def poisoned(samples):
+    """Return the samples as images of NaN, which no training survives."""
+    return Samples(torch.full(samples.images.shape, torch.nan), samples.labels)
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    """Record (labels of the batch, movement of the parameters) of every optimiser step."""
+    seen, labels = [], []
+    loss, step = nn.functional.cross_entropy, torch.optim.SGD.step
+
+    def watched_loss(logits, target, *args, **kwargs):
+        labels.append(target.clone())
+        return loss(logits, target, *args, **kwargs)
+
+    def watched_step(self, *args, **kwargs):
+        parameters = [p for group in self.param_groups for p in group["params"]]
+        before = [p.detach().clone() for p in parameters]
+        result = step(self, *args, **kwargs)
+        seen.append((labels[-1], [p.detach() - b for p, b in zip(parameters, before, strict=True)]))
+        return result
+
+    monkeypatch.setattr(nn.functional, "cross_entropy", watched_loss)
+    monkeypatch.setattr(torch.optim.SGD, "step", watched_step)
+    return seen
+
+
+def recorded_original(method=None, retain=RETAIN, forget=FORGET, spec=SPEC):
+    method = Amnesiac(**QUICK) if method is None else method
+    return method.train_original(spec, retain, forget, RECIPE, seed=3, generator=rng(4), device=CPU)
+
+
+@pytest.mark.parametrize("method", [Retrain(RECIPE), FineTune(**QUICK), Amnesiac(**QUICK)], ids=repr)
+@pytest.mark.parametrize("unread", [Untouchable(), poisoned(FORGET)], ids=["untouchable", "poisoned"])
+def test_methods_that_retain_only_never_read_the_forget_set(method, unread):
+    original = recorded_original() if isinstance(method, Amnesiac) else trained()
+    found = method.unlearn(original, RETAIN, unread, generator=rng(0))
+    usual = method.unlearn(original, RETAIN, FORGET, generator=rng(0))
+    assert same_state(found.state_dict(), usual.state_dict())
+    assert all(torch.isfinite(p).all() for p in found.parameters())
+
+
+@pytest.mark.parametrize("method", [RandomLabel(**QUICK), NegativeGradient()], ids=repr)
+def test_the_poison_shows_on_methods_that_do_read_the_forget_set(method):
+    with pytest.raises(AssertionError, match="was read"):
+        method.unlearn(trained(), RETAIN, Untouchable(), generator=rng(0))
+
+
+def test_retraining_owes_nothing_to_the_original_weights():
+    other = models.build(SPEC, seed=99)
+    first, second = (Retrain(RECIPE).unlearn(m, RETAIN, FORGET, generator=rng(5)) for m in (trained(), other))
+    assert same_state(first.state_dict(), second.state_dict())
+    assert accuracy(first, FORGET) == 0, "a class never seen is never predicted"
+    assert accuracy(first, RETAIN) > 0.95
+
+
+def test_fine_tuning_starts_at_the_original_weights():
+    slow = FineTune(epochs=1, batch_size=16, lr=1e-7)
+    found = slow.unlearn(trained(), RETAIN, FORGET, generator=rng(0))
+    for p, q in zip(found.parameters(), trained().parameters(), strict=True):
+        torch.testing.assert_close(p, q, rtol=0, atol=1e-5)
+    assert not same_state(found.state_dict(), trained().state_dict())
+
+
+def test_random_labels_train_on_everything_and_never_on_a_forgotten_class(steps):
+    RandomLabel(epochs=3, batch_size=16, lr=0.01).unlearn(trained(), RETAIN, FORGET, generator=rng(0))
+    labels = torch.cat([target for target, _ in steps])
+    assert len(labels) == 3 * (len(RETAIN) + len(FORGET))
+    assert set(labels.tolist()) == {0, 2}
+
+
+@given(
+    retained=st.sets(st.integers(0, 11), min_size=1, max_size=11),
+    n=st.integers(1, 200),
+    seed=st.integers(0, 2**32),
+)
+def test_wrong_labels_come_from_the_retained_classes_alone(retained, n, seed):
+    drawn = draw_wrong_labels(n, torch.tensor(sorted(retained)), rng(seed))
+    assert len(drawn) == n and set(drawn.tolist()) <= retained
+
+
+def test_wrong_labels_are_uniform():
+    counts = torch.bincount(draw_wrong_labels(9000, torch.tensor([0, 2, 3]), rng(1)), minlength=4).numpy()
+    assert counts[1] == 0 and chisquare(counts[[0, 2, 3]]).pvalue > 1e-4
+
+
+def test_forgetting_every_class_leaves_no_wrong_label():
+    with pytest.raises(ValueError, match="forget is 'all classes'; it must be .*one class retained"):
+        RandomLabel().unlearn(trained(), NOTHING, blobs(), generator=rng(0))
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_subtracting_every_update_of_a_training_on_the_forget_set_alone_returns_the_first_weights(momentum):
+    method, recipe = Amnesiac(), replace(RECIPE, momentum=momentum)
+    model = method.train_original(SPEC, NOTHING, FORGET, recipe, seed=3, generator=rng(4), device=CPU)
+    start, moved = models.build(SPEC, seed=3), copy.deepcopy(model)
+    subtract_updates(moved, model.updates)
+    for (name, p), q, end in zip(
+        moved.named_parameters(), start.parameters(), model.parameters(), strict=True
+    ):
+        torch.testing.assert_close(p, q, rtol=0, atol=1e-5)
+        assert (end - q).abs().max() > 1e-3, f"{name} did move in training"
+
+
+def test_only_the_steps_on_forget_batches_are_recorded_and_no_batch_is_mixed(steps):
+    model = recorded_original()
+    forgotten = [bool(set(target.tolist()) & set(FORGOTTEN)) for target, _ in steps]
+    for (target, _), forget in zip(steps, forgotten, strict=True):
+        assert set(target.tolist()) <= (set(FORGOTTEN) if forget else {0, 2})
+    assert any(forgotten) and not all(forgotten)
+    moves = [moved for (_, moved), forget in zip(steps, forgotten, strict=True) if forget]
+    for i, (name, _) in enumerate(model.named_parameters()):
+        torch.testing.assert_close(model.updates[name], sum(m[i] for m in moves), rtol=1e-4, atol=1e-6)
+
+
+def test_the_repair_starts_at_the_original_less_its_updates():
+    original = recorded_original()
+    expected = copy.deepcopy(original)
+    subtract_updates(expected, original.updates)
+    still = Amnesiac(epochs=1, batch_size=16, lr=1e-7)
+    found = still.unlearn(original, RETAIN, FORGET, generator=rng(0))
+    for p, q in zip(found.parameters(), expected.parameters(), strict=True):
+        torch.testing.assert_close(p, q, rtol=0, atol=1e-5)
+    assert not hasattr(found, "updates"), "the unlearned model does not carry what it forgot"
+
+
+def test_updates_are_no_part_of_the_checkpoint_and_fit_the_parameters():
+    model = recorded_original()
+    assert model.state_dict().keys() == trained().state_dict().keys()
+    assert {n: u.shape for n, u in model.updates.items()} == {n: p.shape for n, p in model.named_parameters()}
+
+
+def test_amnesiac_unlearning_refuses_a_model_whose_training_it_did_not_watch():
+    with pytest.raises(ValueError, match=r"original is 'Classifier'; it must be .*train_original"):
+        Amnesiac().unlearn(trained(), RETAIN, FORGET, generator=rng(0))
+
+
+def test_batch_norm_stays_usable_after_subtraction():
+    spec = ModelSpec("resnet18", 4, 1)
+    tiny = blobs(per_class=4, side=32)
+    retain, forget = split_classes(tiny, FORGOTTEN)
+    method, recipe = Amnesiac(epochs=1, batch_size=8, lr=0.01), Recipe(epochs=1, batch_size=8, lr=0.01)
+    original = method.train_original(spec, retain, forget, recipe, seed=0, generator=rng(0), device=CPU)
+    found = method.unlearn(original, retain, forget, generator=rng(1))
+    assert all((b >= 0).all() for n, b in found.named_buffers() if n.endswith("running_var"))
+    assert torch.isfinite(models.predict_proba(found, tiny.images)).all()
+
+
+def bare_ascent(lr, steps):
+    """Climb the loss on the forget set without any bound."""
+    model = copy.deepcopy(trained())
+    for _ in range(steps):
+        model.zero_grad()
+        nn.functional.cross_entropy(model(FORGET.images.float() / 255), FORGET.labels).neg().backward()
+        with torch.no_grad():
+            for p in model.parameters():
+                p -= lr * p.grad
+    return model
+
+
+@pytest.mark.parametrize("keep", [0.0, 1.0])
+@pytest.mark.parametrize("lr", [0.02, 0.5, 5.0])
+def test_ascent_stops_before_the_retained_accuracy_collapses(lr, keep):
+    margin, before = 0.05, accuracy(trained(), RETAIN)
+    method = NegativeGradient(lr=lr, keep=keep, margin=margin, monitor=10_000, target=0.0, max_steps=40)
+    found = method.unlearn(trained(), RETAIN, FORGET, generator=rng(0))
+    assert accuracy(found, RETAIN) >= before - margin
+    assert all(torch.isfinite(p).all() for p in found.parameters())
+
+
+def test_the_same_ascent_without_bounds_does_collapse():
+    assert accuracy(bare_ascent(0.5, 40), RETAIN) < accuracy(trained(), RETAIN) - 0.2
+
+
+def test_ascent_stops_as_soon_as_the_forget_set_is_unknown():
+    long, longer = (
+        NegativeGradient(lr=0.05, target=0.05, margin=0.2, monitor=10_000, max_steps=steps).unlearn(
+            trained(), RETAIN, FORGET, generator=rng(0)
+        )
+        for steps in (300, 600)
+    )
+    assert accuracy(long, FORGET) <= 0.05
+    assert same_state(long.state_dict(), longer.state_dict()), "no step is taken beyond the target"
+
+
+def test_ascent_has_nothing_to_climb_on_an_empty_forget_set():
+    with pytest.raises(ValueError, match="forget is 'empty'"):
+        NegativeGradient().unlearn(trained(), RETAIN, NOTHING, generator=rng(0))
+
+
+def test_ascent_does_not_move_running_averages():
+    spec, tiny = ModelSpec("resnet18", 4, 1), blobs(per_class=4, side=32)
+    original = models.build(spec, seed=0)
+    retain, forget = split_classes(tiny, FORGOTTEN)
+    found = NegativeGradient(max_steps=2, check_every=1, margin=1.0, target=0.0).unlearn(
+        original, retain, forget, generator=rng(0)
+    )
+    for (name, b), a in zip(found.named_buffers(), original.buffers(), strict=True):
+        assert torch.equal(a, b), name
+    assert not same_state(found.state_dict(), original.state_dict())
+
+
+@pytest.mark.parametrize("forgotten", [(2,), (0, 3)])
+@pytest.mark.parametrize(
+    "method",
+    [
+        Retrain(RECIPE),
+        FineTune(epochs=20, batch_size=16, lr=0.1),
+        RandomLabel(epochs=10, batch_size=16, lr=0.05),
+        Amnesiac(epochs=5, batch_size=16, lr=0.05),
+        NegativeGradient(lr=0.05, margin=0.1),
+    ],
+    ids=lambda m: m.name,
+)
+def test_every_method_unlearns_easy_data(method, forgotten):
+    retain, forget = split_classes(blobs(), forgotten)
+    original = trained()
+    if isinstance(method, RecordsTraining):
+        long = replace(RECIPE, epochs=30)
+        original = method.train_original(SPEC, retain, forget, long, seed=0, generator=rng(0), device=CPU)
+    assert accuracy(original, forget) > 0.9, "the original knows what is to be forgotten"
+    found = apply_method(method, original, retain, forget, generator=rng(1))
+    retain_test, forget_test = split_classes(blobs(seed=8), forgotten)
+    assert accuracy(found, forget_test) <= 0.05
+    assert accuracy(found, retain_test) >= accuracy(original, retain_test) - 0.1
+
+
+def test_a_plain_function_serves_as_a_method_and_its_model_is_put_in_evaluation_mode():
+    def erase(original, retain, forget, *, generator):
+        model = copy.deepcopy(original).train()
+        with torch.no_grad():
+            model.head.bias[forget.labels.unique()] = -1e3
+        return model
+
+    found = apply_method(erase, trained(), RETAIN, FORGET, generator=rng(0))
+    assert not found.training
+    assert accuracy(found, FORGET) == 0
+
+
+def test_the_interfaces_are_told_apart():
+    assert isinstance(FineTune(), UnlearningMethod) and not isinstance(FineTune(), RecordsTraining)
+    assert isinstance(Amnesiac(), RecordsTraining)
+    assert not isinstance(lambda *_: None, UnlearningMethod)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 2**31))
+def test_a_linear_model_fine_tuned_on_retained_data_pushes_the_forgotten_bias_down(seed):
+    # with non-negative inputs and cross-entropy, an absent class's logit only ever loses
+    start = linear(seed=3, scale=0.01)
+    found = FineTune(epochs=1, batch_size=16, lr=0.01).unlearn(start, RETAIN, FORGET, generator=rng(seed))
+    moved = (found.head.bias - start.head.bias).detach().numpy()
+    assert np.all(moved[list(FORGOTTEN)] < 0)
