@@ -44,8 +44,8 @@ class WhiteBoxWithSamples(WhiteBox):
     known_retained : frozenset of int
         Classes the attacker knows to be retained.
     known_forgotten : frozenset of int
-        Classes whose auxiliary heads carry the label "forgotten": the truth under the `paper` protocol (which presupposes
-        the answer), empty under the `attacker` protocol.
+        Classes whose auxiliary heads carry the label "forgotten": the truth under the `paper` protocol (which
+        presupposes the answer), empty under the `attacker` protocol.
     """
 
     pool: Samples

@@ -41,9 +41,7 @@ def sources(folder: Path = NOTEBOOKS) -> list[Path]:
     """
     found = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
     if not found:
-        raise FileNotFoundError(
-            f"{folder} holds no notebook named NN_name.ipynb: run from the project's root"
-        )
+        raise FileNotFoundError(f"{folder} holds no notebook named NN_name.ipynb: run from the project's root")
     return found
 
 
@@ -61,9 +59,7 @@ def calls_for_output(source: str) -> bool:
         body = ast.parse(source).body
     except SyntaxError:
         return False
-    calls = [
-        node.value.func for node in body if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
-    ]
+    calls = [node.value.func for node in body if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)]
     names = {call.id if isinstance(call, ast.Name) else getattr(call, "attr", "") for call in calls}
     return bool(names & _PRINTING)
 
@@ -203,14 +199,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0, or 1 if a notebook failed: each is named on standard error with its error.
     """
     parser = argparse.ArgumentParser(prog="python -m labelleak_lib.book", description=__doc__)
-    parser.add_argument(
-        "--dataset", default="digits", help="a data set's name, or the path of one (default: digits)"
-    )
+    parser.add_argument("--dataset", default="digits", help="a data set's name, or the path of one (default: digits)")
     parser.add_argument("--trials", type=_positive, help="trials a cell (default: each notebook's own)")
     parser.add_argument("--profile", default="quick", choices=["quick", "paper"], help="default: quick")
-    parser.add_argument(
-        "--processes", type=_positive, default=2, help="notebooks run at the same time (default: 2)"
-    )
+    parser.add_argument("--processes", type=_positive, default=2, help="notebooks run at the same time (default: 2)")
     options = parser.parse_args(arguments)
     parameters: dict[str, object] = {"dataset": options.dataset, "profile": options.profile}
     if options.trials is not None:

@@ -30,7 +30,7 @@ Gathered = list[tuple[str, str, Evidence, float]]
 
 
 def method_of(spec: TrialSpec, unlearning: str) -> Any:
-    """Return the method with code `unlearning`, with the trial's hyperparameters (its defaults if it has none there)."""
+    """Return the method with code `unlearning`, with the trial's hyperparameters (else with its defaults)."""
     return spec.settings.methods.get(unlearning) or METHODS[unlearning]()
 
 
@@ -50,8 +50,8 @@ def config_hash(spec: TrialSpec, unlearning: str, attacks: dict[str, Any] | None
 def is_unlearned(dataset: str, unlearning: str, k: int, accuracies: dict[str, float]) -> bool:
     """Say whether a cell passes the gate.
 
-    Accuracy on D_f must be at most 5% (or the paper's own value in that cell, where that is higher), and accuracy on D_r
-    at most 2 points (NG: 4 points) below what it was.
+    Accuracy on D_f must be at most 5% (or the paper's own value in that cell, where that is higher), and accuracy on
+    D_r at most 2 points (NG: 4 points) below what it was.
     """
     limit = max([FORGET_LIMIT, *_published_forget_accuracy(dataset, unlearning, k)])
     margin = RETAIN_MARGIN.get(unlearning, DEFAULT_MARGIN)
@@ -85,9 +85,7 @@ def judge(
     if isinstance(rule, HeadCriterion) and protocol == "paper" and evidence.heads is not None:
         labels = rule.label_heads(evidence)
         truth = evidence.heads.label[labels.judged] == 1
-        found = scores(
-            truth, labels.called[labels.judged], labels.degree[labels.judged], decided == forgotten
-        )
+        found = scores(truth, labels.called[labels.judged], labels.degree[labels.judged], decided == forgotten)
         return found, decided
     truth = np.isin(np.arange(evidence.classes), list(forgotten))
     called = np.isin(np.arange(evidence.classes), list(decided))
@@ -100,9 +98,7 @@ def attack_rows(spec: TrialSpec, gathered: Gathered, attacks: dict[str, Any]) ->
     for name, protocols, evidence, seconds in gathered:
         for criterion in attacks[name].criteria:
             for protocol in protocols.split(","):
-                found, decided = judge(
-                    evidence, criterion, protocol, attacks[name].criteria, frozenset(spec.forgotten)
-                )
+                found, decided = judge(evidence, criterion, protocol, attacks[name].criteria, frozenset(spec.forgotten))
                 rows.append(
                     {
                         "attack": name, "criterion": criterion, "protocol": protocol, **found._asdict(),
@@ -165,13 +161,9 @@ def add_flags(
         if row["asr"] - control["asr"] <= CLOSE:
             flags.append("placebo succeeds")
         if row["attack"] == "whitebox_inversion" and row["criterion"] == "threshold":
-            flags += ["black box beats white box"] * (
-                row["balanced_accuracy"] < black.get(row["protocol"], 0) - CLOSE
-            )
+            flags += ["black box beats white box"] * (row["balanced_accuracy"] < black.get(row["protocol"], 0) - CLOSE)
         if row["attack"].endswith("_inversion"):
-            flags += ["loses to random inputs"] * (
-                row["balanced_accuracy"] < noise.get(row["protocol"], 0) - CLOSE
-            )
+            flags += ["loses to random inputs"] * (row["balanced_accuracy"] < noise.get(row["protocol"], 0) - CLOSE)
 
 
 def run_cell(
@@ -198,9 +190,7 @@ def run_cell(
     chosen = spec.settings.attacks if attacks is None else attacks
     original, unlearned = original_and_unlearned(spec, unlearning, method)
     accuracies = measure_accuracies(spec, original, unlearned)
-    before = {
-        name.replace("before", "after"): value for name, value in accuracies.items() if "before" in name
-    }
+    before = {name.replace("before", "after"): value for name, value in accuracies.items() if "before" in name}
     gate = is_unlearned(spec.data.name, unlearning, len(spec.forgotten), accuracies)
     gathered = list(gather(spec, unlearned, chosen))
     gathered_o = list(gather(spec, original, chosen)) if on_original is None else on_original(original)
@@ -212,8 +202,8 @@ def run_cell(
         else content_hash([spec.identity(), unlearning, repr(method)])
     )
     common = {
-        "dataset": spec.data.name, "architecture": spec.model_spec.architecture, "profile": spec.profile,
-        "seed": spec.seed, "trial": spec.trial, "forgotten": ",".join(map(str, spec.forgotten)), "k": len(spec.forgotten),
+        "dataset": spec.data.name, "architecture": spec.model_spec.architecture, "profile": spec.profile, "seed":
+        spec.seed, "trial": spec.trial, "forgotten": ",".join(map(str, spec.forgotten)), "k": len(spec.forgotten),
         "unlearning": unlearning, "unlearned": gate, "train_seed": spec.train_seed, "unlearn_seed": spec.unlearn_seed,
         "attack_seed": spec.attack_seed, "classes": spec.data.classes, "data_variant": spec.data.variant,
         "config_hash": digest, "code_version": __version__,

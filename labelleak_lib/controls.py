@@ -108,7 +108,7 @@ class HeadRowSum:
 @ATTACKS.register("random_inputs")
 @dataclass(frozen=True)
 class RandomInputs:
-    """Ask the black box about smooth random blobs, which have nothing to do with the task: what an inversion has to beat.
+    """Ask the black box about smooth random blobs, unrelated to the task: what an inversion has to beat.
 
     Parameters
     ----------
@@ -117,6 +117,7 @@ class RandomInputs:
     """
 
     inputs: int = 2000
+    name: ClassVar[str]
     access_kind: ClassVar[str] = "black_box"
     per_protocol: ClassVar[bool] = False
     criteria: ClassVar[tuple[str, ...]] = ("two_means",)
@@ -131,8 +132,8 @@ class RandomInputs:
     def evidence(self, access: BlackBox, *, generator: torch.Generator) -> Evidence:
         """Return minus the mean log-probability of each class.
 
-        `probe` holds, for the first 10, 100, ... and all inputs: their number, then by class the mean log-probability, the
-        highest probability and how often the class is answered; float (rows, 1 + 3 * C).
+        `probe` holds, for the first 10, 100, ... and all inputs: their number, then by class the mean
+        log-probability, the highest probability and how often the class is answered; float (rows, 1 + 3 * C).
         """
         drawn = self.draw(access.shape, generator)
         shuffled = drawn[torch.randperm(len(drawn), generator=generator)]
@@ -140,9 +141,7 @@ class RandomInputs:
         counts = [n for n in (10, 100, 1000) if n < self.inputs] + [self.inputs]
         probe = np.array([_probe(answers[:n]) for n in counts])
         c = access.classes
-        return Evidence(
-            self.name, c, -probe[-1, 1 : c + 1], seed=_seed(generator), queries=self.inputs, probe=probe
-        )  # type: ignore[attr-defined]
+        return Evidence(self.name, c, -probe[-1, 1 : c + 1], seed=_seed(generator), queries=self.inputs, probe=probe)
 
 
 @ATTACKS.register("random_noise")
@@ -164,9 +163,7 @@ class RandomPhotos(RandomInputs):
         """Return float (inputs, *shape) in [0, 1]: square crops of 32 to 256 pixels, scaled to the input's side."""
         from sklearn.datasets import load_sample_images
 
-        photos = [
-            torch.from_numpy(p.copy()).permute(2, 0, 1).float() / 255 for p in load_sample_images().images
-        ]
+        photos = [torch.from_numpy(p.copy()).permute(2, 0, 1).float() / 255 for p in load_sample_images().images]
         return torch.stack([_crop(photos[i % len(photos)], shape, generator) for i in range(self.inputs)])
 
 

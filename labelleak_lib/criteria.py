@@ -1,8 +1,9 @@
-"""Criteria: rules that turn evidence into the set of classes held to be forgotten (paper, sections IV-A1, IV-B1, IV-C4).
+"""Criteria: rules that turn evidence into the set of classes held to be forgotten (paper, IV-A1, IV-B1, IV-C4).
 
-Criteria on auxiliary heads label single heads; a class is called forgotten when most of its heads are. Under the `paper`
-protocol every head's label is known and the rule is fitted on the heads it labels (a tree: on four fifths of them, labelling
-the rest). Under the `attacker` protocol the rule is fitted anew for each judged class, without that class's heads.
+Criteria on auxiliary heads label single heads; a class is called forgotten when most of its heads are. Under the
+`paper` protocol every head's label is known and the rule is fitted on the heads it labels (a tree: on four fifths of
+them, labelling the rest). Under the `attacker` protocol the rule is fitted anew for each judged class, without that
+class's heads.
 """
 
 from __future__ import annotations
@@ -167,9 +168,7 @@ class DecisionTree(HeadCriterion):
             fit[fit_index], judged[test_index] = True, True
             folds = [(fit, judged)]
         for fit, judged in folds:
-            tree = DecisionTreeClassifier(random_state=evidence.seed).fit(
-                heads.vectors[fit], heads.label[fit]
-            )
+            tree = DecisionTreeClassifier(random_state=evidence.seed).fit(heads.vectors[fit], heads.label[fit])
             degree[judged] = tree.predict_proba(heads.vectors[judged])[:, list(tree.classes_).index(1)]
             seen |= judged
         return HeadLabels(degree, degree > 0.5, seen)
@@ -184,7 +183,7 @@ class DecisionTree(HeadCriterion):
 @CRITERIA.register("threshold")
 @dataclass(frozen=True)
 class Threshold(Criterion):
-    """Call class c forgotten when m_c = max_j IPV_c[j] lies below mean - alpha * standard deviation (equations 27 to 30).
+    """Call class c forgotten when m_c = max_j IPV_c[j] lies below mean - alpha * deviation (equations 27 to 30).
 
     Parameters
     ----------
@@ -209,8 +208,9 @@ class Threshold(Criterion):
 class EntropyCriterion(Criterion):
     """Split the sorted IPVs by 2-means and call the cluster of higher mean entropy forgotten (equation 31).
 
-    The classes are those the inversions aimed at. The published reading, the argmax of each vector, is `EntropyArgmax`:
-    where the inversion of a forgotten class fails, its IPV peaks at some other class, which is then called forgotten instead.
+    The classes are those the inversions aimed at. The published reading, the argmax of each vector, is
+    `EntropyArgmax`: where the inversion of a forgotten class fails, its IPV peaks at some other class, which is then
+    called forgotten instead.
     """
 
     def decide(self, evidence: Evidence) -> frozenset[int]:

@@ -118,18 +118,14 @@ def _read(dataset: str, data_dir: str | Path | None) -> tuple[str, Source]:
     if dataset in READERS:
         root = Path(data_dir).expanduser() if data_dir is not None else default_data_dir()
         if not root.is_dir() and root != cache_dir() / "data":
-            raise DataError(
-                f"the data folder {root} does not exist; create it, or unset data_dir and LABELLEAK_DATA"
-            )
+            raise DataError(f"the data folder {root} does not exist; create it, or unset data_dir and LABELLEAK_DATA")
         return dataset, READERS[dataset](root)
     path = Path(os.path.expanduser(dataset))
     if dataset and os.path.isdir(path):
         return path.resolve().name, read_folder(path)
     if os.path.isfile(path):
         if path.suffix.lower() != ".npz":
-            raise DataError(
-                f"{path} is neither a folder nor an .npz file; give a folder of class folders or an .npz"
-            )
+            raise DataError(f"{path} is neither a folder nor an .npz file; give a folder of class folders or an .npz")
         return path.stem, read_npz(path)
     raise DataError(
         f"dataset {dataset!r} is no known name ({', '.join(NAMES)}) and no existing path; give one of these "

@@ -114,8 +114,7 @@ def replacing(target: Path) -> Iterator[BinaryIO]:
         os.replace(temporary, target)
     except OSError as error:
         raise DataError(
-            f"cannot write {target} ({error.strerror}); free space there, or set LABELLEAK_CACHE to a "
-            "writable folder"
+            f"cannot write {target} ({error.strerror}); free space there, or set LABELLEAK_CACHE to a writable folder"
         ) from error
     finally:
         if temporary is not None:
@@ -134,9 +133,7 @@ def _gunzipped(source: Path) -> Iterator[bytes]:
                     )
                 yield chunk
     except (EOFError, OSError, zlib.error) as error:
-        raise DataError(
-            f"{source} is truncated or damaged ({error}); replace it with the official file"
-        ) from error
+        raise DataError(f"{source} is truncated or damaged ({error}); replace it with the official file") from error
 
 
 def gunzip(source: Path, target: Path) -> None:
@@ -168,14 +165,10 @@ def load_arrays(path: Path, keys: Sequence[str]) -> list[np.ndarray]:
     except (OSError, zipfile.BadZipFile) as error:
         raise DataError(f"{path} is not a readable .npz file ({error}); write it with numpy.savez") from error
     if size > MAX_BYTES:
-        raise DataError(
-            f"{path} unpacks to {size} bytes, more than the limit of {MAX_BYTES}; use fewer samples"
-        )
+        raise DataError(f"{path} unpacks to {size} bytes, more than the limit of {MAX_BYTES}; use fewer samples")
     with np.load(path, allow_pickle=False) as arrays:
         if missing := [key for key in keys if key not in arrays.files]:
-            raise DataError(
-                f"{path} has no array {missing[0]!r} (it has {arrays.files}); save {' and '.join(keys)}"
-            )
+            raise DataError(f"{path} has no array {missing[0]!r} (it has {arrays.files}); save {' and '.join(keys)}")
         try:
             found = [arrays[key] for key in keys]
         except (
@@ -192,9 +185,7 @@ def load_arrays(path: Path, keys: Sequence[str]) -> list[np.ndarray]:
                 "save plain numeric arrays with numpy.savez"
             ) from error
     if strange := [key for key, array in zip(keys, found, strict=True) if not isinstance(array, np.ndarray)]:
-        raise DataError(
-            f"{path} has an entry {strange[0]!r} that is no array; write the file with numpy.savez"
-        )
+        raise DataError(f"{path} has an entry {strange[0]!r} that is no array; write the file with numpy.savez")
     return found
 
 

@@ -47,9 +47,7 @@ def _opened(path: Path) -> Iterator[PillowImage]:
             with Image.open(path, formats=FORMATS) as image:
                 yield image
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise DataError(
-            f"{path} has too many pixels to be a sample ({error}); remove it or shrink it"
-        ) from error
+        raise DataError(f"{path} has too many pixels to be a sample ({error}); remove it or shrink it") from error
     except DataError:
         raise
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as error:
@@ -75,9 +73,7 @@ def _class_files(root: Path) -> dict[str, list[Path]]:
     """List the images of each class folder, refusing any layout in which a label would have to be guessed."""
     visible = sorted(path for path in root.iterdir() if not path.name.startswith("."))
     if loose := [path for path in visible if not path.is_dir() and path.suffix.lower() in SUFFIXES]:
-        raise DataError(
-            f"{loose[0]} lies outside any class folder, so it has no label; move it into {root}/<class>/"
-        )
+        raise DataError(f"{loose[0]} lies outside any class folder, so it has no label; move it into {root}/<class>/")
     folders = [path for path in visible if path.is_dir()]
     classes = {}
     for folder in folders:
@@ -89,13 +85,9 @@ def _class_files(root: Path) -> dict[str, list[Path]]:
             )
         classes[folder.name] = [path for path in inside if path.suffix.lower() in SUFFIXES]
         if not classes[folder.name]:
-            raise DataError(
-                f"the class folder {folder} holds no images; add some ({', '.join(sorted(SUFFIXES))})"
-            )
+            raise DataError(f"the class folder {folder} holds no images; add some ({', '.join(sorted(SUFFIXES))})")
     if len(folders) < 2:
-        raise DataError(
-            f"{root} has {len(folders)} class folders, at least 2 are needed; make one folder a class"
-        )
+        raise DataError(f"{root} has {len(folders)} class folders, at least 2 are needed; make one folder a class")
     return classes
 
 
@@ -122,9 +114,7 @@ def read_folder(root: Path) -> Source:
             smaller.append(min(image.size))
             grey = grey and image.mode in _GREY
         if smaller[-1] < MIN_SIDE:
-            raise DataError(
-                f"{path} has a side of {smaller[-1]} pixels, at least {MIN_SIDE} are needed; remove it"
-            )
+            raise DataError(f"{path} has a side of {smaller[-1]} pixels, at least {MIN_SIDE} are needed; remove it")
     side = canonical_side(float(np.median(smaller)), grey)
     images = np.empty((len(paths), 1 if grey else 3, side, side), dtype=np.uint8)
     for row, path in zip(images, paths, strict=True):
@@ -146,8 +136,7 @@ def _pixels(path: Path, images: np.ndarray) -> np.ndarray:
         raise DataError(f"{path}: images have dtype {images.dtype}; save uint8, uint16, or floats in [0, 1]")
     if not (images.min() >= 0 and images.max() <= 1):  # written so that NaN fails too
         raise DataError(
-            f"{path}: floating-point images span {images.min()} .. {images.max()}; scale them to [0, 1], "
-            "without NaN"
+            f"{path}: floating-point images span {images.min()} .. {images.max()}; scale them to [0, 1], without NaN"
         )
     return np.rint(images * np.asarray(255, images.dtype)).astype(np.uint8)
 
@@ -177,9 +166,7 @@ def read_npz(path: Path) -> Source:
         )
     present = np.unique(labels)
     if len(present) < 2:
-        raise DataError(
-            f"{path}: labels name {len(present)} classes, at least 2 are needed; add another class"
-        )
+        raise DataError(f"{path}: labels name {len(present)} classes, at least 2 are needed; add another class")
     if absent := [c for c, value in enumerate(present.tolist()) if value != c]:
         wrong = int(present[absent[0]])
         raise DataError(
@@ -188,9 +175,7 @@ def read_npz(path: Path) -> Source:
         )
     height, width = images.shape[1:3]
     if min(height, width) < MIN_SIDE:
-        raise DataError(
-            f"{path}: images are {height}x{width}, at least {MIN_SIDE}x{MIN_SIDE} is needed; enlarge them"
-        )
+        raise DataError(f"{path}: images are {height}x{width}, at least {MIN_SIDE}x{MIN_SIDE} is needed; enlarge them")
     pixels, grey = _pixels(path, images), images.ndim == 3
     side = canonical_side(min(height, width), grey)
     if (height, width) != (side, side):

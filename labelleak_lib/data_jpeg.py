@@ -42,9 +42,7 @@ def read_cifar10_jpeg(archive: Path) -> Source:
     if not cached.is_file():
         train, test = _decode(archive)
         with replacing(cached) as file:
-            np.savez(
-                file, train_images=train[0], train_labels=train[1], test_images=test[0], test_labels=test[1]
-            )
+            np.savez(file, train_images=train[0], train_labels=train[1], test_images=test[0], test_labels=test[1])
     images, labels, test_images, test_labels = load_arrays(
         cached, ("train_images", "train_labels", "test_images", "test_labels")
     )
@@ -84,16 +82,12 @@ def _decode(archive: Path) -> list[tuple[np.ndarray, np.ndarray]]:
                     raise DataError(f"{archive}: {name} is {image.size}, not 32x32; restore the original")
                 pixels = np.asarray(image.convert("RGB")).transpose(2, 0, 1)
         except (OSError, Image.DecompressionBombError) as error:
-            raise DataError(
-                f"{archive}: {name} is no readable JPEG ({error}); restore the original"
-            ) from error
+            raise DataError(f"{archive}: {name} is no readable JPEG ({error}); restore the original") from error
         found[part].append((name, CIFAR10_CLASSES.index(class_name), pixels))
     parts = []
     for part, samples in found.items():
         if {label for _, label, _ in samples} != set(range(10)):
             raise DataError(f"{archive} lacks whole classes under {part}/; restore the original")
         samples.sort(key=lambda sample: sample[0])
-        parts.append(
-            (np.stack([pixels for *_, pixels in samples]), np.array([label for _, label, _ in samples]))
-        )
+        parts.append((np.stack([pixels for *_, pixels in samples]), np.array([label for _, label, _ in samples])))
     return parts

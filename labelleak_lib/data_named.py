@@ -22,9 +22,7 @@ from labelleak_lib.data_files import (
 from labelleak_lib.data_jpeg import CIFAR10_CLASSES, read_cifar10_jpeg
 
 DIGITS = tuple("0123456789")
-IDX_FILES = tuple(
-    f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")
-)
+IDX_FILES = tuple(f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1"))
 
 
 def read_digits(root: Path) -> Source:
@@ -78,9 +76,7 @@ def _find_idx(root: Path, kind: str) -> Path | None:
     if not present:
         return None
     if missing := [path for path in packed if path not in present]:
-        raise DataError(
-            f"{missing[0]} is missing; put the official file there, or remove {raw} to download all four"
-        )
+        raise DataError(f"{missing[0]} is missing; put the official file there, or remove {raw} to download all four")
     unpacked = cache_dir() / "data" / f"unpacked-{fingerprint(packed)}"
     for name, path in zip(IDX_FILES, packed, strict=True):
         if not (target := unpacked / kind / "raw" / name).is_file():
@@ -100,9 +96,7 @@ def _read_idx(root: Path, *, name: str, kind: str) -> Source:
     _check_idx(found / kind / "raw")
     train, test = make(found, train=True), make(found, train=False)
     names = DIGITS if name == "mnist" else tuple(train.classes)
-    (images, labels), held_out = (
-        (part.data.numpy()[:, None], part.targets.numpy()) for part in (train, test)
-    )
+    (images, labels), held_out = ((part.data.numpy()[:, None], part.targets.numpy()) for part in (train, test))
     return Source("official files", names, images, labels, 1 / 6, test=held_out)
 
 
@@ -136,9 +130,7 @@ def _read_svhn_subset(path: Path) -> Source:
             f"{images.shape} and {labels.dtype} {labels.shape}; restore the original file"
         )
     images = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
-    return Source(
-        "10,000-image subset, own split", DIGITS, images, labels.astype(np.int64), 0.15, test_share=0.15
-    )
+    return Source("10,000-image subset, own split", DIGITS, images, labels.astype(np.int64), 0.15, test_share=0.15)
 
 
 def _verified(make: Callable[[], Any], place: Path) -> Any:

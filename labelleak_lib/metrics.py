@@ -65,9 +65,8 @@ class Interval(NamedTuple):
 def mean_interval(values: ArrayLike, *, seed: int = 0) -> Interval:
     """Return the mean of per-trial `values` with its 95% interval.
 
-    The BCa bootstrap of scipy; where it is undefined (equal values, fewer than two trials) the interval of the values' range
-    is no statement about other trials, so the exact Clopper-Pearson interval of an all-or-nothing outcome bounds it where the
-    values are all 0 or all 1, and NaN stands elsewhere.
+    The BCa bootstrap of scipy; Wilson's interval where all values are 0 or 1, which the bootstrap would call certain
+    when they are equal. NaN where neither says anything: other equal values, or a single trial.
     """
     x = np.asarray(values, float)
     x = x[np.isfinite(x)]
@@ -81,9 +80,7 @@ def mean_interval(values: ArrayLike, *, seed: int = 0) -> Interval:
         return Interval(mean, float("nan"), float("nan"), len(x))
     method = "BCa" if len(x) > 2 else "percentile"
     found = stats.bootstrap((x,), np.mean, method=method, rng=np.random.default_rng(seed)).confidence_interval
-    low, high = (
-        (float(found.low), float(found.high)) if np.isfinite(found.low) else (float(x.min()), float(x.max()))
-    )
+    low, high = (float(found.low), float(found.high)) if np.isfinite(found.low) else (float(x.min()), float(x.max()))
     return Interval(mean, low, high, len(x))
 
 
@@ -124,6 +121,7 @@ def excess_over_placebo(records: pd.DataFrame, value: str = "asr") -> pd.DataFra
     missing = joined[f"{value}_placebo"].isna() & joined[value].notna()
     if missing.any():
         raise ValueError(
-            f"{int(missing.sum())} records have no placebo beside them; the first: {joined[missing].iloc[0][keys].to_dict()}"
+            f"{int(missing.sum())} records have no placebo beside them; "
+            f"the first: {joined[missing].iloc[0][keys].to_dict()}"
         )
     return joined.assign(excess=joined[value] - joined[f"{value}_placebo"])

@@ -15,6 +15,7 @@ class Standardise(nn.Module):
     """Map pixel values in [0, 1] to about zero mean and unit scale, by constants that hold for every data set."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return (x - 1/2) * 4 of images (n, channels, side, side)."""
         # channels-last strides make the convolutions of small images up to twice as fast on a CPU
         return ((x - 0.5) * 4.0).contiguous(memory_format=torch.channels_last)
 
@@ -126,7 +127,7 @@ def build(spec: ModelSpec, *, seed: int) -> Classifier:
         torch.manual_seed(seed)
         features, width = ARCHITECTURES[spec.architecture].build(spec.channels)
         model = Classifier(spec, features, nn.Linear(width, spec.classes))
-    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return model.to(memory_format=torch.channels_last)
 
 
 def resolve_device(device: str) -> torch.device:
@@ -146,9 +147,7 @@ def resolve_device(device: str) -> torch.device:
         "auto, cpu, cuda, cuda:N or mps",
     )
     chosen = torch.device(device)
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}[
-        chosen.type
-    ]
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}[chosen.type]
     if there and chosen.type == "cuda":
         there = (chosen.index or 0) < torch.cuda.device_count()
     require(there, "device", device, "a device of this machine; 'auto' and 'cpu' always work")

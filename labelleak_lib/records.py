@@ -1,7 +1,7 @@
-"""Records: one row per trial, attack, criterion, protocol and control; and the store that keeps them with their evidence.
+"""Records: one row per trial, attack, criterion, protocol and control; and the store of rows and evidence.
 
-A *cell* is one trial under one unlearning method. Its rows and evidence are one file, named by the hash of everything that
-decides them and written atomically, so that an interrupted run loses at most the cell in flight and a changed
+A *cell* is one trial under one unlearning method. Its rows and evidence are one file, named by the hash of everything
+that decides them and written atomically, so that an interrupted run loses at most the cell in flight and a changed
 hyperparameter is another cell. `compact` folds a data set's cells into two Parquet files.
 """
 
@@ -94,11 +94,9 @@ class RecordStore:
 
     def write(self, dataset: str, cell: Cell) -> None:
         """Store a cell atomically; a cell already there is replaced by an equal one."""
-        content = {f"evidence/{name}": np.asarray(array) for name, array in cell.arrays.items()}
+        content: dict[str, Any] = {f"evidence/{name}": np.asarray(array) for name, array in cell.arrays.items()}
         buffer = io.BytesIO()
-        np.savez_compressed(
-            buffer, rows=np.array(cell.rows.to_json(orient="split", double_precision=15)), **content
-        )
+        np.savez_compressed(buffer, rows=np.array(cell.rows.to_json(orient="split", double_precision=15)), **content)
         write_atomically(self._cell_path(dataset, cell.config_hash), buffer.getvalue())
 
     def known(self, dataset: str) -> set[str]:
@@ -120,7 +118,7 @@ class RecordStore:
         return found if config_hashes is None else found[found.config_hash.isin(set(config_hashes))]
 
     def compact(self, dataset: str) -> None:
-        """Fold the cells of a data set into its two Parquet files, under a lock; no cell is dropped before it is folded in."""
+        """Fold the cells of a data set into its Parquet files, under a lock; a cell goes once it is folded in."""
         self.root.mkdir(parents=True, exist_ok=True)
         (self.root / "cells").mkdir(exist_ok=True)
         with FileLock(self.root / "cells" / f"{dataset}.lock"):
@@ -130,9 +128,7 @@ class RecordStore:
             rows, evidence = self.read(dataset), self.evidence(dataset)
             order = ["k", "trial", "unlearning", "control", "attack", "criterion", "protocol", "config_hash"]
             _write_parquet(rows.sort_values(order, kind="stable"), self.root / f"{dataset}.parquet")
-            _write_parquet(
-                evidence.sort_values(EVIDENCE_COLUMNS[:5]), self.root / f"{dataset}.evidence.parquet"
-            )
+            _write_parquet(evidence.sort_values(EVIDENCE_COLUMNS[:5]), self.root / f"{dataset}.evidence.parquet")
             for path in cells:
                 path.unlink(missing_ok=True)
 
@@ -176,9 +172,7 @@ def _read_cell(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     with file:
         content = json.loads(str(file["rows"]))
         rows = pd.DataFrame(content["data"], columns=content["columns"])
-        evidence = [
-            _evidence_row(path.stem, name, file[name]) for name in file.files if name.startswith("evidence/")
-        ]
+        evidence = [_evidence_row(path.stem, name, file[name]) for name in file.files if name.startswith("evidence/")]
     return rows, pd.DataFrame(evidence, columns=EVIDENCE_COLUMNS)
 
 

@@ -1,7 +1,7 @@
 """Registries that find unlearning methods, attacks and criteria by name.
 
-A module of `labelleak_lib.unlearning` or `labelleak_lib.attacks` that decorates its class is found without an edit elsewhere;
-so is a class of an outside package, once that package is imported.
+A module of `labelleak_lib.unlearning` or `labelleak_lib.attacks` that decorates its class is found without an edit
+elsewhere; so is a class of an outside package, once that package is imported.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Hyperparameters by profile and architecture, chosen on seeds from 1000 up.
 
-`quick` answers in seconds (bundled digits) or minutes (28x28 data) and trains fewer auxiliary heads; `paper` has the paper's
-200 + 200 heads and longer searches.
+`quick` answers in seconds (bundled digits) or minutes (28x28 data) and trains fewer auxiliary heads; `paper` has the
+paper's 200 + 200 heads and longer searches.
 """
 
 from __future__ import annotations

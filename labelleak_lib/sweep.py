@@ -146,7 +146,8 @@ def sweep(
     jobs : int
         Worker processes (1 runs in this process).
     scheduler : str, optional
-        Address of a Dask scheduler ("tcp://host:port") whose workers run the tasks; the cells come back and are stored here.
+        Address of a Dask scheduler ("tcp://host:port") whose workers run the tasks; the cells come back and are
+        stored here.
     recompute : bool
         Run every cell, whatever the store holds.
 
@@ -161,9 +162,7 @@ def sweep(
     root = None if scheduler else store.root
     calls = (joblib.delayed(run_task)(task, root) for task in tasks)
     with _backend(scheduler):
-        parallel = joblib.Parallel(
-            n_jobs=-1 if scheduler else jobs, return_as="generator_unordered", batch_size=1
-        )
+        parallel = joblib.Parallel(n_jobs=-1 if scheduler else jobs, return_as="generator_unordered", batch_size=1)
         for cells in tqdm(parallel(calls), total=len(tasks), desc=f"{name} trials", disable=None):
             for cell in cells if scheduler else ():
                 store.write(name, cell)
@@ -215,9 +214,7 @@ def collect(grid: Grid, *, records: str = "reuse", jobs: int | None = None) -> C
     )
     evidence = pd.concat([store.evidence(spec.data.name, wanted) for store in stores])
     chosen = rows[rows.config_hash.isin(wanted)].reset_index(drop=True)
-    return Collected(
-        chosen, evidence.drop_duplicates(["config_hash", "control", "attack", "protocols", "kind"])
-    )
+    return Collected(chosen, evidence.drop_duplicates(["config_hash", "control", "attack", "protocols", "kind"]))
 
 
 def _restricted(grid: Grid, missing: set[str]) -> list[Grid]:
@@ -232,12 +229,8 @@ def _restricted(grid: Grid, missing: set[str]) -> list[Grid]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a sweep from the command line, fold its records into Parquet files, and return the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m labelleak_lib.sweep", description="Run a grid of trials."
-    )
-    parser.add_argument(
-        "--dataset", default="digits", help="a known name, or the path of a folder or .npz file"
-    )
+    parser = argparse.ArgumentParser(prog="python -m labelleak_lib.sweep", description="Run a grid of trials.")
+    parser.add_argument("--dataset", default="digits", help="a known name, or the path of a folder or .npz file")
     parser.add_argument("--trials", type=int, default=1)
     parser.add_argument("--first", type=int, default=0, help="index of the first trial")
     parser.add_argument("--ks", type=int, nargs="+", default=[1, 3], help="numbers of forgotten classes")
@@ -246,17 +239,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--profile", default="paper")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--data-dir")
-    parser.add_argument(
-        "--jobs", type=int, default=os.cpu_count() or 1, help="worker processes, one thread each"
-    )
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="worker processes, one thread each")
     parser.add_argument("--scheduler", help="address of a Dask scheduler, tcp://host:port")
     parser.add_argument("--store", type=Path, default=COMMITTED, help="folder of the records")
     chosen = parser.parse_args(arguments)
     names = ("dataset", "trials", "first", "seed", "profile", "device", "data_dir")
     try:
-        grid = Grid(
-            **{n: getattr(chosen, n) for n in names}, ks=tuple(chosen.ks), methods=tuple(chosen.methods)
-        )
+        grid = Grid(**{n: getattr(chosen, n) for n in names}, ks=tuple(chosen.ks), methods=tuple(chosen.methods))
         store = RecordStore(chosen.store)
         ran = sweep(grid, store, jobs=chosen.jobs, scheduler=chosen.scheduler)
     except ValueError as error:

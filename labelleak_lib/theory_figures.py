@@ -31,9 +31,7 @@ def _named(frame: pd.DataFrame) -> pd.DataFrame:
 def inner_product_dial(frame: pd.DataFrame, dial: str) -> Figure:
     """Draw both inner products against a dial, for both kinds of targets (`dials.inner_product_dial`)."""
     figure, axis = _axes()
-    sns.lineplot(
-        frame, x="dial", y="inner", hue="head", style="targets", markers=True, palette=SIDES, ax=axis
-    )
+    sns.lineplot(frame, x="dial", y="inner", hue="head", style="targets", markers=True, palette=SIDES, ax=axis)
     axis.set(xlabel=dial, ylabel="inner product with $w_u$ over $|w_u|^2$")
     return figure
 
@@ -66,9 +64,7 @@ def sampling(frame: pd.DataFrame) -> Figure:
 def spectra(parts: Mapping[str, Spectrum]) -> Figure:
     """Draw the eigenvalues of H for each named set, relative to the largest."""
     figure, axis = _axes()
-    for colour, marker, (name, found) in zip(
-        sns.color_palette("colorblind"), "os^", parts.items(), strict=False
-    ):
+    for colour, marker, (name, found) in zip(sns.color_palette("colorblind"), "os^", parts.items(), strict=False):
         relative = found.eigenvalues[: found.rank] / found.eigenvalues[0]
         label = f"{name}: rank {found.rank} of {len(found.eigenvalues)}"
         axis.semilogy(np.arange(1, found.rank + 1), relative, marker, ms=4, color=colour, label=label)
@@ -189,9 +185,7 @@ def two_clusters(maxima: Sequence[float], forgotten: int, accused: np.ndarray) -
     ranks = np.arange(len(ordered))
     left.plot(ordered[:forgotten], ranks[:forgotten], "s", color=ORANGE, ms=8, label="forgotten")
     left.plot(ordered[forgotten:], ranks[forgotten:], "o", color=BLUE, ms=8, label="retained")
-    left.axvspan(
-        ordered[0] - 0.03, ordered[low - 1 : low + 1].mean(), color=ORANGE, alpha=0.15, label="accused"
-    )
+    left.axvspan(ordered[0] - 0.03, ordered[low - 1 : low + 1].mean(), color=ORANGE, alpha=0.15, label="accused")
     left.set(xlabel="maximum of the IPV", ylabel="class, by its maximum")
     left.legend(loc="upper left")
     right.hist(accused, bins=np.arange(0.5, len(maxima) + 0.5), color=BLUE, rwidth=0.8)

@@ -135,9 +135,7 @@ def train(
     model.train()
     for _ in range(recipe.epochs):
         for group, index in batches(groups, recipe.batch_size, generator):
-            before = (
-                {n: p.detach().clone() for n, p in model.named_parameters()} if group == record_group else {}
-            )
+            before = {n: p.detach().clone() for n, p in model.named_parameters()} if group == record_group else {}
             x = models.to_input(samples.images[index].to(device))
             loss = nn.functional.cross_entropy(model(x), samples.labels[index].to(device))
             optimizer.zero_grad(set_to_none=True)

@@ -53,8 +53,8 @@ def fingerprint(dataset: str, data_dir: str | None) -> str:
 def draw_forgotten(classes: int, k: int, *, seed: int, trial: int) -> tuple[int, ...]:
     """Draw the k forgotten classes of a trial.
 
-    Blocks of `classes` consecutive trials rotate one random order of the classes, so that every class is forgotten equally
-    often; the classes of k are among those of k + 1.
+    Blocks of `classes` consecutive trials rotate one random order of the classes, so that every class is forgotten
+    equally often; the classes of k are among those of k + 1.
     """
     require_int("k", k, low=1, high=classes - 1)
     block, shift = divmod(trial, classes)
@@ -64,7 +64,7 @@ def draw_forgotten(classes: int, k: int, *, seed: int, trial: int) -> tuple[int,
 
 @dataclass(frozen=True)
 class TrialSpec:
-    """What a trial is; `seed` and `trial` give the three seeds that enter training, unlearning and attacks independently.
+    """What a trial is; `seed` and `trial` give the seeds that enter training, unlearning and attacks independently.
 
     Parameters
     ----------
@@ -129,9 +129,7 @@ class TrialSpec:
             for c in forgotten:
                 require_int("forgotten class", c, low=0, high=loaded.classes - 1)
             chosen = tuple(sorted(set(forgotten)))
-            require(
-                0 < len(chosen) < loaded.classes, "forgotten", chosen, f"1 to {loaded.classes - 1} classes"
-            )
+            require(0 < len(chosen) < loaded.classes, "forgotten", chosen, f"1 to {loaded.classes - 1} classes")
         return cls(dataset, profile, seed, trial, chosen, device, directory)
 
     @property
@@ -143,9 +141,7 @@ class TrialSpec:
     def model_spec(self) -> ModelSpec:
         """What the target model is built from."""
         loaded = self.data
-        return ModelSpec(
-            models.default_architecture(loaded.channels, loaded.side), loaded.classes, loaded.channels
-        )
+        return ModelSpec(models.default_architecture(loaded.channels, loaded.side), loaded.classes, loaded.channels)
 
     @property
     def settings(self) -> Settings:
@@ -267,9 +263,7 @@ def grant(spec: TrialSpec, model: Classifier, access_kind: str, protocol: str) -
     return WhiteBoxWithSamples(model, pool, unrelated_images(spec), known_retained(spec))
 
 
-def gather(
-    spec: TrialSpec, model: Classifier, attacks: dict[str, Any]
-) -> Iterator[tuple[str, str, Evidence, float]]:
+def gather(spec: TrialSpec, model: Classifier, attacks: dict[str, Any]) -> Iterator[tuple[str, str, Evidence, float]]:
     """Yield (attack, protocols, evidence, seconds) of every attack on `model`.
 
     `protocols` is "paper" or "attacker" where the two give different evidence, else "paper,attacker".
@@ -278,7 +272,5 @@ def gather(
         for protocols in ("paper", "attacker") if attack.per_protocol else ("paper,attacker",):
             start = time.perf_counter()
             access = grant(spec, model, attack.access_kind, protocols.split(",")[0])
-            found = attack.evidence(
-                access, generator=make_generator(spec.attack_seed, "attack", name, protocols)
-            )
+            found = attack.evidence(access, generator=make_generator(spec.attack_seed, "attack", name, protocols))
             yield name, protocols, found, time.perf_counter() - start

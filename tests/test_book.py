@@ -25,7 +25,7 @@ CHAPTERS = [
     "09_audit",
 ]
 PARAMETERS = {"dataset", "trials", "seed", "device", "profile", "records", "data_dir"}
-TOC = yaml.safe_load((ROOT / "book/_toc.yml").read_text())
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
 LISTED = [chapter["file"] for part in TOC["parts"] for chapter in part["chapters"]]
 
 

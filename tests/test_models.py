@@ -1,4 +1,4 @@
-"""Architectures: shapes, torchvision's and textbook forms, seeds, devices, and the layout of the flat head."""
+"""Architectures: shapes, torchvision's and textbook forms, seeds, devices, the layout of the flat head."""
 
 import numpy as np
 import pytest

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.rendered
 
 ROOT = Path(__file__).parents[1]
 HTML = ROOT / "_build/html"
-TOC = yaml.safe_load((ROOT / "book/_toc.yml").read_text())
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
 LISTED = [chapter["file"] for part in TOC["parts"] for chapter in part["chapters"]]
 CHAPTERS = [file for file in LISTED if file.startswith("chapters/")]
 PAGES = [TOC["root"], *LISTED]

@@ -93,7 +93,7 @@ def test_retraining_owes_nothing_to_the_original_weights():
     first, second = (Retrain(RECIPE).unlearn(m, RETAIN, FORGET, generator=rng(5)) for m in (trained(), other))
     assert same_state(first.state_dict(), second.state_dict())
     assert accuracy(first, FORGET) == 0, "a class never seen is never predicted"
-    assert accuracy(first, RETAIN) > 0.95
+    assert accuracy(first, RETAIN) > 0.9
 
 
 def test_fine_tuning_starts_at_the_original_weights():
@@ -127,7 +127,7 @@ def test_wrong_labels_are_uniform():
 
 
 def test_forgetting_every_class_leaves_no_wrong_label():
-    with pytest.raises(ValueError, match="forget is 'all classes'; it must be .*one class retained"):
+    with pytest.raises(ValueError, match=r"forget is 'all classes'; it must be .*one class retained"):
         RandomLabel().unlearn(trained(), NOTHING, blobs(), generator=rng(0))
 
 
@@ -247,7 +247,7 @@ def test_ascent_does_not_move_running_averages():
     "method",
     [
         Retrain(RECIPE),
-        FineTune(epochs=20, batch_size=16, lr=0.1),
+        FineTune(epochs=20, batch_size=16, lr=0.2),
         RandomLabel(epochs=10, batch_size=16, lr=0.05),
         Amnesiac(epochs=5, batch_size=16, lr=0.05),
         NegativeGradient(lr=0.05, margin=0.1),

@@ -60,7 +60,7 @@ def unrelated(n=60, channels=1, seed=5):
 
 
 def grant(kind, model, *, forgotten=(), known=(0, 1), pool=None):
-    """Return the access object of this kind around `model`; forgotten classes are known under `paper` only."""
+    """Return the access object of this kind around `model`; naming forgotten classes makes it `paper`."""
     if kind == "black_box":
         return BlackBox.of(model)
     if kind == "white_box":

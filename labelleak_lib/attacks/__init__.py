@@ -1,8 +1,9 @@
 """Attacks, one file each; every file's class is found by its name.
 
-An attack is a frozen dataclass with one verb, `evidence(access, *, generator)`. Three class attributes say what it needs and
-who can read its evidence: `access_kind` ("white_box_with_samples", "white_box" or "black_box"), `per_protocol` (whether the
-protocols `paper` and `attacker` give it different labels) and `criteria`, the names of the criteria that apply.
+An attack is a frozen dataclass with one verb, `evidence(access, *, generator)`. Three class attributes say what it
+needs and who can read its evidence: `access_kind` ("white_box_with_samples", "white_box" or "black_box"),
+`per_protocol` (whether the protocols `paper` and `attacker` give it different labels) and `criteria`, the names of
+the criteria that apply.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Dot products <w_u, w'> of the target's last layer with auxiliary heads (paper, section IV-A1, equations 16 and 17)."""
+"""Dot products <w_u, w'> of the target's last layer with auxiliary heads (paper, IV-A1, equations 16 and 17)."""
 
 from __future__ import annotations
 

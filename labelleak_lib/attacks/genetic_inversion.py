@@ -1,4 +1,4 @@
-"""Black-box inversion: a genetic search for each class's most probable input (paper, section IV-C3, equations 22 to 26)."""
+"""Black-box inversion: a genetic search for each class's most probable input (paper, IV-C3, equations 22 to 26)."""
 
 from __future__ import annotations
 
@@ -83,9 +83,7 @@ class GeneticInversion:
         # relative to the class's best, so that fitnesses of 1e-30 still select; all-zero rows select uniformly
         weight = fitness.double() / fitness.double().amax(1, keepdim=True).clamp_min(1e-300)
         weight = torch.where(weight.sum(1, keepdim=True) > 0, weight, torch.ones_like(weight))
-        chosen = torch.multinomial(weight, 2 * m, replacement=True, generator=generator)[..., None].expand(
-            -1, -1, d
-        )
+        chosen = torch.multinomial(weight, 2 * m, replacement=True, generator=generator)[..., None].expand(-1, -1, d)
         parents = genes.gather(1, chosen).view(c, 2, m, d)
         cut = torch.randint(1, max(d, 2), (c, m, 1), generator=generator)
         children = torch.where(torch.arange(d) < cut, parents[:, 0], parents[:, 1])

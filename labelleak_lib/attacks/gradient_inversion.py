@@ -1,4 +1,4 @@
-"""White-box inversion: descend in input space towards each class (paper, sections IV-C1 and IV-C2, equations 18 to 21)."""
+"""White-box inversion: descend in input space towards each class (paper, IV-C1 and IV-C2, equations 18 to 21)."""
 
 from __future__ import annotations
 

@@ -30,9 +30,7 @@ class Heads(NamedTuple):
         return torch.cat([self.weight, self.bias[..., None]], dim=2).flatten(1)
 
 
-def fit_heads(
-    phi: Tensor, labels: Tensor, start: Heads, *, steps: int, lr: float, momentum: float = 0.0
-) -> Heads:
+def fit_heads(phi: Tensor, labels: Tensor, start: Heads, *, steps: int, lr: float, momentum: float = 0.0) -> Heads:
     """Train m softmax heads by full-batch gradient descent on the mean cross-entropy.
 
     Parameters
@@ -126,9 +124,10 @@ def auxiliary_heads(
 ) -> tuple[Ints, Ints, Heads]:
     """Train the auxiliary heads M_r' and M_f' on frozen features of the target model (paper, section IV-A1).
 
-    Each head sees `recipe.samples` samples of one class. Under the `paper` protocol half of the heads come from retained
-    classes and half from forgotten ones, labelled so. Under the `attacker` protocol every class is a candidate; heads on
-    known retained classes are labelled 0, and as many heads on unrelated images (given a uniformly drawn class) 1.
+    Each head sees `recipe.samples` samples of one class. Under the `paper` protocol half of the heads come from
+    retained classes and half from forgotten ones, labelled so. Under the `attacker` protocol every class is a
+    candidate; heads on known retained classes are labelled 0, and as many heads on unrelated images (given a
+    uniformly drawn class) 1.
 
     Returns
     -------
@@ -145,9 +144,7 @@ def auxiliary_heads(
     source, label = plan(access, recipe.heads)
     pool = models.extract_features(access.model, access.pool.images)
     unrelated = models.extract_features(access.model, access.unrelated)
-    members = {
-        int(c): torch.nonzero(access.pool.labels == int(c)).flatten() for c in set(source.tolist()) - {-1}
-    }
+    members = {int(c): torch.nonzero(access.pool.labels == int(c)).flatten() for c in set(source.tolist()) - {-1}}
     for c, found in members.items():
         valid = f"at most {len(found)}, the attacker pool's samples of class {c}"
         require(len(found) >= recipe.samples, "samples", recipe.samples, valid)
@@ -159,18 +156,14 @@ def auxiliary_heads(
     )
     members[-1] = torch.arange(len(unrelated))
     chosen = [_choose(members[int(c)], recipe.samples, generator) for c in source]
-    phi = torch.stack(
-        [(pool if c >= 0 else unrelated)[index] for c, index in zip(source, chosen, strict=True)]
-    )
+    phi = torch.stack([(pool if c >= 0 else unrelated)[index] for c, index in zip(source, chosen, strict=True)])
     drawn = torch.randint(access.classes, (len(source),), generator=generator)
     labels = torch.where(torch.from_numpy(source) >= 0, torch.from_numpy(source), drawn)[:, None].expand(
         -1, recipe.samples
     )
     start = recipe.draw_start(len(source), access.classes, phi.shape[2], generator)
     start = Heads(start.weight.to(phi.device), start.bias.to(phi.device))
-    heads = fit_heads(
-        phi, labels.to(phi.device), start, steps=recipe.steps, lr=recipe.lr, momentum=recipe.momentum
-    )
+    heads = fit_heads(phi, labels.to(phi.device), start, steps=recipe.steps, lr=recipe.lr, momentum=recipe.momentum)
     return source, label, heads
 
 

@@ -120,9 +120,7 @@ def inner_product_checks(sets: Sets, seed: int) -> list[Check]:
         Check("15", "relative error of one class is sqrt(C_r - 1)", np.sqrt(retained - 1), one_class, EXACT),
         Check("16", "<w_u, w_r'> = |w_u|^2, even for one class", norm, retained_inner, EXACT),
         Check("17", "<w_u, w_f'> = 0", 0, sets.inner("D_r", "D_f'"), EXACT),
-        Check(
-            "16, 17", "gap of the inner products is |mu|^2 / C_r", square / retained, retained_inner, EXACT
-        ),
+        Check("16, 17", "gap of the inner products is |mu|^2 / C_r", square / retained, retained_inner, EXACT),
         Check("IV-B1", "w_u - w_r' = 0 (from 15), one class", 0, squared[0], 0.1, False),
         Check("IV-B1", "|w_u - w_r'|^2 = |mu|^2 (1 - 1/C_r)", square * (1 - 1 / retained), squared[0], EXACT),
         Check("IV-B1", "|w_u - w_f'|^2 = |w_u|^2 + |w_f'|^2", norm + square, squared[1], EXACT),
@@ -140,9 +138,7 @@ def dial_checks(seed: int) -> list[Check]:
         scalar = sets.inner("D_r", "D_f'", scalar=True)
         kept = dial == "dead"
         rows.append(Check("17", "<w_u, w_f'> = 0, one target for all", 0, scalar, 1e-3, kept, dial))
-        rows.append(
-            Check("17", "<W_u, W_f'> = 0, one-hot targets", 0, sets.inner("D_r", "D_f'"), 1e-10, True, dial)
-        )
+        rows.append(Check("17", "<W_u, W_f'> = 0, one-hot targets", 0, sets.inner("D_r", "D_f'"), 1e-10, True, dial))
     cosine = assumptions.class_cosines(overlap.phi, overlap.labels, overlap.design.classes)[0, -1]
     rows.append(Check("14", "cosine of two classes' label features is 0", 0, cosine, 1e-3, False, "overlap"))
     distances = assumptions.whitening_distances(spread.phi, spread.labels, [spread.design.classes - 1])
@@ -162,12 +158,9 @@ def dial_checks(seed: int) -> list[Check]:
             "dead",
         )
     )
-    start = np.random.default_rng(seed + 3).uniform(-1, 1, (2, design.classes, design.dim)) / np.sqrt(
-        design.dim
-    )
+    start = np.random.default_rng(seed + 3).uniform(-1, 1, (2, design.classes, design.dim)) / np.sqrt(design.dim)
     first, second = (
-        heads.squared_loss_head(*dead.part(name), initial=one)
-        for name, one in zip(("D_r", "D_f'"), start, strict=True)
+        heads.squared_loss_head(*dead.part(name), initial=one) for name, one in zip(("D_r", "D_f'"), start, strict=True)
     )
     silent = start[..., -design.dead :]
     claim = "<W_u, W_f'> = 0 from a random start"

@@ -44,9 +44,7 @@ def collapse_fraction(alpha: float, noise: float = 0.0) -> float:
     return max(0.0, float((b - np.sqrt(b**2 - 4 * a * c)) / (2 * a)))
 
 
-def expected_detection(
-    classes: int, forgotten: int, alpha: float, miss: float, leak: float
-) -> tuple[float, float]:
+def expected_detection(classes: int, forgotten: int, alpha: float, miss: float, leak: float) -> tuple[float, float]:
     """Return the threshold criterion's expected recall and false-alarm rate when inversions fail at random.
 
     Each retained class is inverted (maximum near 1) with probability 1 - miss, each forgotten one with

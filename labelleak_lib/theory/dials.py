@@ -60,9 +60,7 @@ def dead_feature_dial(counts: list[int], starts: int, seed: int) -> pd.DataFrame
         for _ in range(starts):
             bound = 1 / np.sqrt(base.dim)
             initial = generator.uniform(-bound, bound, (3, base.classes, base.dim))
-            fitted = [
-                heads.squared_loss_head(*part, initial=w) for part, w in zip(parts, initial, strict=True)
-            ]
+            fitted = [heads.squared_loss_head(*part, initial=w) for part, w in zip(parts, initial, strict=True)]
             inner = heads.inner_products(fitted[0], np.array(fitted[1:])) / unit
             rows += [(count, "retained", inner[0], deviation), (count, "forgotten", inner[1], deviation)]
     return pd.DataFrame(rows, columns=["dial", "head", "inner", "deviation"])
@@ -80,9 +78,7 @@ def sampling_dial(sizes: list[int], repeats: int, seed: int) -> pd.DataFrame:
     return sampling_sources(phi, targets, sizes, repeats, seed)
 
 
-def sampling_sources(
-    phi: np.ndarray, targets: np.ndarray, sizes: list[int], repeats: int, seed: int
-) -> pd.DataFrame:
+def sampling_sources(phi: np.ndarray, targets: np.ndarray, sizes: list[int], repeats: int, seed: int) -> pd.DataFrame:
     """Measure `sampling_errors` for a sample of D_r and for one of its first class; adds column source."""
     first = targets.argmax(axis=1) == targets.argmax(axis=1).min()
     sources = {"a sample of all of $D_r$": None, "a sample of one class": first}

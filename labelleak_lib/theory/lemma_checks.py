@@ -67,9 +67,7 @@ def squared_loss_lemmas(generator: np.random.Generator) -> list[Check]:
             (target_bias * single).sum(),
             1e-7,
         ),
-        anywhere(
-            "9", "share explained under H = I is |mu|^2 / C", design.scale**2 / design.classes, share, 1e-9
-        ),
+        anywhere("9", "share explained under H = I is |mu|^2 / C", design.scale**2 / design.classes, share, 1e-9),
     ]
 
 
@@ -85,9 +83,7 @@ def softmax_lemmas(generator: np.random.Generator) -> list[Check]:
     errors = []
     for step in (time / 10, time / 20):
         trained = softmax.softmax_head_path(sets, each, 6, step, [10])[0]
-        first = np.array(
-            [softmax.first_order_head(x, y, 6, 10 * step) for x, y in zip(sets, each, strict=True)]
-        )
+        first = np.array([softmax.first_order_head(x, y, 6, 10 * step) for x, y in zip(sets, each, strict=True)])
         errors.append(np.abs(trained - first).max() / np.abs(first).max())
     trained = softmax.softmax_head_path(sets, each, 6, time / 10, [10])[0]
     inner, margins = heads.inner_products(target, trained), softmax.mean_margins(sets, classes, target)
@@ -98,13 +94,9 @@ def softmax_lemmas(generator: np.random.Generator) -> list[Check]:
     absent = inner[classes == 5].mean()
     predicted = time * margins[classes == 5].mean()
     return [
-        anywhere(
-            "12", "softmax, ReLU features: positive entries of W_u's absent row", 0, (target[5] > 0).sum(), 0
-        ),
+        anywhere("12", "softmax, ReLU features: positive entries of W_u's absent row", 0, (target[5] > 0).sum(), 0),
         anywhere("12", "softmax: halving t halves the first-order error", 2, errors[0] / errors[1], 0.1),
-        anywhere(
-            "17", "softmax: <W_u, W_f'> is t times a margin below 0", predicted, absent, 0.02 * abs(predicted)
-        ),
+        anywhere("17", "softmax: <W_u, W_f'> is t times a margin below 0", predicted, absent, 0.02 * abs(predicted)),
         anywhere(
             "16, 17",
             "softmax: <W_u, W_c> / t against margin: correlation",
@@ -134,9 +126,7 @@ def threshold_limits(generator: np.random.Generator) -> list[Check]:
             expected = np.arange(1, classes) < classes * collapse.collapse_fraction(alpha)
             wrong, moved = wrong + int((found != expected).sum()), moved + int((shifted != found).sum())
     count, forgotten, alpha, miss, leak = 10, 3, 1.1, 0.1, 0.2
-    maxima = np.concatenate(
-        [generator.random((20_000, 3)) < leak, generator.random((20_000, 7)) >= miss], axis=1
-    )
+    maxima = np.concatenate([generator.random((20_000, 3)) < leak, generator.random((20_000, 7)) >= miss], axis=1)
     accused = collapse.below_threshold(maxima, alpha)
     recall, alarm = collapse.expected_detection(count, forgotten, alpha, miss, leak)
     noise, many = 0.15, 4000

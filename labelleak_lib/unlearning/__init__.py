@@ -1,8 +1,9 @@
 """Unlearning methods, one file each; every file's class is found by its code (RT, FT, RL, AU, NG).
 
-A method is a frozen dataclass with one verb, `unlearn(original, retain, forget, *, generator)`, that returns a new model and
-leaves `original` unchanged. A method that has to watch the original training (as amnesiac unlearning does) also has
-`train_original(spec, retain, forget, recipe, *, seed, generator, device)`; its result is then the original model M_o of that method.
+A method is a frozen dataclass with one verb, `unlearn(original, retain, forget, *, generator)`, that returns a new
+model and leaves `original` unchanged. A method that has to watch the original training (as amnesiac unlearning does)
+also has `train_original(spec, retain, forget, recipe, *, seed, generator, device)`; its result is then the original
+model M_o of that method.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from labelleak_lib import models
-from labelleak_lib.checks import require, require_number
+from labelleak_lib.checks import require_number
 from labelleak_lib.models import Classifier, ModelSpec
 from labelleak_lib.registry import METHODS
 from labelleak_lib.training import Recipe, Samples, join, train
@@ -29,7 +29,7 @@ def subtract_updates(model: Classifier, updates: dict[str, Tensor]) -> None:
     """Subtract recorded updates from the parameters of `model`, in place."""
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            parameter -= updates[name].to(parameter.device)
+            parameter.sub_(updates[name].to(parameter.device))
 
 
 @METHODS.register("AU")
@@ -39,8 +39,8 @@ class Amnesiac:
 
     With shuffled batches nearly every batch holds a forgotten sample, so that subtracting all of them would undo the
     training. The forget samples therefore get batches of their own, and only those batches' updates are recorded.
-    Updates of parameters alone are recorded: subtracting those of batch-norm's running variances could make them negative,
-    and the repair estimates them anew.
+    Updates of parameters alone are recorded: subtracting those of batch-norm's running variances could make them
+    negative, and the repair estimates them anew.
 
     Parameters
     ----------
@@ -49,8 +49,8 @@ class Amnesiac:
     lr : float
         Repair: peak learning rate of the one-cycle schedule.
     train_lr : float
-        Peak learning rate of the original training, which goes without momentum: momentum would smear a retained batch's
-        gradient into a forget batch's update.
+        Peak learning rate of the original training, which goes without momentum: momentum would smear a retained
+        batch's gradient into a forget batch's update.
     """
 
     epochs: int = 1
@@ -77,14 +77,12 @@ class Amnesiac:
         generator: torch.Generator,
         device: torch.device,
     ) -> RecordedClassifier:
-        """Train M_o by `recipe`, without momentum, with the forget samples in batches of their own, recording those batches' updates."""
+        """Train M_o by `recipe` without momentum, forget samples in batches of their own, recording those' updates."""
         plain = models.build(spec, seed=seed)
         alone = dataclasses.replace(recipe, momentum=0.0, lr=self.train_lr)
         model = RecordedClassifier(spec, plain.features, plain.head).to(device)
         groups = torch.cat([torch.zeros(len(retain)), torch.ones(len(forget))]).long()
-        model.updates = train(
-            model, join(retain, forget), alone, generator=generator, groups=groups, record_group=1
-        )
+        model.updates = train(model, join(retain, forget), alone, generator=generator, groups=groups, record_group=1)
         return model
 
     def unlearn(
@@ -97,9 +95,10 @@ class Amnesiac:
         ValueError
             If `original` was not trained by `train_original`.
         """
-        recorded = isinstance(original, RecordedClassifier)
-        require(recorded, "original", type(original).__name__, "a model trained by Amnesiac.train_original")
+        if not isinstance(original, RecordedClassifier):
+            name = type(original).__name__
+            raise ValueError(f"original is a {name!r}; it must be a model trained by Amnesiac.train_original")
         model = Classifier(original.spec, copy.deepcopy(original.features), copy.deepcopy(original.head))
-        subtract_updates(model, original.updates)  # type: ignore[attr-defined]
+        subtract_updates(model, original.updates)
         train(model, retain, self.recipe(), generator=generator)
         return model

@@ -20,11 +20,11 @@ from labelleak_lib.training import Samples, accuracy
 class NegativeGradient:
     """Bounded gradient ascent on D_f (paper, section V-C; Liu et al., 2022).
 
-    Unbounded ascent destroys the model, since the cross-entropy on D_f has no maximum. Here, as in its source, a penalty on
-    retained samples holds the model in place while it climbs; besides, no sample's loss is raised beyond a ceiling, the
-    gradient's norm is clipped, the accuracies on fixed subsets of D_f and D_r are watched every few steps, the ascent stops
-    once the model no longer knows D_f, and steps that cost D_r more than `margin` are taken back and tried again at half
-    the rate.
+    Unbounded ascent destroys the model, since the cross-entropy on D_f has no maximum. Here, as in its source, a
+    penalty on retained samples holds the model in place while it climbs; besides, no sample's loss is raised beyond a
+    ceiling, the gradient's norm is clipped, the accuracies on fixed subsets of D_f and D_r are watched every few
+    steps, the ascent stops once the model no longer knows D_f, and steps that cost D_r more than `margin` are taken
+    back and tried again at half the rate.
 
     Parameters
     ----------
@@ -114,7 +114,8 @@ def _losses(model: Classifier, samples: Samples) -> Tensor:
 @torch.no_grad()
 def _descend(model: Classifier, lr: float) -> None:
     for parameter in model.parameters():
-        parameter -= lr * parameter.grad
+        if parameter.grad is not None:
+            parameter.sub_(parameter.grad, alpha=lr)
 
 
 def _subset(samples: Samples, n: int, generator: torch.Generator) -> Samples:
