@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from labelleak_lib.checks import require, require_choice, require_int
+from labelleak_lib.tap_exact import skip_padding_taps
 
 
 class Standardise(nn.Module):
@@ -95,6 +96,7 @@ def _resnet18(channels: int) -> tuple[nn.Module, int]:
     network.fc = nn.Identity()
     if channels != 3:
         network.conv1 = nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
+    skip_padding_taps(network)
     return nn.Sequential(Standardise(), network), width
 
 

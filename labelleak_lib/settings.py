@@ -15,6 +15,7 @@ from labelleak_lib.attacks.genetic_inversion import GeneticInversion
 from labelleak_lib.attacks.gradient_inversion import GradientInversion
 from labelleak_lib.attacks.heads import HeadRecipe
 from labelleak_lib.checks import require_choice
+from labelleak_lib.models import ARCHITECTURES
 from labelleak_lib.registry import ATTACKS
 from labelleak_lib.training import Recipe
 from labelleak_lib.unlearning.amnesiac import Amnesiac
@@ -59,8 +60,8 @@ def settings(profile: str, architecture: str) -> Settings:
         If either is unknown.
     """
     require_choice("profile", profile, PROFILES)
-    require_choice("architecture", architecture, tuple(_TRAINING))
-    recipe, methods = _TRAINING[architecture]
+    require_choice("architecture", architecture, tuple(ARCHITECTURES))
+    recipe, methods = _TRAINING[profile, architecture]
     heads, gradient, genetic = _ATTACKING[profile, architecture]
     attacks = {
         "dot_product": DotProduct(heads),
@@ -72,34 +73,38 @@ def settings(profile: str, architecture: str) -> Settings:
     return Settings(recipe, {"RT": Retrain(recipe), **methods}, attacks)
 
 
-_TRAINING: dict[str, tuple[Recipe, dict[str, Any]]] = {
-    "small": (
-        Recipe(epochs=20, batch_size=32, lr=0.05),
-        {
-            "FT": FineTune(epochs=20, lr=0.1, batch_size=16),
-            "RL": RandomLabel(epochs=10, lr=0.05, batch_size=32),
-            "AU": Amnesiac(epochs=5, lr=0.05, batch_size=32, train_lr=0.02),
-            "NG": NegativeGradient(lr=0.02, batch_size=64, keep=3.0, margin=0.04),
-        },
-    ),
-    "lenet": (
-        Recipe(epochs=5, batch_size=128, lr=0.1),
-        {
-            "FT": FineTune(epochs=2, lr=0.2, batch_size=128),
-            "RL": RandomLabel(epochs=1, lr=0.1, batch_size=128),
-            "AU": Amnesiac(epochs=1, lr=0.05, batch_size=128, train_lr=0.05),
-            "NG": NegativeGradient(lr=0.05, batch_size=256, margin=0.03),
-        },
-    ),
-    "resnet18": (
-        Recipe(epochs=12, batch_size=256, lr=0.05),
-        {
-            "FT": FineTune(epochs=4, lr=0.05, batch_size=256),
-            "RL": RandomLabel(epochs=2, lr=0.03, batch_size=256),
-            "AU": Amnesiac(epochs=2, lr=0.05, batch_size=256),
-            "NG": NegativeGradient(lr=0.02, batch_size=256),
-        },
-    ),
+_SMALL = (
+    Recipe(epochs=20, batch_size=32, lr=0.05, min_steps=400),
+    {
+        "FT": FineTune(epochs=20, lr=0.1, batch_size=16, min_steps=400),
+        "RL": RandomLabel(epochs=10, lr=0.05, batch_size=32, min_steps=200),
+        "AU": Amnesiac(epochs=5, lr=0.05, batch_size=32, train_lr=0.02, min_steps=100),
+        "NG": NegativeGradient(lr=0.02, batch_size=64, keep=3.0, margin=0.04),
+    },
+)
+_LENET = (
+    Recipe(epochs=5, batch_size=128, lr=0.1, min_steps=400),
+    {
+        "FT": FineTune(epochs=2, lr=0.2, batch_size=128, min_steps=200),
+        "RL": RandomLabel(epochs=1, lr=0.1, batch_size=128, min_steps=200),
+        "AU": Amnesiac(epochs=1, lr=0.05, batch_size=128, train_lr=0.05, min_steps=200),
+        "NG": NegativeGradient(lr=0.05, batch_size=256, margin=0.03),
+    },
+)
+_RESNET_METHODS = {
+    "FT": FineTune(epochs=2, lr=0.05, batch_size=128, min_steps=250),
+    "RL": RandomLabel(epochs=1, lr=0.03, batch_size=128, min_steps=150),
+    "AU": Amnesiac(epochs=1, lr=0.03, batch_size=128, train_lr=0.03, min_steps=150),
+    "NG": NegativeGradient(lr=0.02, batch_size=128, margin=0.03),
+}
+
+_TRAINING: dict[tuple[str, str], tuple[Recipe, dict[str, Any]]] = {
+    ("quick", "small"): _SMALL,
+    ("quick", "lenet"): _LENET,
+    ("quick", "resnet18"): (Recipe(epochs=3, batch_size=128, lr=0.05, min_steps=600), _RESNET_METHODS),
+    ("paper", "small"): _SMALL,
+    ("paper", "lenet"): _LENET,
+    ("paper", "resnet18"): (Recipe(epochs=8, batch_size=128, lr=0.05, min_steps=800), _RESNET_METHODS),
 }
 
 _ATTACKING: dict[tuple[str, str], tuple[HeadRecipe, GradientInversion, GeneticInversion]] = {

@@ -24,6 +24,8 @@ class Recipe:
     ----------
     epochs, batch_size : int
         Passes over the data, samples a step.
+    min_steps : int
+        On small data, passes are added until there are at least so many steps.
     lr : float
         Learning rate (the peak of the schedule).
     momentum, weight_decay : float
@@ -41,6 +43,7 @@ class Recipe:
     weight_decay: float = 5e-4
     schedule: str = "one_cycle"
     clip_norm: float = 5.0
+    min_steps: int = 0
 
     def __post_init__(self) -> None:
         require_int("epochs", self.epochs, low=1)
@@ -50,6 +53,11 @@ class Recipe:
         require_number("weight_decay", self.weight_decay, low=0)
         require_choice("schedule", self.schedule, ("one_cycle", "constant"))
         require_number("clip_norm", self.clip_norm, above=0)
+        require_int("min_steps", self.min_steps, low=0)
+
+    def epochs_for(self, steps_an_epoch: int) -> int:
+        """Return the passes over data that give `steps_an_epoch` steps each."""
+        return max(self.epochs, -(-self.min_steps // steps_an_epoch))
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +127,9 @@ def train(
     """
     require(len(samples) > 0, "samples", "empty", "at least one labelled image")
     groups = torch.zeros(len(samples), dtype=torch.long) if groups is None else groups
-    steps = recipe.epochs * sum(1 for _ in batches(groups, recipe.batch_size, torch.Generator()))
+    steps_an_epoch = sum(1 for _ in batches(groups, recipe.batch_size, torch.Generator()))
+    epochs = recipe.epochs_for(steps_an_epoch)
+    steps = epochs * steps_an_epoch
     optimizer = torch.optim.SGD(
         model.parameters(), lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0,
         weight_decay=recipe.weight_decay,
@@ -133,7 +143,7 @@ def train(
     device = next(model.parameters()).device
     recorded = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
     model.train()
-    for _ in range(recipe.epochs):
+    for _ in range(epochs):
         for group, index in batches(groups, recipe.batch_size, generator):
             before = {n: p.detach().clone() for n, p in model.named_parameters()} if group == record_group else {}
             x = models.to_input(samples.images[index].to(device))

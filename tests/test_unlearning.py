@@ -137,9 +137,7 @@ def test_subtracting_every_update_of_a_training_on_the_forget_set_alone_returns_
     model = method.train_original(SPEC, NOTHING, FORGET, recipe, seed=3, generator=rng(4), device=CPU)
     start, moved = models.build(SPEC, seed=3), copy.deepcopy(model)
     subtract_updates(moved, model.updates)
-    for (name, p), q, end in zip(
-        moved.named_parameters(), start.parameters(), model.parameters(), strict=True
-    ):
+    for (name, p), q, end in zip(moved.named_parameters(), start.parameters(), model.parameters(), strict=True):
         torch.testing.assert_close(p, q, rtol=0, atol=1e-5)
         assert (end - q).abs().max() > 1e-3, f"{name} did move in training"
 
@@ -173,7 +171,7 @@ def test_updates_are_no_part_of_the_checkpoint_and_fit_the_parameters():
 
 
 def test_amnesiac_unlearning_refuses_a_model_whose_training_it_did_not_watch():
-    with pytest.raises(ValueError, match=r"original is 'Classifier'; it must be .*train_original"):
+    with pytest.raises(ValueError, match=r"original is a 'Classifier'; it must be .*train_original"):
         Amnesiac().unlearn(trained(), RETAIN, FORGET, generator=rng(0))
 
 

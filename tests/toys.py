@@ -33,6 +33,7 @@ def trained(classes=4, channels=1):
     """Train the small architecture on blobs, once a process; no test may change what it returns."""
     model = models.build(ModelSpec("small", classes, channels), seed=0)
     train(model, blobs(classes, channels=channels), RECIPE, generator=rng(0))
+    model.zero_grad(set_to_none=True)
     return model
 
 
@@ -91,9 +92,7 @@ def same_evidence(first, second):
 
     def same(a, b):
         if isinstance(a, HeadEvidence):
-            return all(
-                same(getattr(a, n), getattr(b, n)) for n in ("source", "label", "vectors", "absolute_sum")
-            )
+            return all(same(getattr(a, n), getattr(b, n)) for n in ("source", "label", "vectors", "absolute_sum"))
         if isinstance(a, torch.Tensor):
             return torch.equal(a, b)
         return np.array_equal(a, b, equal_nan=True) if isinstance(a, np.ndarray) else a == b

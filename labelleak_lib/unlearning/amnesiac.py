@@ -48,6 +48,8 @@ class Amnesiac:
         Repair: passes over the retained data, samples a step.
     lr : float
         Repair: peak learning rate of the one-cycle schedule.
+    min_steps : int
+        Repair: on small data, passes are added until there are at least so many steps.
     train_lr : float
         Peak learning rate of the original training, which goes without momentum: momentum would smear a retained
         batch's gradient into a forget batch's update.
@@ -56,6 +58,7 @@ class Amnesiac:
     epochs: int = 1
     lr: float = 0.05
     batch_size: int = 128
+    min_steps: int = 0
     train_lr: float = 0.05
 
     def __post_init__(self) -> None:
@@ -64,7 +67,7 @@ class Amnesiac:
 
     def recipe(self) -> Recipe:
         """Return the training run of the repair."""
-        return Recipe(epochs=self.epochs, lr=self.lr, batch_size=self.batch_size)
+        return Recipe(epochs=self.epochs, lr=self.lr, batch_size=self.batch_size, min_steps=self.min_steps)
 
     def train_original(
         self,

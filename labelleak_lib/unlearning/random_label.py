@@ -30,18 +30,21 @@ class RandomLabel:
         Passes over the data, samples a step.
     lr : float
         Peak learning rate of the one-cycle schedule.
+    min_steps : int
+        On small data, passes are added until there are at least so many steps.
     """
 
     epochs: int = 2
     lr: float = 0.05
     batch_size: int = 128
+    min_steps: int = 0
 
     def __post_init__(self) -> None:
         self.recipe()
 
     def recipe(self) -> Recipe:
         """Return the training run that this method makes."""
-        return Recipe(epochs=self.epochs, lr=self.lr, batch_size=self.batch_size)
+        return Recipe(epochs=self.epochs, lr=self.lr, batch_size=self.batch_size, min_steps=self.min_steps)
 
     def unlearn(
         self, original: Classifier, retain: Samples, forget: Samples, *, generator: torch.Generator
