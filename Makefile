@@ -24,7 +24,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 unexport JUPYTER_PATH
 
-.PHONY: help env book chapters render test lint types unit notebooks rendered sweep bench lab verify clean
+.PHONY: help env book chapters render test lint types unit notebooks rendered sweep outputs lab clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -69,16 +69,12 @@ rendered: env ## check the rendered book
 sweep: env ## run the trials of a data set and store their records [DATASET= TRIALS= SCHEDULER=]
 	$(BIN)/python -m labelleak_lib.sweep --dataset '$(DATASET)' $(TRIALS_OPTION) $(if $(SCHEDULER),--scheduler '$(SCHEDULER)')
 
-bench: env ## time the library against its peers
-	$(PIP_INSTALL) -e '.[bench]'
-	$(BIN)/pytest tests/benchmarks
-
 lab: env ## open JupyterLab
 	$(PIP_INSTALL) -e '.[lab]'
 	$(BIN)/jupyter lab
 
-verify: env ## recompute stored records and compare
-	$(BIN)/python -m labelleak_lib.verify
+outputs: env ## run the notebooks at their defaults and store the outputs that tests compare
+	$(BIN)/python -m labelleak_lib.outputs
 
 clean: ## remove what was generated, but not the environment
 	rm -rf _build book/chapters book/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

@@ -1,8 +1,9 @@
 """Convolutions that skip the taps which only ever meet padding.
 
-On 32x32 images torchvision's ResNet18 ends in maps of 2x2 and 1x1 pixels. A padded 3x3 kernel has nine taps, but on 2x2 maps
-only four of them meet a pixel at each position and on 1x1 maps one; the convolution pays for all nine. Here those layers are
-the equivalent dense product over the taps that meet data: the same parameters, the same state dict, the same function.
+On 32x32 images torchvision's ResNet18 ends in maps of 2x2 and 1x1 pixels. A padded 3x3 kernel has nine taps, but on
+2x2 maps only four of them meet a pixel at each position and on 1x1 maps one; the convolution pays for all nine. Here
+those layers are the equivalent dense product over the taps that meet data: the same parameters, the same state dict,
+the same function.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 class TapExactConv2d(nn.Conv2d):
     """A 3x3 convolution with padding 1 that is a dense product on inputs of 1x1 and 2x2 pixels."""
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (the name is torch's)
+    def forward(self, input: Tensor) -> Tensor:
         """Return the convolution of float (n, channels, height, width)."""
         side = input.shape[2]
         if input.shape[3] != side or side > 2:

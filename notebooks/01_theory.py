@@ -342,9 +342,7 @@ m_u = unlearned_model(spec, "RT")
 train_phi = models.extract_features(m_u, ds.train_images).cpu().numpy().astype(np.float64)
 labels = ds.train_labels.numpy()
 retain = ~np.isin(labels, spec.forgotten)
-print(
-    f"{ds.name} ({ds.variant}), {ds.classes} classes, forgotten: {spec.forgotten}, d = {train_phi.shape[1]}"
-)
+print(f"{ds.name} ({ds.variant}), {ds.classes} classes, forgotten: {spec.forgotten}, d = {train_phi.shape[1]}")
 
 # %% [markdown]
 # ### Every assumption, measured
@@ -499,11 +497,7 @@ print(f"from zero, heads whose sign is their mean margin's: at least {100 * zero
 # %% tags=["nbval-ignore-output"]
 recipe, rows = spec.settings.attacks["dot_product"].recipe, []
 for trial in range(trials):
-    again = (
-        spec
-        if trial == 0
-        else TrialSpec(dataset, profile, seed, trial, spec.forgotten, device, spec.data_dir)
-    )
+    again = spec if trial == 0 else TrialSpec(dataset, profile, seed, trial, spec.forgotten, device, spec.data_dir)
     for code in codes:
         target, found, classes = attacker_view(unlearned_model(again, code), again)
         fitted = probe.deployed_heads(found, classes, ds.classes, rng, recipe.lr, recipe.steps)
@@ -514,9 +508,7 @@ plt.show()
 
 # %% tags=["nbval-ignore-output"]
 by_method = evidence.groupby("method", sort=False)
-agreement = (
-    by_method[["inner", "margin"]].corr().xs("inner", level=1)["margin"].rename("dot product and margin")
-)
+agreement = by_method[["inner", "margin"]].corr().xs("inner", level=1)["margin"].rename("dot product and margin")
 agreement.to_frame("correlation of dot product and margin, over classes").round(2)
 
 # %% [markdown]
@@ -536,9 +528,7 @@ fitted = {
 }
 best = heads.squared_loss_head(heads.with_intercept(train_phi[retain]), targets[retain])
 norms = [
-    difference.norm_frame(best if loss == "squared loss" else target, trained).assign(
-        loss=loss, side=side[classes]
-    )
+    difference.norm_frame(best if loss == "squared loss" else target, trained).assign(loss=loss, side=side[classes])
     for loss, trained in fitted.items()
 ]
 theory_figures.difference_norms(pd.concat(norms))

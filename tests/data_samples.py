@@ -38,9 +38,7 @@ def ten_classes(per_class, *shape, seed=0):
 
 def check_parts(dataset, sizes, shape):
     """Check sizes, balance, types, and that images and labels stayed together."""
-    parts = (
-        (getattr(dataset, f"{p}_images"), getattr(dataset, f"{p}_labels")) for p in ("train", "pool", "test")
-    )
+    parts = ((getattr(dataset, f"{p}_images"), getattr(dataset, f"{p}_labels")) for p in ("train", "pool", "test"))
     for (images, labels), size in zip(parts, sizes, strict=True):
         assert images.shape == (size, *shape) and images.dtype == torch.uint8
         assert torch.equal(torch.bincount(labels), torch.full((10,), size // 10))

@@ -156,9 +156,7 @@ def test_a_folder_without_notebooks_is_one_clear_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("trials", ["0", "-1", "1.5", "many"])
-def test_bad_trials_stop_the_command_before_it_starts(
-    trials: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_bad_trials_stop_the_command_before_it_starts(trials: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         book.main(["--trials", trials])
     assert stop.value.code == 2

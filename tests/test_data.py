@@ -122,9 +122,7 @@ def test_a_missing_data_folder_is_named(tmp_path):
 def test_require_samples_counts_every_class_of_the_part():
     labels = [0] * 5 + [1] * 4 + [2] * 6
     require_samples(toy(labels), 4)
-    with pytest.raises(
-        DataError, match=r"toy: class 'b' has 4 samples in the pool part, 5 are needed; .* at most 4"
-    ):
+    with pytest.raises(DataError, match=r"toy: class 'b' has 4 samples in the pool part, 5 are needed; .* at most 4"):
         require_samples(toy(labels), 5)
     with pytest.raises(DataError, match=r"class 'a' has 1 samples in the train part"):
         require_samples(toy(labels), 2, part="train")

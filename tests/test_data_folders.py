@@ -51,10 +51,7 @@ def test_a_folder_of_class_folders(pets):
     assert (dataset.name, dataset.variant) == ("pets", "own split of a folder")
     assert dataset.class_names == ("cat", "dog")
     assert (dataset.channels, dataset.side) == (1, 28)
-    sizes = [
-        torch.bincount(part).tolist()
-        for part in (dataset.train_labels, dataset.pool_labels, dataset.test_labels)
-    ]
+    sizes = [torch.bincount(part).tolist() for part in (dataset.train_labels, dataset.pool_labels, dataset.test_labels)]
     assert sizes == [[4, 4], [1, 1], [1, 1]]
     assert dataset.train_images.dtype == torch.uint8 and dataset.train_labels.dtype == torch.int64
 
@@ -91,9 +88,7 @@ def test_resizing_averages_and_does_not_alias(tmp_path):
     board = np.indices((56, 56)).sum(0) % 2 * 255
     image = one_image(tmp_path, Image.fromarray(board.astype(np.uint8)))
     assert image.shape == (1, 28, 28)
-    assert (
-        np.abs(image[0, 2:-2, 2:-2].astype(int) - 127.5).max() < 3
-    )  # nearest or skipping would give 0 or 255
+    assert np.abs(image[0, 2:-2, 2:-2].astype(int) - 127.5).max() < 3  # nearest or skipping would give 0 or 255
 
 
 def test_colour_channels_keep_their_order(tmp_path):

@@ -89,9 +89,7 @@ def test_a_damaged_gz_is_named_and_not_cached(tmp_path, damage):
     content = path.read_bytes()
     middle = len(content) // 2
     flipped = content[:middle] + bytes([content[middle] ^ 0xFF]) + content[middle + 1 :]
-    path.write_bytes(
-        {"truncated": content[:middle], "flipped": flipped, "not gzip": b"text", "empty": b""}[damage]
-    )
+    path.write_bytes({"truncated": content[:middle], "flipped": flipped, "not gzip": b"text", "empty": b""}[damage])
     with pytest.raises(DataError, match=r"train-images-idx3-ubyte"):
         load_dataset("mnist", data_dir=tmp_path / "data")
     if damage != "empty":  # an empty stream is valid gzip
@@ -160,6 +158,4 @@ def test_the_real_mnist_files(name, mean):
     sizes = [len(part) for part in (dataset.train_labels, dataset.pool_labels, dataset.test_labels)]
     assert sizes == [50_000, 10_000, 10_000]
     images = torch.cat([dataset.train_images, dataset.pool_images])
-    assert float(images.double().mean() / 255) == pytest.approx(
-        mean, abs=5e-5
-    )  # the constants known everywhere
+    assert float(images.double().mean() / 255) == pytest.approx(mean, abs=5e-5)  # the constants known everywhere

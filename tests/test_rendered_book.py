@@ -57,9 +57,7 @@ def test_a_page_loads_nothing_from_the_network(name: str) -> None:
     soup = page(name)
     loaded = [tag["src"] for tag in soup.find_all(src=True)]
     loaded += [tag["href"] for tag in soup.find_all("link", href=True)]
-    loaded += [
-        address.split()[0] for tag in soup.find_all(srcset=True) for address in tag["srcset"].split(",")
-    ]
+    loaded += [address.split()[0] for tag in soup.find_all(srcset=True) for address in tag["srcset"].split(",")]
     assert [address for address in loaded if is_remote(address)] == []
     inline = [tag.get_text() for tag in soup.find_all(["script", "style"])]
     assert [text for text in inline if re.search(r"https?://", text)] == []
@@ -139,7 +137,5 @@ def test_equations_are_typeset_without_a_network(tmp_path: Path) -> None:
         [*command, (HTML / "notation.html").as_uri()], capture_output=True, text=True, timeout=120, check=True
     )
     dom = BeautifulSoup(opened.stdout, "html.parser")
-    assert (
-        len(dom.select("mjx-container mjx-math")) == len(page("notation").select("span.math, div.math")) > 0
-    )
+    assert len(dom.select("mjx-container mjx-math")) == len(page("notation").select("span.math, div.math")) > 0
     assert dom.select("mjx-merror") == []

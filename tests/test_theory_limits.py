@@ -63,9 +63,7 @@ def test_margins_do_not_depend_on_rotation_or_scale(seed, scale):
 
 def test_single_class_sets_hold_one_class_without_repeats():
     labels = np.repeat([2, 5], [30, 40])
-    sets, classes = softmax.single_class_sets(
-        np.arange(70.0)[:, None], labels, 3, 20, np.random.default_rng(2)
-    )
+    sets, classes = softmax.single_class_sets(np.arange(70.0)[:, None], labels, 3, 20, np.random.default_rng(2))
     assert sets.shape == (6, 20, 1)
     for chosen, label in zip(sets[..., 0].astype(int), classes, strict=True):
         assert len(set(chosen)) == 20
@@ -81,9 +79,7 @@ def test_tree_cannot_tell_heads_that_do_not_differ():
 
 
 @settings(max_examples=100, deadline=None)
-@given(
-    classes=st.integers(2, 120), tenths=st.integers(1, 40), low=st.floats(0, 0.4), gap=st.floats(0.05, 0.6)
-)
+@given(classes=st.integers(2, 120), tenths=st.integers(1, 40), low=st.floats(0, 0.4), gap=st.floats(0.05, 0.6))
 def test_collapse_by_brute_force(classes, tenths, low, gap):
     alpha, exact = tenths / 10, Fraction(tenths, 10)
     for k in range(1, classes):
@@ -108,9 +104,7 @@ def test_noisy_collapse_solves_its_equation(alpha, noise):
         assert alpha * noise >= 1
 
 
-@pytest.mark.parametrize(
-    ("classes", "forgotten", "alpha"), [(10, 1, 1.0), (10, 4, 1.1), (20, 3, 2.0), (5, 4, 0.8)]
-)
+@pytest.mark.parametrize(("classes", "forgotten", "alpha"), [(10, 1, 1.0), (10, 4, 1.1), (20, 3, 2.0), (5, 4, 0.8)])
 def test_expected_detection_against_simulation(classes, forgotten, alpha):
     rng = np.random.default_rng(4)
     chance = np.where(np.arange(classes) < forgotten, 0.15, 0.95)

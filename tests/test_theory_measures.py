@@ -29,12 +29,8 @@ def test_overlap_dial_follows_its_closed_form():
     frame = dials.inner_product_dial({c: ExactFeatures(overlap=c) for c in cosines}, 0)
     found = frame[(frame["head"] == "forgotten") & (frame["targets"] != "one-hot")]["inner"]
     retained = ExactFeatures().classes - 1
-    np.testing.assert_allclose(
-        found, [c / (1 / retained + (1 - 1 / retained) * c) for c in cosines], atol=1e-9
-    )
-    assert (
-        frame[(frame["head"] == "forgotten") & (frame["targets"] == "one-hot")]["inner"].abs() < 1e-10
-    ).all()
+    np.testing.assert_allclose(found, [c / (1 / retained + (1 - 1 / retained) * c) for c in cosines], atol=1e-9)
+    assert (frame[(frame["head"] == "forgotten") & (frame["targets"] == "one-hot")]["inner"].abs() < 1e-10).all()
 
 
 def test_dead_features_spread_the_inner_product_as_predicted():

@@ -1,16 +1,30 @@
 """Data, models and readings of them that are small enough to train in a moment."""
 
+import contextlib
 import functools
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
-from labelleak_lib import models
+from labelleak_lib import models, trials
 from labelleak_lib.access import BlackBox, WhiteBox, WhiteBoxWithSamples
+from labelleak_lib.attacks.difference import Difference
+from labelleak_lib.attacks.dot_product import DotProduct
+from labelleak_lib.attacks.genetic_inversion import GeneticInversion
+from labelleak_lib.attacks.gradient_inversion import GradientInversion
+from labelleak_lib.attacks.heads import HeadRecipe
+from labelleak_lib.controls import DirectProbe, RandomGuess, RandomInputs, Trivial
 from labelleak_lib.evidence import Evidence, HeadEvidence
 from labelleak_lib.models import Classifier, ModelSpec
+from labelleak_lib.settings import Settings
 from labelleak_lib.training import Recipe, Samples, train
+from labelleak_lib.unlearning.amnesiac import Amnesiac
+from labelleak_lib.unlearning.finetune import FineTune
+from labelleak_lib.unlearning.negative_gradient import NegativeGradient
+from labelleak_lib.unlearning.random_label import RandomLabel
+from labelleak_lib.unlearning.retrain import Retrain
 
 RECIPE = Recipe(epochs=8, batch_size=16, lr=0.05)
 
@@ -98,3 +112,41 @@ def same_evidence(first, second):
         return np.array_equal(a, b, equal_nan=True) if isinstance(a, np.ndarray) else a == b
 
     return all(same(getattr(first, name), getattr(second, name)) for name in vars(first))
+
+
+SMALL_SETTINGS = Settings(
+    RECIPE,
+    {
+        "RT": Retrain(RECIPE),
+        "FT": FineTune(epochs=3, lr=0.1, batch_size=12),
+        "RL": RandomLabel(epochs=2, lr=0.05, batch_size=12),
+        "AU": Amnesiac(epochs=1, lr=0.05, batch_size=12),
+        "NG": NegativeGradient(max_steps=10, margin=0.1),
+    },
+    {
+        "dot_product": DotProduct(HeadRecipe(heads=10, samples=5, steps=10)),
+        "difference": Difference(HeadRecipe(heads=10, samples=5, steps=10)),
+        "whitebox_inversion": GradientInversion(steps=10, starts=2),
+        "blackbox_inversion": GeneticInversion(population=8, generations=5, elites=2),
+        "trivial": Trivial(),
+        "random": RandomGuess(),
+        "direct_probe": DirectProbe(),
+        "random_inputs": RandomInputs(inputs=20),
+    },
+)
+
+
+@contextlib.contextmanager
+def small_trials(folder):
+    """Make trials on blobs quick, with a cache of their own: yield the path of a data set of four classes."""
+    samples = blobs(per_class=40)
+    np.savez(folder / "toy.npz", images=samples.images[:, 0].numpy(), labels=samples.labels.numpy())
+    caches = (trials.cached_dataset, trials.fingerprint, trials._unlearned)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LABELLEAK_CACHE", str(folder / "cache"))
+        patch.setattr(trials, "settings", lambda profile, architecture: SMALL_SETTINGS)
+        for cache in caches:
+            cache.cache_clear()
+        yield str(folder / "toy.npz")
+        for cache in caches:
+            cache.cache_clear()

@@ -1,0 +1,201 @@
+"""Tables of leakage: what was measured beside what was published, the placebo, the gate and the flags."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from labelleak_lib.checks import require_choice
+from labelleak_lib.figures.style import METHOD_ORDER, row_name
+from labelleak_lib.metrics import Interval, excess_over_placebo, mean_interval
+from labelleak_lib.published import published_asr
+from labelleak_lib.records import RecordStore
+from labelleak_lib.settings import PAPER_ROWS
+from labelleak_lib.sweep import COMMITTED
+
+DATASET_ORDER = ("digits", "mnist", "fashion_mnist", "svhn", "cifar10")
+LEAKAGE_COLUMNS = [
+    *("dataset", "unlearning", "attack", "criterion", "trials", "measured", "low", "high", "published"),
+    *("placebo", "excess", "excess_low", "excess_high", "auc", "unlearned", "flags"),
+]
+_LINE = ["dataset", "unlearning", "attack", "criterion"]
+
+
+class Markdown(str):
+    """Text that a notebook shows as Markdown; its repr is the text itself."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_markdown_(self) -> str:
+        return str(self)
+
+
+def ordered(values: Sequence[str] | pd.Series, known: Sequence[str]) -> list[str]:
+    """Return the distinct `values`: those of `known` first, in its order, then the others, sorted."""
+    found = set(values)
+    return [value for value in known if value in found] + sorted(found - set(known))
+
+
+def committed_records(root: Path = COMMITTED) -> pd.DataFrame:
+    """Return the records of every data set that has committed ones (no rows if none has), profile `paper`."""
+    found = {path.name.removesuffix(".parquet") for path in root.glob("*.parquet")}
+    names = {name for name in found if not name.endswith(".evidence")}
+    names |= {path.name for path in (root / "cells").glob("*") if path.is_dir()}
+    store = RecordStore(root)
+    parts = [store.read(name) for name in ordered(sorted(names), DATASET_ORDER)]
+    filled = [part[part.profile == "paper"] for part in parts if len(part)]
+    return pd.concat(filled, ignore_index=True) if filled else store.read("none")
+
+
+def leakage_table(
+    records: pd.DataFrame, protocol: str, k: int, rows: Sequence[tuple[str, str]] = PAPER_ROWS
+) -> pd.DataFrame:
+    """Put measured success rates beside the published ones, their placebo, the gate and the flags.
+
+    Parameters
+    ----------
+    records : DataFrame
+        With `records.COLUMNS`; of one profile, the placebo of every record among them.
+    protocol : {"paper", "attacker"}
+        Which decisions to count.
+    k : int
+        Number of forgotten classes; records of other numbers take no part.
+    rows : sequence of (str, str)
+        Attack and criterion of each row; by default the seven of the paper.
+
+    Returns
+    -------
+    DataFrame
+        One line a data set, unlearning method and row that the records hold, with `LEAKAGE_COLUMNS`. `measured`,
+        `low`, `high` (mean and 95% interval over trials), `published` (NaN where the paper prints no such cell; its
+        mean over four data sets), `placebo`, `excess`, `excess_low`, `excess_high` (paired by trial) are in percent;
+        `auc` (mean) and `unlearned` (share of trials that pass the gate) in 0 .. 1; `flags` counts each flag's trials.
+
+    Raises
+    ------
+    ValueError
+        If `protocol` is unknown, a record lacks its placebo, or one trial stands there under several settings.
+    """
+    require_choice("protocol", protocol, ("paper", "attacker"))
+    wanted = pd.MultiIndex.from_frame(records[["attack", "criterion"]].astype(str)).isin(list(rows))
+    chosen = records[(records.protocol == protocol) & (records.k == k) & wanted]
+    if chosen.duplicated([*_LINE, "control", "seed", "trial", "forgotten"]).any() or chosen.profile.nunique() > 1:
+        raise ValueError(f"records of k = {k} hold one trial under several settings; select one profile and version")
+    if chosen.empty:
+        return pd.DataFrame(columns=LEAKAGE_COLUMNS)
+    lines = [_line(group, k) for _, group in excess_over_placebo(chosen).groupby(_LINE, sort=False)]
+    table = pd.DataFrame(lines, columns=LEAKAGE_COLUMNS)
+    places = [
+        table.dataset.map({n: i for i, n in enumerate(ordered(table.dataset, DATASET_ORDER))}),
+        table.unlearning.map({n: i for i, n in enumerate(ordered(table.unlearning, METHOD_ORDER))}),
+        pd.Series([list(rows).index(row) for row in zip(table.attack, table.criterion, strict=True)]),
+    ]
+    return table.iloc[np.lexsort([place.to_numpy() for place in places[::-1]])].reset_index(drop=True)
+
+
+def _line(group: pd.DataFrame, k: int) -> dict[str, object]:
+    first = group.iloc[0]
+    measured, excess = mean_interval(group.asr), _paired(group.excess)
+    published = published_asr(first.attack, first.criterion, first.unlearning, k)
+    flags = Counter(flag for text in group["flags"] for flag in text.split("; ") if flag)
+    return {
+        **{name: first[name] for name in _LINE}, "trials": len(group),
+        "measured": 100 * measured.mean, "low": 100 * measured.low, "high": 100 * measured.high,
+        "published": np.nan if published is None else published, "placebo": 100 * group.asr_placebo.mean(),
+        "excess": 100 * excess.mean, "excess_low": 100 * excess.low, "excess_high": 100 * excess.high,
+        "auc": group.auc.mean(), "unlearned": group.unlearned.astype(float).mean(),
+        "flags": "; ".join(f"{flag} ({count}/{len(group)})" for flag, count in flags.items()),
+    }  # fmt: skip
+
+
+def _paired(differences: pd.Series) -> Interval:
+    """Return mean and interval of differences, which are no shares: equal ones have no interval."""
+    if differences.nunique() > 1:
+        return mean_interval(differences)
+    return Interval(float(differences.mean()), float("nan"), float("nan"), len(differences))
+
+
+def with_interval(mean: float, low: float, high: float, *, sign: bool = False) -> str:
+    """Return "97.5 (95.0, 99.1)", or the mean alone where there is no interval."""
+    form = "+.1f" if sign else ".1f"
+    return f"{mean:{form}}" if np.isnan(low) else f"{mean:{form}} ({low:{form}}, {high:{form}})"
+
+
+def to_markdown(table: pd.DataFrame, *, caption: str | None = None, name: str | None = None) -> Markdown:
+    """Write a table of `leakage_table` in Markdown, with its units.
+
+    Parameters
+    ----------
+    caption, name : str, optional
+        Given both, the table is numbered in the book and `name` is its label.
+    """
+    several = table.dataset.nunique() > 1
+    columns: dict[str, list[str]] = {"data set": table.dataset.tolist()} if several else {}
+    columns |= {
+        "unlearning": table.unlearning.tolist(),
+        "attack": [row_name(line.attack, line.criterion) for line in table.itertuples()],
+        "measured %": [with_interval(line.measured, line.low, line.high) for line in table.itertuples()],
+        "published %": ["" if np.isnan(value) else f"{value:.2f}" for value in table.published],
+        "placebo %": [f"{value:.1f}" for value in table.placebo],
+        "excess": [
+            with_interval(line.excess, line.excess_low, line.excess_high, sign=True) for line in table.itertuples()
+        ],
+        "unlearned": [f"{round(line.unlearned * line.trials)}/{line.trials}" for line in table.itertuples()],
+        "flags": table["flags"].tolist(),
+    }
+    return numbered(pd.DataFrame(columns).to_markdown(index=False, disable_numparse=True), caption, name)
+
+
+def numbered(text: str, caption: str | None, name: str | None) -> Markdown:
+    """Wrap a Markdown table so that the book numbers it under the label `name`; plain if either is missing."""
+    if caption is None or name is None:
+        return Markdown(text)
+    return Markdown(f":::{{table}} {caption}\n:name: {name}\n\n{text}\n:::")
+
+
+def tabs(panels: Mapping[str, str]) -> Markdown:
+    """Return one tab a panel, by title; a sentence where there is none."""
+    if not panels:
+        return Markdown("No long runs are committed yet.")
+    # more colons than a numbered table's, which may stand inside
+    items = [f"::::{{tab-item}} {title}\n{text}\n::::" for title, text in panels.items()]
+    return Markdown("\n".join([":::::{tab-set}", *items, ":::::"]))
+
+
+def at_or_above(table: pd.DataFrame, unlearning: str = "RT") -> pd.DataFrame:
+    """Return the lines of one method that have a published rate, with a column `holds`: measured reaches it."""
+    lines = table[(table.unlearning == unlearning) & table.published.notna()]
+    # what is printed with two decimals may have been rounded up
+    return lines.assign(holds=lines.measured >= lines.published - 0.005)
+
+
+def explain(line: pd.Series, classes: int) -> str:
+    """Say in one sentence how a line of `at_or_above` compares with the published rate and its placebo, and why."""
+    name = row_name(line.attack, line.criterion)
+    text = f"{name}: {line.measured:.1f}% measured, {line.published:.2f}% published, {line.placebo:.1f}% on the placebo"
+    if line.holds:
+        beside = "the placebo reaches it too, without any forgetting" if line.placebo >= line.published else ""
+        return f"{text}; at or above it{', but ' + beside if beside else ''}."
+    return f"{text}; below it, since {'; and '.join(_reasons(line, classes))}."
+
+
+def _reasons(line: pd.Series, classes: int) -> list[str]:
+    reasons = []
+    if line.unlearned < 1:
+        failed = round((1 - line.unlearned) * line.trials)
+        reasons.append(f"the target does not count as unlearned in {failed} of {line.trials} trials")
+    short, worth = line.published - line.measured, 100 / (classes * line.trials)
+    if line.attack.endswith("inversion") and short < worth:
+        reasons.append(f"one class of one trial is worth {worth:.1f} points, and only all classes right would reach it")
+    if not np.isnan(line.high) and line.high >= line.published:
+        reasons.append("the difference lies within the interval over trials")
+    if line.auc > 0.995:
+        reasons.append("the evidence ranks forgotten classes first, but the criterion draws the line elsewhere")
+    elif not np.isnan(line.auc):
+        reasons.append(f"the evidence itself does not separate the two kinds (AUC {line.auc:.2f})")
+    return reasons or ["its evidence holds no finite score to look into"]

@@ -1,0 +1,139 @@
+"""Bad parameters: one sentence that names the parameter, its value and what would be valid, before any computing."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from toys import blobs, small_trials
+
+from labelleak_lib import models, trials
+from labelleak_lib.data import NAMES
+from labelleak_lib.trials import TrialSpec
+
+C = 10  # of the bundled digits
+CASES = [
+    ({"seed": -1}, "seed", "-1", "an integer of at least 0"),
+    ({"seed": 1.5}, "seed", "1.5", "an integer of at least 0"),
+    ({"seed": True}, "seed", "True", "an integer of at least 0"),
+    ({"seed": None}, "seed", "None", "an integer of at least 0"),
+    ({"trial": -1}, "trial", "-1", "an integer of at least 0"),
+    ({"trial": "0"}, "trial", "'0'", "an integer of at least 0"),
+    ({"k": 0}, "k", "0", "an integer from 1 to 9"),
+    ({"k": -3}, "k", "-3", "an integer from 1 to 9"),
+    ({"k": C}, "k", "10", "an integer from 1 to 9"),
+    ({"k": 1.0}, "k", "1.0", "an integer from 1 to 9"),
+    ({"forgotten": [C]}, "forgotten class", "10", "an integer from 0 to 9"),
+    ({"forgotten": [0, -1]}, "forgotten class", "-1", "an integer from 0 to 9"),
+    ({"forgotten": ["3"]}, "forgotten class", "'3'", "an integer from 0 to 9"),
+    ({"forgotten": "3"}, "forgotten class", "'3'", "an integer from 0 to 9"),
+    ({"forgotten": []}, "forgotten", "()", "1 to 9 classes"),
+    ({"forgotten": range(C)}, "forgotten", str(tuple(range(C))), "1 to 9 classes"),
+    ({"profile": "fast"}, "profile", "'fast'", "one of 'quick', 'paper'"),
+    ({"profile": ""}, "profile", "''", "one of 'quick', 'paper'"),
+    ({"profile": None}, "profile", "None", "one of 'quick', 'paper'"),
+    ({"device": "tpu"}, "device", "'tpu'", "auto, cpu, cuda, cuda:N or mps"),
+    ({"device": ""}, "device", "''", "auto, cpu, cuda, cuda:N or mps"),
+]
+ODD = [
+    ({"device": "cuda:one"}, "device", "'cuda:one'", "cuda:N"),
+    ({"device": "cuda:-1"}, "device", "'cuda:-1'", "cuda:N"),
+    ({"device": None}, "device", "None", "auto, cpu"),
+    ({"device": 0}, "device", "0", "auto, cpu"),
+    ({"forgotten": 3}, "forgotten", "3", "classes"),
+]
+
+
+def one_sentence(caught):
+    text = str(caught.value)
+    assert "\n" not in text and len(text) < 300
+    return text
+
+
+@pytest.mark.parametrize(("parameters", "name", "value", "valid"), CASES, ids=str)
+def test_a_bad_parameter_is_one_sentence(parameters, name, value, valid):
+    with pytest.raises(ValueError, match=f"^{name} is ") as caught:
+        TrialSpec.from_parameters(**parameters)
+    assert one_sentence(caught) == f"{name} is {value}; it must be {valid}"
+
+
+@pytest.mark.xfail(reason="the value's form is not looked at first")
+@pytest.mark.parametrize(("parameters", "name", "value", "valid"), ODD, ids=str)
+def test_a_parameter_of_the_wrong_form_is_one_sentence_too(parameters, name, value, valid):
+    with pytest.raises(ValueError, match=f"^{name} is {re.escape(value)}; it must be .*{valid}") as caught:
+        TrialSpec.from_parameters(**parameters)
+    one_sentence(caught)
+
+
+def test_a_device_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    for device in ("cuda", "cuda:0", "mps"):
+        with pytest.raises(ValueError, match=f"^device is '{device}'; it must be a device of this machine") as caught:
+            TrialSpec.from_parameters(device=device)
+        assert "'auto' and 'cpu' always work" in one_sentence(caught)
+
+
+@pytest.mark.parametrize("dataset", ["mnits", "", "MNIST", "/no/such/folder", "no/such.npz"])
+def test_an_unknown_data_set_is_refused_with_the_known_names(dataset):
+    with pytest.raises(ValueError, match=f"^dataset {re.escape(repr(dataset))} is no known name") as caught:
+        TrialSpec.from_parameters(dataset=dataset)
+    assert all(name in one_sentence(caught) for name in NAMES)
+    assert "a folder of class folders" in str(caught.value)
+
+
+@pytest.mark.parametrize("dataset", ["mnist", "digits"])
+def test_a_data_folder_that_is_missing_is_refused_by_its_path(dataset, tmp_path):
+    missing = str(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match=r"the data folder .* does not exist; create it") as caught:
+        TrialSpec.from_parameters(dataset=dataset, data_dir=missing)
+    assert missing in one_sentence(caught)
+
+
+def test_a_folder_without_images_is_refused_by_its_path(tmp_path):
+    (tmp_path / "pictures").mkdir()
+    with pytest.raises(ValueError, match="class folder") as caught:
+        TrialSpec.from_parameters(dataset=str(tmp_path / "pictures"))
+    assert str(tmp_path / "pictures") in one_sentence(caught)
+
+
+def test_what_is_valid_depends_on_the_number_of_classes(tmp_path):
+    with small_trials(tmp_path) as path:
+        assert TrialSpec.from_parameters(dataset=path, k=3).forgotten != ()
+        with pytest.raises(ValueError, match=r"^k is 4; it must be an integer from 1 to 3$"):
+            TrialSpec.from_parameters(dataset=path, k=4)
+        with pytest.raises(ValueError, match=r"^forgotten class is 4; it must be an integer from 0 to 3$"):
+            TrialSpec.from_parameters(dataset=path, forgotten=[4])
+
+
+def test_a_data_set_too_small_for_an_attack_is_refused_by_the_number_it_holds(tmp_path):
+    with small_trials(tmp_path) as path:
+        few = blobs(per_class=10)
+        np.savez(path, images=few.images[:, 0].numpy(), labels=few.labels.numpy())
+        spec = TrialSpec.from_parameters(dataset=path, forgotten=[1], device="cpu")
+        attacks = {"dot_product": spec.settings.attacks["dot_product"]}
+        model = models.build(spec.model_spec, seed=0)
+        with pytest.raises(ValueError, match=r"^samples is 5; it must be at most 2, the attacker pool's samples"):
+            list(trials.gather(spec, model, attacks))
+
+
+def test_nothing_is_computed_before_parameters_are_checked(monkeypatch):
+    def never(*_, **__):
+        raise AssertionError("something was computed")
+
+    monkeypatch.setattr(trials, "train", never)
+    monkeypatch.setattr(trials, "fingerprint", never)
+    monkeypatch.setattr(models, "build", never)
+    for parameters, *_ in CASES:
+        with pytest.raises(ValueError, match=" is "):
+            TrialSpec.from_parameters(**parameters)
+
+
+@pytest.mark.parametrize("name", ["seed", "trial", "device"])
+def test_what_needs_no_data_is_checked_before_the_data_are_read(name, monkeypatch):
+    def never(*_):
+        raise AssertionError("the data were read")
+
+    monkeypatch.setattr(trials, "cached_dataset", never)
+    with pytest.raises(ValueError, match=f"^{name} is "):
+        TrialSpec.from_parameters(**{name: {"device": "tpu"}.get(name, -1)})

@@ -1,0 +1,435 @@
+"""Cells: one trial under one method, with its placebo, its scores, its gate and its flags."""
+
+import copy
+import dataclasses
+import math
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
+from toys import SMALL_SETTINGS, head_evidence, ipv_evidence, small_trials
+
+from labelleak_lib import models, published, trials
+from labelleak_lib.cells import (
+    _rounded,
+    add_flags,
+    config_hash,
+    evidence_arrays,
+    is_unlearned,
+    judge,
+    measure_accuracies,
+    run_cell,
+)
+from labelleak_lib.controls import HeadBias, RandomInputs
+from labelleak_lib.criteria import EntropyCriterion, Threshold, Youden
+from labelleak_lib.records import COLUMNS
+from labelleak_lib.registry import ATTACKS, CRITERIA, METHODS
+from labelleak_lib.trials import TrialSpec, gather, original_and_unlearned, original_model
+from labelleak_lib.unlearning.finetune import FineTune
+
+CONTRACT = (  # what readers' commands rely on
+    "dataset architecture profile seed trial forgotten k unlearning control attack criterion protocol asr "
+    "balanced_accuracy exact_match auc tpr_at_5fpr predicted queries seconds forget_acc_before forget_acc_after "
+    "retain_acc_before retain_acc_after data_variant config_hash code_version"
+)
+KEYS = ["control", "attack", "criterion", "protocol"]
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    with small_trials(tmp_path_factory.mktemp("cells")) as path:
+        yield path
+
+
+@pytest.fixture(scope="module")
+def spec(toy):
+    return TrialSpec.from_parameters(dataset=toy, device="cpu", forgotten=(1,))
+
+
+@pytest.fixture(scope="module")
+def cells(spec):
+    return {code: run_cell(spec, code) for code in METHODS}
+
+
+# Rows
+
+
+@pytest.mark.parametrize("code", ["RT", "FT", "RL", "AU", "NG"])
+def test_a_cell_has_the_columns_of_the_contract(cells, code):
+    rows = cells[code].rows
+    assert set(rows.columns) >= set(CONTRACT.split()) and rows.columns.tolist() == list(COLUMNS)
+    assert {"train_seed", "unlearn_seed", "attack_seed", "unlearned", "flags"} <= set(rows.columns)
+    assert rows[[c for c in COLUMNS if c not in ("auc", "tpr_at_5fpr")]].notna().all().all()
+    assert (rows.config_hash == cells[code].config_hash).all() and (rows.unlearning == code).all()
+    assert rows.forgotten.unique().tolist() == ["1"] and rows.k.unique().tolist() == [1]
+
+
+@pytest.mark.parametrize("code", ["RT", "FT", "RL", "AU", "NG"])
+def test_every_attack_criterion_protocol_and_control_has_one_row(cells, code):
+    found = cells[code].rows[KEYS].apply(tuple, axis=1).tolist()
+    expected = {
+        (control, attack, criterion, protocol)
+        for control in ("none", "placebo")
+        for attack in SMALL_SETTINGS.attacks
+        for criterion in ATTACKS[attack].criteria
+        for protocol in ("paper", "attacker")
+    }
+    assert len(found) == len(set(found)) and set(found) == expected
+
+
+@pytest.mark.parametrize("code", ["FT", "AU"])
+def test_the_same_seed_gives_the_same_record(cells, code, toy, monkeypatch, tmp_path):
+    monkeypatch.setenv("LABELLEAK_CACHE", str(tmp_path))  # nothing is read back from the first run
+    torch.manual_seed(torch.seed())
+    again = run_cell(TrialSpec.from_parameters(dataset=toy, device="cpu", forgotten=(1,)), code)
+    first = cells[code].rows.drop(columns="seconds")
+    pd.testing.assert_frame_equal(first, again.rows.drop(columns="seconds"), check_exact=True)
+    assert cells[code].arrays.keys() == again.arrays.keys()
+    for name, array in cells[code].arrays.items():
+        np.testing.assert_array_equal(array, again.arrays[name])
+
+
+def test_another_seed_gives_another_record(cells, toy):
+    other = run_cell(TrialSpec.from_parameters(dataset=toy, device="cpu", forgotten=(1,), seed=5), "FT")
+    assert other.config_hash != cells["FT"].config_hash
+    assert any(not np.array_equal(a, other.arrays[name]) for name, a in cells["FT"].arrays.items())
+
+
+def test_the_placebo_is_the_same_attack_on_the_original_model(spec, cells):
+    rows = cells["RL"].rows
+    placebo = rows[rows.control == "placebo"]
+    assert (placebo.forget_acc_after == placebo.forget_acc_before).all()
+    assert (placebo.retain_acc_after == placebo.retain_acc_before).all()
+    attack = {"blackbox_inversion": SMALL_SETTINGS.attacks["blackbox_inversion"]}
+    ((_, _, evidence, _),) = gather(spec, original_model(spec), attack)
+    decided = Threshold().decide(evidence)
+    (row,) = placebo.query(
+        "attack == 'blackbox_inversion' and criterion == 'threshold' and protocol == 'paper'"
+    ).itertuples()
+    assert row.predicted == ",".join(map(str, sorted(decided)))
+    assert row.asr == np.mean([(c in decided) == (c == 1) for c in range(4)])
+
+
+def test_the_placebo_of_a_method_that_watches_training_is_its_own_original(spec, cells):
+    original, _ = original_and_unlearned(spec, "AU")
+    ((_, _, evidence, _),) = gather(spec, original, {"head_bias": HeadBias()})
+    cell = run_cell(spec, "AU", attacks={"head_bias": HeadBias()})
+    np.testing.assert_allclose(cell.arrays["placebo/head_bias/paper,attacker/score"], evidence.score, rtol=1e-3)
+
+
+def test_accuracies_agree_with_scikit_learn(spec, cells):
+    original, unlearned = original_and_unlearned(spec, "FT")
+    found, test = measure_accuracies(spec, original, unlearned), spec.part("test")
+    for when, model in (("before", original), ("after", unlearned)):
+        predicted = models.predict_proba(model, test.images).argmax(1)
+        for side, mask in (("forget", test.labels == 1), ("retain", test.labels != 1)):
+            assert found[f"{side}_acc_{when}"] == pytest.approx(accuracy_score(test.labels[mask], predicted[mask]))
+    row = cells["FT"].rows.iloc[0]
+    assert {name: row[name] for name in found} == pytest.approx(found)
+    assert row.forget_acc_before > 0.9
+
+
+def test_a_readers_own_function_and_attacks_make_a_cell(spec):
+    def lower(original, retain, forget, *, generator):
+        model = copy.deepcopy(original)
+        with torch.no_grad():
+            model.head.bias[forget.labels.unique()] -= 100
+        return model
+
+    attacks = {"head_bias": HeadBias(), "random_inputs": RandomInputs(inputs=5)}
+    cell = run_cell(spec, "MINE", method=lower, attacks=attacks)
+    assert set(cell.rows.attack) == set(attacks) and set(cell.rows.unlearning) == {"MINE"}
+    hit = cell.rows[(cell.rows.control == "none") & (cell.rows.attack == "head_bias")]
+    assert (hit.asr == 1).all() and (hit.exact_match == 1).all() and (hit.predicted == "1").all()
+    assert (cell.rows[cell.rows.control == "none"].unlearned).all()
+
+
+def test_the_placebos_evidence_can_be_given(spec):
+    seen, attacks = [], {"head_bias": HeadBias()}
+
+    def remember(original):
+        seen.append(original)
+        return list(gather(spec, original, attacks))
+
+    shared = run_cell(spec, "FT", attacks=attacks, on_original=remember)
+    pd.testing.assert_frame_equal(
+        shared.rows.drop(columns="seconds"), run_cell(spec, "FT", attacks=attacks).rows.drop(columns="seconds")
+    )
+    assert len(seen) == 1
+
+
+def test_queries_are_those_of_the_search(cells):
+    attack = SMALL_SETTINGS.attacks["blackbox_inversion"]
+    spent = 4 * (attack.population + (attack.generations - 1) * (attack.population - attack.elites))
+    rows = cells["RT"].rows.set_index("attack")
+    assert (rows.loc["blackbox_inversion", "queries"] == spent).all()
+    assert (rows.loc["whitebox_inversion", "queries"] == 0).all()
+
+
+# Hashes
+
+
+def bumped(thing):
+    """Yield (path, copy) with one hyperparameter changed, for every hyperparameter, nested ones included."""
+    for field in dataclasses.fields(thing):
+        value = getattr(thing, field.name)
+        if dataclasses.is_dataclass(value):
+            for name, inner in bumped(value):
+                yield f"{field.name}.{name}", dataclasses.replace(thing, **{field.name: inner})
+        elif isinstance(value, str):
+            other = {"one_cycle": "constant", "adam": "sgd", "default": "zero"}[value]
+            yield field.name, dataclasses.replace(thing, **{field.name: other})
+        else:
+            yield (
+                field.name,
+                dataclasses.replace(thing, **{field.name: value + 1 if isinstance(value, int) else value * 0.9}),
+            )
+
+
+def test_the_hash_changes_with_every_hyperparameter(spec, monkeypatch):
+    hashes = {"": config_hash(spec, "FT")}
+    assert hashes[""] == config_hash(spec, "FT")
+    for field, recipe in bumped(SMALL_SETTINGS.recipe):
+        changed = dataclasses.replace(SMALL_SETTINGS, recipe=recipe)
+        monkeypatch.setattr(trials, "settings", lambda profile, architecture, found=changed: found)
+        hashes[f"training.{field}"] = config_hash(spec, "FT")
+    for field, method in bumped(SMALL_SETTINGS.methods["FT"]):
+        changed = dataclasses.replace(SMALL_SETTINGS, methods={**SMALL_SETTINGS.methods, "FT": method})
+        monkeypatch.setattr(trials, "settings", lambda profile, architecture, found=changed: found)
+        hashes[f"FT.{field}"] = config_hash(spec, "FT")
+    for name, attack in SMALL_SETTINGS.attacks.items():
+        for field, other in bumped(attack):
+            changed = dataclasses.replace(SMALL_SETTINGS, attacks={**SMALL_SETTINGS.attacks, name: other})
+            monkeypatch.setattr(trials, "settings", lambda profile, architecture, found=changed: found)
+            hashes[f"{name}.{field}"] = config_hash(spec, "FT")
+    assert len(hashes) > 30
+    clashes = [name for name, value in hashes.items() if list(hashes.values()).count(value) > 1]
+    assert not clashes
+
+
+def test_the_hash_changes_with_the_method_the_trial_and_the_attacks(spec, toy):
+    some = [config_hash(spec, code) for code in METHODS]
+    changes = [{"seed": 1}, {"trial": 1}, {"forgotten": (2,)}, {"forgotten": (1, 2)}, {"profile": "paper"}]
+    for change in changes:
+        other = TrialSpec.from_parameters(**{"dataset": toy, "device": "cpu", "forgotten": (1,), **change})
+        some.append(config_hash(other, "FT"))
+    some.append(config_hash(spec, "FT", {"head_bias": HeadBias()}))
+    assert len(set(some)) == len(some)
+
+
+def test_the_hash_knows_neither_device_nor_folder(spec, toy, tmp_path):
+    other = TrialSpec.from_parameters(dataset=toy, device="auto", forgotten=(1,), data_dir=str(tmp_path))
+    assert other != spec and config_hash(other, "FT") == config_hash(spec, "FT")
+
+
+@pytest.mark.xfail(reason="where a method is given, its cell's hash knows no attacks")
+def test_the_hash_of_a_given_method_changes_with_the_attacks(spec):
+    few, more = ({"random_inputs": RandomInputs(inputs=n)} for n in (5, 6))
+    method = FineTune(epochs=1, batch_size=12)
+    digests = [run_cell(spec, "FT", method=method, attacks=a).config_hash for a in (few, more)]
+    assert digests[0] != digests[1]
+
+
+@pytest.mark.xfail(reason="a function's repr holds its address in memory")
+def test_the_hash_of_a_given_function_is_the_same_in_every_process(spec):
+    def make():
+        def unchanged(original, retain, forget, *, generator):
+            return original
+
+        return unchanged
+
+    kept = [make(), make()]  # the same function at two addresses, as two processes have it
+    digests = [run_cell(spec, "MINE", method=f, attacks={"head_bias": HeadBias()}).config_hash for f in kept]
+    assert digests[0] == digests[1]
+
+
+# Scores
+
+
+def test_under_paper_heads_are_scored_one_by_one_and_under_attacker_classes():
+    draw = np.random.default_rng(0)
+    source, label = np.repeat([0, 1, 2, 3], 10), np.repeat([0, 0, 1, 1], 10)
+    vectors = draw.normal(size=40) - label
+    evidence = head_evidence(source, label, vectors, 4, protocol="paper")
+    evidence = dataclasses.replace(evidence, score=np.array([1.0, 2.0, 4.0, 3.0]))
+    found, decided = judge(evidence, "youden", "paper", ("youden",), frozenset({2, 3}))
+    labels = Youden().label_heads(evidence)
+    assert found.asr == pytest.approx(accuracy_score(label == 1, labels.called))
+    assert found.balanced_accuracy == pytest.approx(balanced_accuracy_score(label == 1, labels.called))
+    assert found.auc == pytest.approx(roc_auc_score(label, -vectors))
+    assert found.exact_match == (decided == {2, 3})
+    known = np.array([1] * 10 + [0] * 20 + [-1] * 20)
+    attackers = head_evidence(np.append([-1] * 10, source), known, np.append(draw.normal(size=10) - 1, vectors), 4)
+    attackers = dataclasses.replace(attackers, score=evidence.score)
+    found, decided = judge(attackers, "youden", "attacker", ("youden",), frozenset({2, 3}))
+    assert found.asr == np.mean([(c in decided) == (c >= 2) for c in range(4)])
+    assert found.auc == 1.0, "the scores put both forgotten classes on top"
+
+
+@pytest.mark.parametrize("protocol", ["paper", "attacker"])
+def test_inversions_are_scored_class_by_class(protocol):
+    ipv = np.eye(5)
+    ipv[[1, 3]] = 0.2
+    for name in ("threshold", "entropy"):
+        found, decided = judge(ipv_evidence(ipv), name, protocol, ("threshold", "entropy"), frozenset({1, 4}))
+        assert decided == {1, 3} and found.asr == pytest.approx(3 / 5) and found.exact_match == 0
+
+
+# The gate
+
+FINE = {"forget_acc_before": 0.99, "forget_acc_after": 0.0, "retain_acc_before": 0.97, "retain_acc_after": 0.97}
+
+
+@pytest.mark.parametrize(
+    ("dataset", "code", "k", "change", "passes"),
+    [
+        ("toy", "FT", 1, {}, True),
+        ("toy", "FT", 1, {"forget_acc_after": 0.05}, True),
+        ("toy", "FT", 1, {"forget_acc_after": 0.06}, False),
+        ("toy", "FT", 1, {"retain_acc_after": 0.951}, True),
+        ("toy", "FT", 1, {"retain_acc_after": 0.94}, False),
+        ("toy", "NG", 1, {"retain_acc_after": 0.94}, True),
+        ("toy", "NG", 1, {"retain_acc_after": 0.92}, False),
+        ("toy", "MINE", 2, {"retain_acc_after": 0.99}, True),
+        ("mnist", "RT", 1, {"forget_acc_after": 0.28}, True),  # Table III prints 28.30
+        ("mnist", "RT", 1, {"forget_acc_after": 0.29}, False),
+        ("mnist", "RT", 2, {"forget_acc_after": 0.28}, False),  # the paper has one and three classes only
+        ("mnist", "RT", 3, {"forget_acc_after": 0.32}, True),  # Table IV prints 32.48
+        ("digits", "RT", 1, {"forget_acc_after": 0.28}, False),
+    ],
+)
+def test_the_gate(dataset, code, k, change, passes):
+    assert is_unlearned(dataset, code, k, FINE | change) is passes
+
+
+def test_the_gate_never_falls_below_five_percent():
+    table = published.unlearning_accuracy()
+    for cell in table.itertuples():
+        k = {"single": 1, "multi": 3}[cell.scenario]
+        for after in (0.05, cell.forget_after / 100):
+            assert is_unlearned(cell.dataset, cell.unlearning, k, FINE | {"forget_acc_after": after})
+
+
+def test_rows_carry_their_gate(cells, spec):
+    for code, cell in cells.items():
+        row = cell.rows.iloc[0]
+        accuracies = {name: row[name] for name in FINE}
+        assert (cell.rows.unlearned == is_unlearned(spec.data.name, code, 1, accuracies)).all()
+
+
+# Flags
+
+
+def flags_of(rows, placebo_asr=0.2, accuracies=FINE, gate=True):
+    whole = [{"criterion": "threshold", "protocol": "paper", "asr": 1.0, "flags": [], **row} for row in rows]
+    placebo = [{**row, "asr": placebo_asr} for row in copy.deepcopy(whole)]
+    add_flags(whole, placebo, accuracies, gate)
+    return [row["flags"] for row in whole]
+
+
+ONE = {"attack": "dot_product", "balanced_accuracy": 1.0}
+
+
+def test_a_clean_row_has_no_flag_and_keeps_those_of_its_evidence():
+    assert flags_of([ONE]) == [[]]
+    assert flags_of([{**ONE, "flags": ["zero gradient"]}]) == [["zero gradient"]]
+
+
+@pytest.mark.parametrize(("placebo", "flag"), [(1.0, True), (0.96, True), (0.94, False), (0.2, False)])
+def test_a_placebo_that_does_as_well_is_flagged(placebo, flag):
+    assert flags_of([ONE], placebo_asr=placebo) == [["placebo succeeds"] * flag]
+
+
+def test_failing_the_gate_is_flagged_by_its_reason():
+    assert flags_of([ONE], accuracies=FINE | {"forget_acc_after": 0.6}, gate=False) == [["not forgotten"]]
+    assert flags_of([ONE], accuracies=FINE | {"retain_acc_after": 0.3}, gate=False) == [["destroyed"]]
+
+
+@pytest.mark.xfail(reason="the flag measures with the widest margin, the gate with the method's own")
+def test_a_forgotten_class_is_not_flagged_as_not_forgotten():
+    accuracies = FINE | {"retain_acc_after": FINE["retain_acc_before"] - 0.03}
+    assert not is_unlearned("toy", "FT", 1, accuracies)
+    assert "not forgotten" not in flags_of([ONE], accuracies=accuracies, gate=False)[0]
+
+
+def test_inversions_are_compared_with_each_other_and_with_random_inputs():
+    white, black = (
+        {"attack": f"{c}box_inversion", "balanced_accuracy": b} for c, b in (("white", 0.6), ("black", 0.8))
+    )
+    noise = {"attack": "random_inputs", "balanced_accuracy": 0.7}
+    assert flags_of([white, black, noise]) == [["black box beats white box", "loses to random inputs"], [], []]
+    assert flags_of([{**white, "balanced_accuracy": 0.76}, black, noise]) == [[], [], []]
+    assert flags_of([white, {**black, "protocol": "attacker"}]) == [[], []], "within a protocol only"
+
+
+# Evidence
+
+
+usual = st.floats(-1e30, 1e30).filter(lambda x: x == 0 or abs(x) > 1e-30)
+
+
+@settings(deadline=None)
+@given(st.lists(st.one_of(usual, st.floats(1e-30, 1e-10), st.integers(-999, 999).map(float))))
+def test_evidence_keeps_four_digits(values):
+    found = _rounded(np.array(values))
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, values, rtol=6e-4, atol=1e-36)
+    assert all(float(f"{v:.3e}") == pytest.approx(f, rel=1e-3) for v, f in zip(values, found, strict=True))
+
+
+OVERFLOWS = pytest.mark.xfail(reason="the power of ten that scales it overflows")
+EXTREMES = [pytest.param(x, marks=OVERFLOWS) for x in (math.inf, -math.inf, 1e-310, 5e-324)]
+
+
+@pytest.mark.parametrize("value", [0.0, math.nan, *EXTREMES])
+def test_evidence_of_any_size_stays_what_it_is(value):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(_rounded(np.array([value])), np.float32([value]))
+
+
+@pytest.mark.xfail(reason="peaks within four digits of each other are stored as equal")
+def test_stored_vectors_lead_to_the_same_decisions(cells, spec):
+    for code in ("RT", "NG"):
+        rows = cells[code].rows
+        for attack in ("whitebox_inversion", "blackbox_inversion"):
+            ipv = cells[code].arrays[f"none/{attack}/paper,attacker/ipv"]
+            for name, criterion in (("threshold", Threshold()), ("entropy", EntropyCriterion())):
+                kept = rows[(rows.control == "none") & (rows.attack == attack) & (rows.criterion == name)]
+                decided = criterion.decide(ipv_evidence(ipv.astype(float)))
+                assert set(kept.predicted) == {",".join(map(str, sorted(decided)))}
+
+
+def test_arrays_are_named_and_hold_what_each_attack_found(cells):
+    arrays = cells["RT"].arrays
+    parts = {tuple(name.split("/")) for name in arrays}
+    assert all(len(part) == 4 for part in parts)
+    assert {(control, attack) for control, attack, _, _ in parts} == {
+        (control, attack) for control in ("none", "placebo") for attack in SMALL_SETTINGS.attacks
+    }
+    kinds = {attack: {kind for _, a, _, kind in parts if a == attack} for attack in SMALL_SETTINGS.attacks}
+    assert kinds["dot_product"] == {"score", "source", "label", "absolute_sum", "dot"}
+    assert kinds["difference"] == {"score", "source", "label", "absolute_sum"}, "whole vectors would be too large"
+    assert kinds["whitebox_inversion"] >= {"score", "ipv", "history", "history_step", "inverted"}
+    assert {p for _, a, p, _ in parts if a == "dot_product"} == {"paper", "attacker"}
+
+
+def test_images_and_histories_are_kept_where_asked_for(spec):
+    found = list(
+        gather(spec, original_model(spec), {"whitebox_inversion": SMALL_SETTINGS.attacks["whitebox_inversion"]})
+    )
+    with_images, without = (evidence_arrays(found, "none", keep) for keep in (True, False))
+    prefix = "none/whitebox_inversion/paper,attacker"
+    assert set(with_images) - set(without) == {f"{prefix}/{kind}" for kind in ("history", "history_step", "inverted")}
+    steps = with_images[f"{prefix}/history_step"].astype(int)
+    np.testing.assert_allclose(with_images[f"{prefix}/history"], found[0][2].history[steps], rtol=1e-3)
+    assert steps[0] == 0 and steps[-1] == len(found[0][2].history) - 1
+
+
+def test_every_criterion_on_record_is_registered(cells):
+    assert set(cells["RT"].rows.criterion) <= set(CRITERIA)

@@ -1,0 +1,432 @@
+"""What every registered unlearning method, attack and criterion must do, and whoever registers another one.
+
+A class that is new here is tested with its defaults; `SMALL` only makes the known ones quick.
+"""
+
+import copy
+import dataclasses
+import functools
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from toys import RECIPE, blobs, grant, rng, same_evidence, same_state, snapshot, trained
+
+import labelleak_lib.settings
+from labelleak_lib.attacks.heads import HeadRecipe
+from labelleak_lib.controls import smooth_noise
+from labelleak_lib.criteria import Criterion, HeadCriterion
+from labelleak_lib.evidence import Evidence
+from labelleak_lib.models import Classifier
+from labelleak_lib.registry import ATTACKS, CRITERIA, METHODS, Registry
+from labelleak_lib.training import Recipe, Samples, split_classes
+from labelleak_lib.unlearning import RecordsTraining, apply_method
+
+HEADS = HeadRecipe(heads=12, samples=5, steps=5)
+SMALL = {
+    "RT": {"recipe": dataclasses.replace(RECIPE, epochs=2)},
+    "FT": {"epochs": 1, "batch_size": 12},
+    "RL": {"epochs": 1, "batch_size": 12},
+    "AU": {"epochs": 1, "batch_size": 12},
+    "NG": {"max_steps": 6, "margin": 0.5},
+    "dot_product": {"recipe": HEADS},
+    "difference": {"recipe": HEADS},
+    "whitebox_inversion": {"steps": 3, "starts": 2},
+    "blackbox_inversion": {"population": 6, "generations": 3, "elites": 1},
+    "random_inputs": {"inputs": 12},
+    "random_noise": {"inputs": 12},
+    "random_photos": {"inputs": 12},
+}
+KINDS = ("black_box", "white_box", "white_box_with_samples")
+CPU = torch.device("cpu")
+FORGOTTEN = (1,)
+REGISTERED = [(registry, name) for registry in (METHODS, ATTACKS, CRITERIA) for name in registry]
+
+
+def small(registry, name):
+    """Build the registered class with hyperparameters that answer in a moment."""
+    return registry[name](**SMALL.get(name, {}))
+
+
+def protocols(attack):
+    """Return what an attack under each protocol knows to be forgotten."""
+    return [(), FORGOTTEN] if attack.per_protocol else [()]
+
+
+@functools.cache
+def parts(classes=4, channels=1):
+    return split_classes(blobs(classes, channels=channels), FORGOTTEN)
+
+
+@functools.cache
+def original(name, classes=4, channels=1):
+    """Return M_o of a method, trained under its observation where it asks for that."""
+    method = small(METHODS, name)
+    if not isinstance(method, RecordsTraining):
+        return trained(classes, channels)
+    retain, forget = parts(classes, channels)
+    spec = trained(classes, channels).spec
+    return method.train_original(spec, retain, forget, RECIPE, seed=0, generator=rng(), device=CPU)
+
+
+@functools.cache
+def unlearned(name, classes=4, channels=1, seed=0):
+    retain, forget = parts(classes, channels)
+    return apply_method(small(METHODS, name), original(name, classes, channels), retain, forget, generator=rng(seed))
+
+
+def find(attack, model, forgotten=(), seed=0):
+    return attack.evidence(grant(attack.access_kind, model, forgotten=forgotten), generator=rng(seed))
+
+
+def toy_evidence(name, classes, seed=0):
+    """Return evidence that criterion `name` can read, by the first attack that offers it."""
+    attack = next(a for a in (small(ATTACKS, n) for n in ATTACKS) if name in a.criteria)
+    return find(attack, trained(classes), FORGOTTEN if attack.per_protocol else (), seed)
+
+
+# Hyperparameters
+
+
+@pytest.mark.parametrize(("registry", "name"), REGISTERED, ids=lambda x: x if isinstance(x, str) else "")
+def test_every_class_is_a_frozen_dataclass_that_knows_its_name(registry, name):
+    thing = small(registry, name)
+    assert dataclasses.is_dataclass(thing) and thing.name == name == type(thing).name
+    assert thing == small(registry, name) and hash(thing) == hash(small(registry, name))
+    for field in dataclasses.fields(thing):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(thing, field.name, 1)
+    assert registry[name]() == registry[name](), "every hyperparameter has a default"
+
+
+def described(thing):
+    """Return the dataclasses that `thing` is made of, itself included."""
+    inner = [getattr(thing, field.name) for field in dataclasses.fields(thing)]
+    return [thing, *(part for value in inner if dataclasses.is_dataclass(value) for part in described(value))]
+
+
+@pytest.mark.parametrize(("registry", "name"), REGISTERED, ids=lambda x: x if isinstance(x, str) else "")
+def test_a_repr_builds_an_equal_object(registry, name):
+    for thing in (registry[name](), small(registry, name)):
+        scope = {type(part).__name__: type(part) for part in described(thing)}
+        assert eval(repr(thing), {"__builtins__": {}}, scope) == thing
+
+
+FIELDS = [
+    (part, field.name)
+    for part in dict.fromkeys(part for registry, name in REGISTERED for part in described(registry[name]()))
+    for field in dataclasses.fields(part)
+]
+
+
+@pytest.mark.parametrize(("thing", "field"), FIELDS, ids=lambda x: x if isinstance(x, str) else type(x).__name__)
+def test_every_hyperparameter_is_checked_when_constructed(thing, field):
+    value = getattr(thing, field)
+    bad = {int: [-1, 0.5, True, "1", None], float: [-1, float("nan"), float("inf"), "1", None], str: ["no", 1, None]}
+    for wrong in bad.get(type(value), []):
+        with pytest.raises(ValueError, match=rf"^{field} is .*; it must be ") as caught:
+            dataclasses.replace(thing, **{field: wrong})
+        assert repr(wrong) in str(caught.value)
+    assert type(value) in bad or dataclasses.is_dataclass(value), "a kind of hyperparameter that nothing here checks"
+
+
+# Registries
+
+
+@pytest.mark.parametrize(
+    ("registry", "kind"), [(METHODS, "unlearning method"), (ATTACKS, "attack"), (CRITERIA, "criterion")]
+)
+def test_an_unknown_name_is_an_error_that_lists_the_known_ones(registry, kind):
+    with pytest.raises(ValueError, match=f"^unknown {kind} 'nobody'; known: ") as caught:
+        registry["nobody"]
+    assert str(caught.value).split("known: ", 1)[1].endswith(", ".join(registry))
+
+
+def test_the_papers_methods_attacks_and_criteria_are_found_by_name():
+    assert set(METHODS) >= {"RT", "FT", "RL", "AU", "NG"}
+    assert set(ATTACKS) >= {"dot_product", "difference", "whitebox_inversion", "blackbox_inversion"}
+    rows = labelleak_lib.settings.PAPER_ROWS
+    assert len(rows) == 7 and all(criterion in ATTACKS[attack].criteria for attack, criterion in rows)
+    assert {criterion for _, criterion in rows} <= set(CRITERIA)
+
+
+@pytest.fixture
+def unspoilt():
+    """Forget what a test registers."""
+    registries = (METHODS, ATTACKS, CRITERIA)
+    list(METHODS), list(ATTACKS), list(CRITERIA)
+    kept = [dict(registry._classes) for registry in registries]
+    yield
+    for registry, classes in zip(registries, kept, strict=True):
+        registry._classes.clear()
+        registry._classes.update(classes)
+
+
+def test_a_method_registered_elsewhere_is_found_and_works(unspoilt):
+    @METHODS.register("BIAS")
+    @dataclasses.dataclass(frozen=True)
+    class LowerBias:
+        by: float = 100.0
+
+        def unlearn(self, original, retain, forget, *, generator):
+            model = copy.deepcopy(original)
+            with torch.no_grad():
+                model.head.bias[forget.labels.unique()] -= self.by
+            return model
+
+    assert "BIAS" in list(METHODS) and METHODS["BIAS"]().name == "BIAS"
+    retain, forget = parts()
+    found = apply_method(METHODS["BIAS"](), trained(), retain, forget, generator=rng())
+    evidence = find(ATTACKS["head_bias"](), found)
+    assert CRITERIA["two_means"]().decide(evidence) == set(FORGOTTEN)
+
+
+def test_an_attack_and_a_criterion_registered_elsewhere_are_found_and_work(unspoilt):
+    @ATTACKS.register("grey_image")
+    @dataclasses.dataclass(frozen=True)
+    class GreyImage:
+        access_kind: ClassVar[str] = "black_box"
+        per_protocol: ClassVar[bool] = False
+        criteria: ClassVar[tuple[str, ...]] = ("least",)
+
+        def evidence(self, access, *, generator):
+            answer = access.query(torch.full((1, *access.shape), 0.5))
+            return Evidence(self.name, access.classes, -answer[0].double().numpy(), queries=1)
+
+    @CRITERIA.register("least")
+    @dataclasses.dataclass(frozen=True)
+    class Least(Criterion):
+        def decide(self, evidence):
+            return frozenset({int(evidence.score.argmax())})
+
+    evidence = find(ATTACKS["grey_image"](), trained())
+    assert CRITERIA["least"]().decide(evidence) == {int(evidence.score.argmax())}
+    assert isinstance(Least(), Criterion) and "least" in list(CRITERIA)
+
+
+def test_a_name_is_taken_once(unspoilt):
+    with pytest.raises(ValueError, match="unlearning method 'FT' is registered already, as FineTune"):
+
+        @METHODS.register("FT")
+        class Impostor:
+            pass
+
+    assert METHODS["FT"].__name__ == "FineTune"
+
+
+@pytest.mark.xfail(reason="classes are told apart by qualified name alone")
+def test_a_namesake_of_another_module_is_no_second_edition(unspoilt):
+    namesake = type("FineTune", (), {"__module__": "elsewhere", "__qualname__": "FineTune"})
+    with pytest.raises(ValueError, match="registered already"):
+        METHODS.register("FT")(namesake)
+
+
+def test_registries_are_apart():
+    own = Registry("thing")
+    own.register("x")(type("X", (), {}))
+    assert list(own) == ["x"] and "x" not in list(METHODS)
+
+
+# Unlearning methods
+
+
+@pytest.mark.parametrize("name", list(METHODS))
+@pytest.mark.parametrize(("classes", "channels"), [(3, 1), (4, 3), (12, 1)])
+def test_a_method_returns_another_model_of_the_same_form_and_changes_nothing_given(name, classes, channels):
+    retain, forget = parts(classes, channels)
+    given = original(name, classes, channels)
+    before = snapshot(given)
+    updates = {n: u.clone() for n, u in getattr(given, "updates", {}).items()}
+    images = [s.images.clone() for s in (retain, forget)], [s.labels.clone() for s in (retain, forget)]
+    found = apply_method(small(METHODS, name), given, retain, forget, generator=rng())
+    assert same_state(before, given.state_dict()) and not given.training
+    assert all(torch.equal(updates[n], u) for n, u in getattr(given, "updates", {}).items())
+    assert all(torch.equal(a, s.images) for a, s in zip(images[0], (retain, forget), strict=True))
+    assert all(torch.equal(a, s.labels) for a, s in zip(images[1], (retain, forget), strict=True))
+    assert isinstance(found, Classifier) and found is not given and found.spec == given.spec
+    assert not found.training and all(torch.isfinite(v).all() for v in found.state_dict().values())
+    assert not same_state(before, found.state_dict()), "something was unlearned"
+    own = {p.data_ptr() for p in given.parameters()}
+    assert not own & {p.data_ptr() for p in found.parameters()}, "the two models share no memory"
+    with torch.no_grad():
+        assert found(torch.rand((2, *found.spec.shape), generator=rng())).shape == (2, classes)
+
+
+@pytest.mark.parametrize("name", list(METHODS))
+def test_a_seed_decides_what_a_method_returns(name):
+    retain, forget = parts()
+    for _ in range(2):  # the global generators have no say
+        torch.manual_seed(torch.seed())
+        again = apply_method(small(METHODS, name), original(name), retain, forget, generator=rng(0))
+        assert same_state(unlearned(name).state_dict(), again.state_dict())
+    assert not same_state(unlearned(name).state_dict(), unlearned(name, seed=1).state_dict())
+
+
+@pytest.mark.parametrize("name", list(METHODS))
+def test_a_method_forgets_several_classes_at_once(name):
+    forgotten = (0, 2)
+    retain, forget = split_classes(blobs(), forgotten)
+    method, given = small(METHODS, name), trained()
+    if isinstance(method, RecordsTraining):
+        given = method.train_original(given.spec, retain, forget, RECIPE, seed=0, generator=rng(), device=CPU)
+    found = apply_method(method, given, retain, forget, generator=rng())
+    assert not same_state(found.state_dict(), given.state_dict())
+
+
+# Attacks
+
+
+@pytest.mark.parametrize("name", list(ATTACKS))
+def test_an_attack_says_what_it_needs(name):
+    attack = ATTACKS[name]
+    assert attack.access_kind in KINDS and isinstance(attack.per_protocol, bool)
+    assert attack.criteria and all(c in list(CRITERIA) for c in attack.criteria)
+    hyperparameters = {field.name for field in dataclasses.fields(attack)}
+    assert not hyperparameters & {"access_kind", "per_protocol", "criteria", "name"}
+
+
+@pytest.mark.parametrize("classes", [3, 5, 12])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", list(ATTACKS))
+def test_evidence_has_its_shapes_for_any_number_of_classes_and_channels(name, classes, channels):
+    attack, model = small(ATTACKS, name), trained(classes, channels)
+    for forgotten in protocols(attack):
+        found = find(attack, model, forgotten)
+        assert found.attack == name and found.classes == classes
+        assert found.score.shape == (classes,) and found.score.dtype == np.float64
+        assert np.isfinite(found.score).all()
+        if found.heads is not None:
+            m = len(found.heads.source)
+            assert found.heads.label.shape == found.heads.absolute_sum.shape == (m,)
+            assert found.heads.vectors.shape[0] == m and found.heads.vectors.dtype == np.float64
+            assert set(found.heads.source) <= {-1, *range(classes)} and set(found.heads.label) <= {-1, 0, 1}
+            if not forgotten:
+                assert set(found.heads.label[found.heads.source >= 2]) <= {-1}, "only what is known is labelled"
+        if found.ipv is not None:
+            assert found.ipv.shape == (classes, classes)
+            np.testing.assert_allclose(found.ipv.sum(1), 1, atol=1e-5)
+        if found.inverted is not None:
+            assert found.inverted.shape == (classes, *model.spec.shape)
+        if found.history is not None:
+            assert found.history.shape[1] == classes
+        assert found.protocol == ("paper" if forgotten else "attacker")
+
+
+@pytest.mark.parametrize("name", list(ATTACKS))
+def test_a_seed_decides_the_evidence_and_nothing_given_changes(name):
+    attack, model = small(ATTACKS, name), unlearned("FT")
+    before = snapshot(model)
+    for forgotten in protocols(attack):
+        first = find(attack, model, forgotten, seed=4)
+        torch.manual_seed(torch.seed())
+        np.random.seed(None)  # noqa: NPY002 (the point is that the global generator has no say)
+        assert same_evidence(first, find(attack, model, forgotten, seed=4))
+        if first.heads is not None or first.inverted is not None or first.probe is not None or name == "random":
+            assert not same_evidence(
+                first, dataclasses.replace(find(attack, model, forgotten, seed=5), seed=first.seed)
+            )
+    assert same_state(before, model.state_dict()) and not model.training
+    assert all(p.requires_grad for p in model.parameters())
+
+
+@pytest.mark.parametrize("name", list(ATTACKS))
+def test_an_attack_uses_no_gradient_of_the_models_own_parameters(name):
+    attack, model = small(ATTACKS, name), copy.deepcopy(trained())
+    model.zero_grad(set_to_none=True)
+    find(attack, model)
+    assert all(p.grad is None for p in model.parameters())
+
+
+class Sealed:
+    """A black box around a plain function: whatever else is asked for is an error."""
+
+    classes, shape, labels_only, budget = 4, (1, 8, 8), False, None
+
+    def __init__(self):
+        self.queries = 0
+
+    def query(self, images):
+        assert images.min() >= 0 and images.max() <= 1 and images.shape[1:] == self.shape
+        self.queries += len(images)
+        return torch.softmax(images.flatten(1)[:, ::16] * torch.tensor([1.0, 2.0, 3.0, 4.0]), dim=1)
+
+
+@pytest.mark.parametrize("name", [name for name in ATTACKS if ATTACKS[name].access_kind == "black_box"])
+def test_black_box_attacks_need_a_query_function_and_no_model(name):
+    box = Sealed()
+    found = small(ATTACKS, name).evidence(box, generator=rng())
+    assert found.queries == box.queries
+    assert np.isfinite(found.score).all()
+
+
+@pytest.mark.parametrize("name", [name for name in ATTACKS if ATTACKS[name].access_kind != "white_box_with_samples"])
+def test_attacks_without_samples_get_by_without_any_data(name):
+    access = grant(ATTACKS[name].access_kind, trained())
+    held = [v for v in vars(access).values() if isinstance(v, Samples)]
+    assert not held and not hasattr(access, "pool")
+    small(ATTACKS, name).evidence(access, generator=rng())
+
+
+@pytest.mark.parametrize("method", list(METHODS))
+@pytest.mark.parametrize("name", list(ATTACKS))
+def test_every_criterion_of_every_attack_decides_on_every_methods_model(name, method):
+    attack = small(ATTACKS, name)
+    for model in (unlearned(method), original(method)):  # the target, and the placebo
+        for forgotten in protocols(attack):
+            found = find(attack, model, forgotten)
+            for criterion in attack.criteria:
+                decided = CRITERIA[criterion]().decide(found)
+                assert isinstance(decided, frozenset) and decided <= set(range(4))
+                assert all(type(c) is int for c in decided), "classes are plain integers"
+
+
+# Criteria
+
+
+@pytest.mark.parametrize("name", list(CRITERIA))
+@pytest.mark.parametrize("classes", [3, 7, 12])
+def test_a_criterion_decides_and_scores_for_any_number_of_classes(name, classes):
+    criterion, evidence = CRITERIA[name](), toy_evidence(name, classes)
+    kept = copy.deepcopy(evidence)
+    assert criterion.decide(evidence) == criterion.decide(evidence) <= set(range(classes))
+    score = criterion.score(evidence)
+    assert score.shape == (classes,) and np.array_equal(score, criterion.score(evidence))
+    assert same_evidence(kept, evidence), "reading evidence does not change it"
+    if isinstance(criterion, HeadCriterion):
+        labels = criterion.label_heads(evidence)
+        m = len(evidence.heads.source)
+        assert labels.degree.shape == labels.called.shape == labels.judged.shape == (m,)
+        assert labels.called.dtype == labels.judged.dtype == bool
+        assert not (labels.judged & (evidence.heads.source < 0)).any(), "heads on unrelated data are not judged"
+
+
+@pytest.mark.parametrize("name", list(CRITERIA))
+def test_every_criterion_is_offered_by_an_attack(name):
+    assert any(name in ATTACKS[attack].criteria for attack in ATTACKS)
+
+
+# Settings
+
+
+@pytest.mark.parametrize("profile", labelleak_lib.settings.PROFILES)
+@pytest.mark.parametrize("architecture", ["small", "lenet", "resnet18"])
+def test_every_profile_has_every_method_and_attack_of_the_paper(profile, architecture):
+    found = labelleak_lib.settings.settings(profile, architecture)
+    assert set(found.methods) >= {"RT", "FT", "RL", "AU", "NG"}
+    assert all(isinstance(method, METHODS[code]) for code, method in found.methods.items())
+    assert {attack for attack, _ in labelleak_lib.settings.PAPER_ROWS} <= set(found.attacks)
+    assert all(isinstance(attack, ATTACKS[name]) for name, attack in found.attacks.items())
+    assert isinstance(found.recipe, Recipe) and found.methods["RT"].recipe == found.recipe
+    if profile == "paper":
+        assert found.attacks["dot_product"].recipe.heads == 200
+
+
+@pytest.mark.parametrize(("values", "word"), [(("fast", "small"), "profile"), (("quick", "vgg"), "architecture")])
+def test_settings_of_an_unknown_profile_or_architecture_are_refused(values, word):
+    with pytest.raises(ValueError, match=f"^{word} is '.*'; it must be one of "):
+        labelleak_lib.settings.settings(*values)
+
+
+def test_unrelated_images_fit_every_shape():
+    assert smooth_noise(7, (3, 8, 8), rng()).shape == (7, 3, 8, 8)

@@ -1,0 +1,175 @@
+"""Metrics against scikit-learn and brute force; intervals against scipy, statsmodels and their own promise."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
+from statsmodels.stats.proportion import proportion_confint
+
+from labelleak_lib.metrics import excess_over_placebo, mean_interval, scores, summarise
+
+cases = st.lists(
+    st.tuples(st.booleans(), st.booleans(), st.one_of(st.integers(-3, 3).map(float), st.floats(-5, 5))), min_size=1
+)
+
+
+def tpr_by_brute_force(truth, degree, limit=0.05):
+    """Return the highest true positive rate of any threshold whose false positive rate keeps to the limit."""
+    rates = []
+    for threshold in [*degree, math.inf]:
+        called = degree >= threshold
+        if called[~truth].mean() <= limit:
+            rates.append(called[truth].mean())
+    return max(rates)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@settings(deadline=None)
+@given(cases, st.booleans())
+def test_scores_agree_with_scikit_learn_and_brute_force(case, exact):
+    truth, called, degree = (np.array(column) for column in zip(*case, strict=True))
+    found = scores(truth, called, degree, exact)
+    assert found.asr == pytest.approx(accuracy_score(truth, called))
+    assert found.balanced_accuracy == pytest.approx(balanced_accuracy_score(truth, called))
+    assert found.exact_match == float(exact)
+    if 0 < truth.sum() < len(truth):
+        assert found.auc == pytest.approx(roc_auc_score(truth, degree))
+        assert found.tpr_at_5fpr == pytest.approx(tpr_by_brute_force(truth, degree))
+    else:
+        assert math.isnan(found.auc) and math.isnan(found.tpr_at_5fpr)
+
+
+@settings(deadline=None)
+@given(st.integers(20, 60), st.integers(0, 1000), st.integers(1, 6))
+def test_the_true_positive_rate_counts_ties_at_their_worst(n, seed, levels):
+    draw = np.random.default_rng(seed)
+    truth, degree = np.arange(n) % 2 == 0, draw.integers(0, levels * 5, n).astype(float)
+    assert scores(truth, truth, degree, True).tpr_at_5fpr == pytest.approx(tpr_by_brute_force(truth, degree))
+
+
+def test_a_case_by_hand():
+    truth = [1, 1, 0, 0, 0, 0]
+    found = scores(truth, [1, 0, 1, 0, 0, 0], [9, 1, 8, 0, 0, 0], False)
+    assert found.asr == pytest.approx(4 / 6)
+    assert found.balanced_accuracy == pytest.approx((1 / 2 + 3 / 4) / 2)
+    assert found.auc == pytest.approx((4 + 3) / 8)
+    assert found.tpr_at_5fpr == pytest.approx(1 / 2)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_degree_that_is_not_finite_has_no_auc(bad):
+    found = scores([1, 0, 0], [1, 0, 0], [1.0, bad, 0.0], True)
+    assert found.asr == 1 and math.isnan(found.auc) and math.isnan(found.tpr_at_5fpr)
+
+
+@pytest.mark.parametrize("values", [[0.7, 0.9, 1.0, 0.6, 0.8], [0.1, 0.5, 0.9], list(np.linspace(0.2, 1, 30) ** 2)])
+def test_the_interval_agrees_with_scipys_bootstrap(values):
+    found = mean_interval(values, seed=4)
+    peer = stats.bootstrap((np.array(values),), np.mean, method="BCa", rng=np.random.default_rng(4))
+    assert (found.low, found.high) == pytest.approx(tuple(peer.confidence_interval))
+    assert found.mean == pytest.approx(np.mean(values)) and found.n == len(values)
+    assert found.low < found.mean < found.high
+
+
+@given(st.lists(st.sampled_from([0.0, 1.0]), min_size=1, max_size=40))
+def test_all_or_nothing_outcomes_get_wilsons_interval(values):
+    found = mean_interval(values)
+    low, high = proportion_confint(int(sum(values)), len(values), method="wilson")
+    assert (found.low, found.high) == pytest.approx((low, high), abs=1e-12)
+    assert found.high - found.low > 0, "equal outcomes are no certainty"
+
+
+def test_undefined_intervals_are_not_made_up():
+    nothing = mean_interval([])
+    assert nothing.n == 0 and math.isnan(nothing.mean) and math.isnan(nothing.low)
+    for values in ([0.4], [0.4, 0.4, 0.4]):
+        found = mean_interval(values)
+        assert found.mean == pytest.approx(0.4) and math.isnan(found.low) and math.isnan(found.high)
+
+
+def test_missing_values_are_left_out():
+    assert mean_interval([0.2, math.nan, 0.4, math.nan, 0.9]) == mean_interval([0.2, 0.4, 0.9])
+    assert mean_interval([None, 1.0, 1.0]).n == 2
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=8))
+def test_every_interval_of_rates_holds_its_mean_and_stays_within_rates(values):
+    found = mean_interval(values)
+    if not math.isnan(found.low):
+        assert -1e-9 <= found.low <= found.mean + 1e-9 and found.mean - 1e-9 <= found.high <= 1 + 1e-9
+
+
+def coverage(draw, truth, n, trials, seed):
+    rng = np.random.default_rng(seed)
+    found = [mean_interval(draw(rng, n), seed=i) for i in range(trials)]
+    return np.mean([f.low <= truth <= f.high for f in found])
+
+
+def test_ninety_five_in_a_hundred_intervals_hold_the_truth():
+    uniform = coverage(lambda rng, n: rng.uniform(0, 1, n), 0.5, 30, 150, 0)
+    skewed = coverage(lambda rng, n: rng.beta(2, 6, n), 0.25, 30, 150, 1)
+    assert 0.88 <= uniform <= 1 and 0.86 <= skewed <= 1
+    assert coverage(lambda rng, n: rng.binomial(1, 0.9, n), 0.9, 20, 400, 2) >= 0.9
+
+
+def test_a_summary_is_the_interval_of_each_group():
+    frame = pd.DataFrame(
+        {"a": ["x", "x", "y", "x"], "b": [1, 1, 2, 2], "asr": [0.2, 0.6, 0.5, 1.0], "auc": [1, 0, 1, 1]}
+    )
+    found = summarise(frame, ["a", "b"])
+    assert found.columns.tolist() == ["a", "b", "mean", "low", "high", "n"]
+    assert found[["a", "b", "n"]].values.tolist() == [["x", 1, 2], ["y", 2, 1], ["x", 2, 1]]
+    expected = mean_interval([0.2, 0.6])
+    assert tuple(found.loc[0, ["mean", "low", "high"]]) == (expected.mean, expected.low, expected.high)
+    assert summarise(frame, ["a"], "auc").set_index("a")["mean"].to_dict() == {"x": pytest.approx(2 / 3), "y": 1}
+
+
+def records(trials=3):
+    """Make one row a trial, criterion and control, with known excesses."""
+    rows = []
+    for trial in range(trials):
+        for criterion in ("youden", "kmeans"):
+            for control in ("placebo", "none"):
+                common = {"dataset": "toy", "profile": "quick", "seed": 0, "forgotten": "1", "unlearning": "RT"}
+                cell = {"attack": "dot_product", "criterion": criterion, "protocol": "paper", "control": control}
+                asr = 0.5 + 0.01 * trial if control == "placebo" else 0.9 - 0.1 * (criterion == "kmeans")
+                rows.append({**common, **cell, "trial": trial, "asr": asr, "auc": asr / 2})
+    return pd.DataFrame(rows)
+
+
+def test_the_excess_is_paired_with_the_placebo_of_the_same_trial():
+    frame = records().sample(frac=1, random_state=0)
+    found = excess_over_placebo(frame)
+    assert len(found) == 6 and (found.control == "none").all()
+    expected = 0.9 - 0.1 * (found.criterion == "kmeans") - 0.5 - 0.01 * found.trial
+    np.testing.assert_allclose(found.excess, expected)
+    np.testing.assert_allclose(excess_over_placebo(frame, "auc").excess, expected / 2)
+
+
+@pytest.mark.parametrize("gone", range(6))
+def test_a_record_without_its_placebo_is_an_error(gone):
+    frame = records()
+    placebo = frame.index[frame.control == "placebo"][gone]
+    with pytest.raises(
+        ValueError, match=r"1 records have no placebo beside them; the first: .*'attack': 'dot_product'"
+    ):
+        excess_over_placebo(frame.drop(placebo))
+
+
+def test_two_placebos_for_one_record_are_an_error():
+    frame = records()
+    with pytest.raises(ValueError, match="not a one-to-one merge"):
+        excess_over_placebo(pd.concat([frame, frame[frame.control == "placebo"].iloc[:1]]))
+
+
+@pytest.mark.xfail(reason="a placebo whose value is missing is taken for a missing placebo")
+def test_a_placebo_without_a_value_is_not_a_missing_placebo():
+    frame = records()
+    frame.loc[frame.control == "placebo", "auc"] = math.nan
+    assert excess_over_placebo(frame, "auc").excess.isna().all()

@@ -1,0 +1,192 @@
+"""Tables of leakage against numbers worked out by hand."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from labelleak_lib import tables
+from labelleak_lib.records import COLUMNS, Cell, RecordStore
+
+
+def record(attack="dot_product", criterion="youden", *, asr, control="none", trial=0, **others):
+    values = dict.fromkeys(COLUMNS, 0.0) | {
+        "dataset": "digits", "architecture": "small", "profile": "paper", "seed": 0, "trial": trial, "k": 1,
+        "forgotten": str(trial), "unlearning": "RT", "control": control, "attack": attack, "criterion": criterion,
+        "protocol": "paper", "asr": asr, "auc": 1.0, "unlearned": True, "flags": "", "classes": 10,
+        "predicted": "", "data_variant": "v", "config_hash": f"hash{trial}", "code_version": "0",
+    }  # fmt: skip
+    return values | others
+
+
+def pair(asr, placebo, **others):
+    """Return a record and its placebo."""
+    return [record(asr=asr, **others), record(asr=placebo, control="placebo", **others)]
+
+
+def frame(*pairs):
+    return pd.DataFrame([row for both in pairs for row in both], columns=COLUMNS)
+
+
+def test_a_line_holds_means_in_percent_and_the_excess_of_each_trial_over_its_own_placebo() -> None:
+    trials = [(0.90, 0.80), (1.00, 0.50), (0.95, 0.95), (0.85, 0.45)]
+    records = frame(*(pair(a, p, trial=i, unlearned=i > 0) for i, (a, p) in enumerate(trials)))
+    (line,) = tables.leakage_table(records, "paper", 1).itertuples()
+    assert (line.dataset, line.unlearning, line.attack, line.criterion) == ("digits", "RT", "dot_product", "youden")
+    assert line.trials == 4
+    assert line.measured == pytest.approx(92.5)
+    assert line.placebo == pytest.approx(67.5)
+    assert line.excess == pytest.approx(100 * np.mean([0.1, 0.5, 0.0, 0.4]))
+    assert 85 <= line.low < 92.5 < line.high <= 100
+    assert line.excess_low < 25 < line.excess_high
+    assert line.unlearned == 0.75
+    assert line.published == 90.75  # Table V, retrain
+
+
+def test_the_placebo_is_paired_by_trial_not_by_place() -> None:
+    records = frame(pair(0.9, 0.9, trial=0), pair(0.6, 0.6, trial=1), pair(0.3, 0.3, trial=2))
+    shuffled = records.sample(frac=1, random_state=3)
+    (line,) = tables.leakage_table(shuffled, "paper", 1).itertuples()
+    assert line.excess == 0
+    assert np.isnan(line.excess_low)
+
+
+def test_nothing_is_published_for_other_numbers_of_classes_or_controls() -> None:
+    records = frame(pair(1.0, 0.5, k=2), pair(0.9, 0.9, attack="trivial", criterion="none", k=2))
+    rows = [("trivial", "none"), ("dot_product", "youden")]
+    table = tables.leakage_table(records, "paper", 2, rows)
+    assert table.attack.tolist() == ["trivial", "dot_product"]
+    assert table.published.isna().all()
+    assert tables.at_or_above(table).empty
+    assert tables.leakage_table(records, "paper", 1, rows).empty
+    assert tables.leakage_table(records, "attacker", 2, rows).empty
+    assert tables.leakage_table(records, "paper", 2).attack.tolist() == ["dot_product"]
+
+
+def test_lines_stand_in_the_order_of_data_sets_methods_and_rows() -> None:
+    cells = [("zebra", "NG"), ("mnist", "mine"), ("mnist", "NG"), ("mnist", "RT"), ("digits", "AU")]
+    attacks = [("whitebox_inversion", "entropy"), ("dot_product", "kmeans")]
+    records = frame(*(pair(1, 1, dataset=d, unlearning=u, attack=a, criterion=c) for d, u in cells for a, c in attacks))
+    table = tables.leakage_table(records, "paper", 1)
+    order = [("digits", "AU"), ("mnist", "RT"), ("mnist", "NG"), ("mnist", "mine"), ("zebra", "NG")]
+    assert list(zip(table.dataset, table.unlearning, strict=True))[::2] == order
+    assert table.criterion.tolist() == ["kmeans", "entropy"] * 5
+
+
+def test_every_flag_is_counted_over_trials() -> None:
+    flags = ["placebo succeeds", "", "not forgotten; placebo succeeds"]
+    records = frame(*(pair(1, 1, trial=i, flags=text) for i, text in enumerate(flags)))
+    (line,) = tables.leakage_table(records, "paper", 1).itertuples()
+    assert line.flags == "placebo succeeds (2/3); not forgotten (1/3)"
+
+
+def test_a_missing_placebo_mixed_settings_and_an_unknown_protocol_are_refused() -> None:
+    records = frame(pair(1, 0.5), pair(1, 0.5, trial=1))
+    with pytest.raises(ValueError, match="no placebo"):
+        tables.leakage_table(records[records.control == "none"], "paper", 1)
+    again = pd.concat([records, records.assign(config_hash="other")])
+    with pytest.raises(ValueError, match="several settings"):
+        tables.leakage_table(again, "paper", 1)
+    two = pd.concat([records, records.assign(profile="quick", trial=records.trial + 5)])
+    with pytest.raises(ValueError, match="several settings"):
+        tables.leakage_table(two, "paper", 1)
+    with pytest.raises(ValueError, match="protocol is 'ours'"):
+        tables.leakage_table(records, "ours", 1)
+
+
+def cells_of(text):
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
+
+
+def test_markdown_shows_the_gate_the_placebo_and_the_excess_beside_the_number() -> None:
+    records = frame(
+        *(pair(0.9 + 0.01 * i, 0.7, trial=i, unlearned=i != 2, flags="not forgotten" * (i == 2)) for i in range(3)),
+        pair(0.5, 0.5, attack="difference", criterion="decision_tree", unlearning="mine"),
+    )
+    table = tables.leakage_table(records, "paper", 1)
+    text = tables.to_markdown(table)
+    head, _, first, second = cells_of(text)
+    assert head == [*("unlearning", "attack", "measured %", "published %", "placebo %", "excess", "unlearned", "flags")]
+    assert first[:2] == ["RT", "dot product, Youden"]
+    assert re.fullmatch(r"91\.0 \(9\d\.\d, 9\d\.\d\)", first[2])
+    assert first[3:5] == ["90.75", "70.0"]
+    assert first[5].startswith("+21.0 (+2")
+    assert first[6:] == ["2/3", "not forgotten (1/3)"]
+    assert second == ["mine", "difference, tree", "50.0", "", "50.0", "+0.0", "1/1", ""]
+    assert repr(text) == text == text._repr_markdown_()
+
+
+def test_only_a_table_of_several_data_sets_names_them() -> None:
+    records = frame(pair(1, 1), pair(1, 1, dataset="mnist"))
+    table = tables.leakage_table(records, "paper", 1)
+    assert [line[0] for line in cells_of(tables.to_markdown(table))][2:] == ["digits", "mnist"]
+
+
+def test_a_numbered_table_fits_inside_a_tab() -> None:
+    table = tables.leakage_table(frame(pair(1, 1)), "paper", 1)
+    numbered = tables.to_markdown(table, caption="What leaks", name="tbl-what")
+    assert numbered.startswith(":::{table} What leaks\n:name: tbl-what\n\n|")
+    switcher = tables.tabs({"digits": numbered, "mnist": "nothing"})
+    fences = re.findall(r"^(:+)(\{[\w-]+\})?", switcher, flags=re.MULTILINE)
+    opened = []
+    for colons, directive in fences:
+        if directive:
+            assert not opened or len(colons) < len(opened[-1])
+            opened.append(colons)
+        else:
+            assert opened.pop() == colons
+    assert opened == []
+    assert "No long runs" in tables.tabs({})
+
+
+def test_at_or_above_compares_with_the_printed_rate_of_one_method() -> None:
+    rows = [("dot_product", "youden", 0.9075), ("dot_product", "kmeans", 0.902), ("difference", "decision_tree", 0.5)]
+    records = frame(
+        *(pair(asr, 0.95, attack=a, criterion=c) for a, c, asr in rows),
+        pair(1.0, 0.5, unlearning="FT"),
+    )
+    table = tables.leakage_table(records, "paper", 1)
+    found = tables.at_or_above(table)
+    assert found.holds.tolist() == [True, False, False]
+    assert tables.at_or_above(table, "FT").holds.tolist() == [True]
+
+
+@pytest.mark.parametrize(
+    ("attack", "criterion", "asr", "others", "reason"),
+    [
+        ("dot_product", "youden", 0.5, {"unlearned": False}, "does not count as unlearned in 1 of 1 trials"),
+        ("dot_product", "youden", 0.5, {"auc": 0.6}, "does not separate the two kinds (AUC 0.60)"),
+        ("dot_product", "youden", 0.5, {"auc": 1.0}, "the criterion draws the line elsewhere"),
+        ("dot_product", "youden", 0.5, {"auc": float("nan")}, "no finite score"),
+        ("whitebox_inversion", "threshold", 0.9, {}, "one class of one trial is worth 10.0 points"),
+    ],
+)
+def test_a_rate_below_the_published_one_is_explained(attack, criterion, asr, others, reason) -> None:
+    records = frame(pair(asr, 0.5, attack=attack, criterion=criterion, **others))
+    (line,) = (row for _, row in tables.at_or_above(tables.leakage_table(records, "paper", 1)).iterrows())
+    text = tables.explain(line, 10)
+    assert reason in text
+    assert "below it" in text
+
+
+def test_a_placebo_that_succeeds_is_named_beside_the_success() -> None:
+    for placebo, named in ((0.95, True), (0.5, False)):
+        records = frame(pair(0.99, placebo))
+        (line,) = (row for _, row in tables.at_or_above(tables.leakage_table(records, "paper", 1)).iterrows())
+        text = tables.explain(line, 10)
+        assert text.startswith("dot product, Youden: 99.0% measured, 90.75% published")
+        assert ("the placebo reaches it too" in text) is named
+
+
+def test_committed_records_hold_the_long_runs_of_every_data_set_folded_or_not(tmp_path) -> None:
+    assert tables.committed_records(tmp_path / "absent").empty
+    assert tables.committed_records(tmp_path / "absent").columns.tolist() == COLUMNS
+    store = RecordStore(tmp_path)
+    for name, profile in (("mnist", "paper"), ("digits", "paper"), ("fashion_mnist", "quick")):
+        rows = frame(pair(1, 1, dataset=name, profile=profile, config_hash=name))
+        store.write(name, Cell(name, rows, {"none/dot_product/paper/score": np.zeros(2)}))
+    store.compact("mnist")
+    found = tables.committed_records(tmp_path)
+    assert found.dataset.unique().tolist() == ["digits", "mnist"]
+    assert len(found) == 4

@@ -1,0 +1,319 @@
+"""Trials: which classes are forgotten, which seeds enter where, what is cached, what an attacker is granted."""
+
+import dataclasses
+import itertools
+import json
+import subprocess
+import sys
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from toys import RECIPE, SMALL_SETTINGS, same_evidence, same_state, small_trials, snapshot
+
+from labelleak_lib import models, trials
+from labelleak_lib.access import BlackBox, WhiteBox, WhiteBoxWithSamples
+from labelleak_lib.attacks.heads import HeadRecipe
+from labelleak_lib.controls import HeadBias, RandomGuess
+from labelleak_lib.registry import METHODS
+from labelleak_lib.training import accuracy, split_classes, train
+from labelleak_lib.trials import (
+    TrialSpec,
+    content_hash,
+    describe,
+    draw_forgotten,
+    fingerprint,
+    gather,
+    known_retained,
+    make_generator,
+    original_and_unlearned,
+    original_model,
+    unlearned_model,
+    unrelated_images,
+)
+from labelleak_lib.unlearning.finetune import FineTune
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    with small_trials(tmp_path_factory.mktemp("trials")) as path:
+        yield path
+
+
+def spec_of(toy, **change):
+    return TrialSpec.from_parameters(**{"dataset": toy, "device": "cpu", "forgotten": (1,), **change})
+
+
+# Draws
+
+
+@given(classes=st.integers(2, 12), seed=st.integers(0, 10**6), trial=st.integers(0, 200))
+def test_the_classes_of_k_are_among_those_of_one_more(classes, seed, trial):
+    drawn = [draw_forgotten(classes, k, seed=seed, trial=trial) for k in range(1, classes)]
+    assert [len(d) for d in drawn] == list(range(1, classes))
+    assert all(d == tuple(sorted(set(d))) and set(d) <= set(range(classes)) for d in drawn)
+    assert all(set(few) < set(more) for few, more in itertools.pairwise(drawn))
+
+
+@settings(max_examples=40, deadline=None)
+@given(classes=st.integers(2, 12), seed=st.integers(0, 10**6), block=st.integers(0, 5), k=st.integers(1, 11))
+def test_every_class_is_forgotten_equally_often(classes, seed, block, k):
+    k = min(k, classes - 1)
+    some = range(block * classes, (block + 1) * classes)
+    counts = Counter(c for trial in some for c in draw_forgotten(classes, k, seed=seed, trial=trial))
+    assert counts == dict.fromkeys(range(classes), k)
+
+
+def test_draws_differ_between_seeds_and_blocks():
+    drawn = [[draw_forgotten(10, 3, seed=s, trial=t) for t in range(10)] for s in range(3)]
+    assert drawn[0] != drawn[1] != drawn[2]
+    later = [draw_forgotten(10, 3, seed=0, trial=t) for t in range(10, 20)]
+    assert later != drawn[0] and drawn[0] == [draw_forgotten(10, 3, seed=0, trial=t) for t in range(10)]
+
+
+@pytest.mark.parametrize("k", [0, 4, -1, 1.0, True, None])
+def test_a_number_of_classes_that_cannot_be_forgotten_is_refused(k):
+    with pytest.raises(ValueError, match=f"^k is {k}; it must be an integer from 1 to 3$"):
+        draw_forgotten(4, k, seed=0, trial=0)
+
+
+def test_generators_of_different_seeds_and_roles_draw_apart():
+    roles = [(0,), (1,), (0, "a"), (0, "b"), (0, "a", "b"), (0, "ab"), (0, "a", 1), (0, "a", 11)]
+    first = [make_generator(seed, *role).initial_seed() for seed, *role in roles]
+    assert len(set(first)) == len(roles)
+    assert first == [make_generator(seed, *role).initial_seed() for seed, *role in roles]
+    values = torch.rand(3, generator=make_generator(0, "a"))
+    assert torch.equal(values, torch.rand(3, generator=make_generator(0, "a")))
+
+
+def test_draws_and_digests_are_the_same_in_another_process():
+    script = (
+        "from labelleak_lib.trials import *; "
+        "print(draw_forgotten(10, 3, seed=5, trial=7), make_generator(3, 'attack', 'x').initial_seed(), "
+        "content_hash({'b': 1, 'a': [0.1, None]}))"
+    )
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    here = draw_forgotten(10, 3, seed=5, trial=7), make_generator(3, "attack", "x").initial_seed()
+    assert found.strip() == f"{here[0]} {here[1]} {content_hash({'a': [0.1, None], 'b': 1})}"
+
+
+# Specifications
+
+
+def test_the_defaults_are_the_bundled_digits_in_the_quick_profile():
+    spec = TrialSpec.from_parameters()
+    assert (spec.dataset, spec.profile, spec.seed, spec.trial) == ("digits", "quick", 0, 0)
+    assert spec.forgotten == draw_forgotten(10, 1, seed=0, trial=0)
+    assert spec.model_spec == models.ModelSpec("small", 10, 1)
+
+
+def test_named_classes_are_sorted_and_stand_for_k(toy):
+    assert spec_of(toy, forgotten=[2, 0, 2], k=1).forgotten == (0, 2)
+
+
+def test_an_identity_is_json_and_knows_neither_device_nor_folder(toy, tmp_path):
+    spec = spec_of(toy)
+    assert json.loads(json.dumps(spec.identity())) == spec.identity()
+    elsewhere = spec_of(toy, device="auto", data_dir=str(tmp_path))
+    assert elsewhere != spec and elsewhere.identity() == spec.identity()
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 1}, {"trial": 1}, {"forgotten": (2,)}, {"forgotten": (1, 2)}, {"profile": "paper"}], ids=str
+)
+def test_everything_else_is_in_the_identity(toy, change):
+    assert spec_of(toy, **change).identity() != spec_of(toy).identity()
+
+
+def test_the_fingerprint_changes_with_a_single_pixel_or_label(toy, tmp_path):
+    with np.load(toy) as file:
+        images, labels = file["images"], file["labels"]
+    prints = {fingerprint(toy, None)}
+    for name, i, j in (("same", 0, 0), ("pixel", 1, 0), ("label", 0, 1)):
+        changed, moved = images.copy(), labels.copy()
+        changed[0, 0, 0] ^= i
+        moved[[0, -1]] = moved[[-1, 0]] if j else moved[[0, -1]]
+        np.savez(tmp_path / f"{name}.npz", images=changed, labels=moved)
+        prints.add(fingerprint(str(tmp_path / f"{name}.npz"), None))
+    assert len(prints) == 3, "the equal copy has the same print, the two others have their own"
+
+
+def test_the_parts_are_those_of_the_data_set(toy):
+    spec = spec_of(toy)
+    for name in ("train", "pool", "test"):
+        part = spec.part(name)
+        assert part.images is getattr(spec.data, f"{name}_images")
+        assert len(part.images) == len(part)
+
+
+def test_a_description_names_the_class_and_every_hyperparameter():
+    found = describe(FineTune(epochs=4))
+    assert found["class"] == "FineTune" and found["epochs"] == 4
+    assert set(found) == {"class", *(field.name for field in dataclasses.fields(FineTune))}
+    assert describe(SMALL_SETTINGS.attacks["difference"])["recipe"] == dataclasses.asdict(
+        HeadRecipe(heads=10, samples=5, steps=10)
+    )
+
+
+# Models
+
+
+def test_the_original_model_is_trained_once_as_its_recipe_says_and_read_back(toy, monkeypatch):
+    spec, runs = spec_of(toy, seed=11), []
+    monkeypatch.setattr(trials, "train", lambda *a, **k: runs.append(1) or train(*a, **k))
+    first, second = original_model(spec), original_model(spec)
+    assert len(runs) == 1 and same_state(first.state_dict(), second.state_dict())
+    peer = models.build(spec.model_spec, seed=11)
+    train(peer, spec.part("train"), RECIPE, generator=make_generator(11, "train"))
+    assert same_state(first.state_dict(), peer.state_dict())
+    assert accuracy(first, spec.part("test")) > 0.9 and not first.training
+
+
+def test_the_original_model_depends_on_its_own_seed_and_recipe_alone(toy, monkeypatch):
+    base = snapshot(original_model(spec_of(toy)))
+    assert same_state(base, original_model(spec_of(toy, forgotten=(2, 3))).state_dict())
+    assert not same_state(base, original_model(spec_of(toy, trial=1)).state_dict())
+    longer = dataclasses.replace(SMALL_SETTINGS, recipe=dataclasses.replace(RECIPE, epochs=9))
+    monkeypatch.setattr(trials, "settings", lambda profile, architecture: longer)
+    assert not same_state(base, original_model(spec_of(toy)).state_dict())
+
+
+def test_methods_share_the_original_model_but_for_one_that_watches_its_training(toy):
+    spec = spec_of(toy)
+    usual = snapshot(original_model(spec))
+    for code in METHODS:
+        original, unlearned = original_and_unlearned(spec, code)
+        assert same_state(usual, original.state_dict()) == (code != "AU")
+        assert not same_state(original.state_dict(), unlearned.state_dict())
+        assert not original.training and not unlearned.training
+
+
+def test_a_method_of_the_readers_own_sees_the_trials_sets(toy):
+    spec, seen = spec_of(toy, forgotten=(0, 3)), {}
+
+    def method(original, retain, forget, *, generator):
+        seen.update(retain=retain, forget=forget, generator=generator)
+        return original
+
+    original, unlearned = original_and_unlearned(spec, "MINE", method)
+    assert unlearned is original
+    retain, forget = split_classes(spec.part("train"), (0, 3))
+    assert set(seen["forget"].labels.tolist()) == {0, 3} and set(seen["retain"].labels.tolist()) == {1, 2}
+    assert torch.equal(seen["forget"].images, forget.images) and len(seen["retain"]) == len(retain)
+    assert seen["generator"].initial_seed() == make_generator(0, "unlearn", "MINE").initial_seed()
+
+
+def test_an_unknown_method_is_an_error_that_lists_the_known_ones(toy):
+    with pytest.raises(ValueError, match=r"unknown unlearning method 'XX'; known: .*FT"):
+        original_and_unlearned(spec_of(toy), "XX")
+
+
+def test_an_unlearned_model_is_kept_for_the_process(toy):
+    spec = spec_of(toy)
+    found = unlearned_model(spec, "FT")
+    assert unlearned_model(spec, "FT") is found
+    assert same_state(found.state_dict(), original_and_unlearned(spec, "FT")[1].state_dict())
+
+
+# Seeds
+
+
+def with_seed(spec, monkeypatch, name, value):
+    monkeypatch.setattr(TrialSpec, name, property(lambda self: value))
+    evidence = [found for _, _, found, _ in gather(spec, original_model(spec), {"random": RandomGuess()})]
+    return snapshot(original_model(spec)), snapshot(original_and_unlearned(spec, "FT")[1]), evidence[0].score
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("train_seed", (True, True, False)),
+        ("unlearn_seed", (False, True, False)),
+        ("attack_seed", (False, False, True)),
+    ],
+)
+def test_the_three_seeds_enter_training_unlearning_and_attacks_independently(toy, monkeypatch, name, changes):
+    spec = spec_of(toy)
+    before = with_seed(spec, monkeypatch, name, 0)
+    after = with_seed(spec, monkeypatch, name, 1)
+    found = (
+        not same_state(before[0], after[0]),
+        not same_state(before[1], after[1]),
+        not np.array_equal(before[2], after[2]),
+    )
+    assert found == changes
+
+
+# What is granted
+
+
+@settings(max_examples=30, deadline=None)
+@given(forgotten=st.sets(st.integers(0, 3), min_size=1, max_size=3), seed=st.integers(0, 50))
+def test_an_attacker_knows_half_of_the_retained_classes_and_at_least_one(toy, forgotten, seed):
+    spec = spec_of(toy, forgotten=tuple(forgotten), seed=seed)
+    known = known_retained(spec)
+    assert known and not known & forgotten
+    assert len(known) == max(1, (4 - len(forgotten)) // 2)
+    assert known == known_retained(spec)
+
+
+def test_what_an_attacker_knows_is_drawn_anew_by_the_attack_seed(toy):
+    assert len({known_retained(spec_of(toy, seed=seed)) for seed in range(20)}) > 1
+
+
+def test_each_access_holds_what_the_threat_model_grants_and_no_more(toy):
+    spec = spec_of(toy, forgotten=(1, 2))
+    model = original_model(spec)
+    black = trials.grant(spec, model, "black_box", "attacker")
+    assert type(black) is BlackBox and not any(value is model for value in vars(black).values())
+    white = trials.grant(spec, model, "white_box", "attacker")
+    assert type(white) is WhiteBox and set(vars(white)) == {"model"}
+    paper, attacker = (trials.grant(spec, model, "white_box_with_samples", p) for p in ("paper", "attacker"))
+    assert type(paper) is type(attacker) is WhiteBoxWithSamples
+    assert paper.known_forgotten == {1, 2} and paper.known_retained == {0, 3}
+    assert attacker.known_forgotten == frozenset() and attacker.known_retained == known_retained(spec)
+    pool = spec.part("pool").images
+    assert torch.equal(attacker.pool.images, pool)
+    train_images = {image.numpy().tobytes() for image in spec.part("train").images}
+    assert not any(image.numpy().tobytes() in train_images for image in pool), "never a training sample"
+
+
+def test_an_unknown_kind_of_access_is_refused(toy):
+    with pytest.raises(ValueError, match="access_kind is 'grey_box'; it must be black_box, white_box or "):
+        trials.grant(spec_of(toy), original_model(spec_of(toy)), "grey_box", "paper")
+
+
+def test_unrelated_images_are_bytes_of_the_models_shape_drawn_by_the_attack_seed(toy):
+    spec = spec_of(toy)
+    found = unrelated_images(spec, 12)
+    assert found.shape == (12, 1, 8, 8) and found.dtype == torch.uint8 and found.max() > 150
+    assert torch.equal(found, unrelated_images(spec, 12))
+    assert not torch.equal(found, unrelated_images(spec_of(toy, seed=1), 12))
+
+
+def test_evidence_is_gathered_once_for_each_protocol_that_makes_a_difference(toy):
+    spec = spec_of(toy)
+    model, attacks = original_model(spec), SMALL_SETTINGS.attacks
+    found = list(gather(spec, model, attacks))
+    expected = []
+    for name, attack in attacks.items():
+        expected += [(name, p) for p in (("paper", "attacker") if attack.per_protocol else ("paper,attacker",))]
+    assert [(name, protocols) for name, protocols, _, _ in found] == expected
+    assert all(evidence.attack == name and seconds >= 0 for name, _, evidence, seconds in found)
+    for (_, protocols, evidence, _), (_, _, again, _) in zip(found, gather(spec, model, attacks), strict=True):
+        assert same_evidence(evidence, again)
+        if evidence.heads is not None:
+            assert evidence.protocol == protocols
+
+
+def test_one_attack_draws_the_same_whichever_others_run(toy):
+    spec, attacks = spec_of(toy), SMALL_SETTINGS.attacks
+    model = original_model(spec)
+    whole = {name: e for name, p, e, _ in gather(spec, model, attacks) if p != "paper"}
+    alone = {"random_inputs": attacks["random_inputs"], "head_bias": HeadBias()}
+    for name, _, evidence, _ in gather(spec, model, alone):
+        if name in whole:
+            assert same_evidence(evidence, whole[name])
