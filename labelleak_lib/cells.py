@@ -25,6 +25,8 @@ FORGET_LIMIT = 0.05
 RETAIN_MARGIN = {"NG": 0.04}
 DEFAULT_MARGIN = 0.02
 CLOSE = 0.05
+PUBLISHED_KS = (1, 3)
+HEAD_TRIALS = 3
 
 Gathered = list[tuple[str, str, Evidence, float]]
 
@@ -109,17 +111,24 @@ def attack_rows(spec: TrialSpec, gathered: Gathered, attacks: dict[str, Any]) ->
     return rows
 
 
-def evidence_arrays(gathered: Gathered, control: str, keep_images: bool) -> dict[str, np.ndarray]:
-    """Return the evidence worth keeping, by "control/attack/protocols/kind", as small as its use allows."""
+def evidence_arrays(spec: TrialSpec, gathered: Gathered, control: str) -> dict[str, np.ndarray]:
+    """Return the evidence worth keeping, by "control/attack/protocols/kind", as small as its use allows.
+
+    Scores, IPVs and answers to random inputs are kept of every trial; single heads of the first trials and images of the
+    first one, for the published numbers of forgotten classes only.
+    """
+    published_k = len(spec.forgotten) in PUBLISHED_KS
+    keep_heads, keep_images = published_k and spec.trial < HEAD_TRIALS, published_k and spec.trial == 0
     arrays: dict[str, np.ndarray] = {}
     for name, protocols, evidence, _ in gathered:
         prefix = f"{control}/{name}/{protocols}"
         arrays[f"{prefix}/score"] = evidence.score
-        if evidence.heads is not None:
+        if evidence.heads is not None and keep_heads:
             arrays |= {f"{prefix}/source": evidence.heads.source, f"{prefix}/label": evidence.heads.label}
-            arrays[f"{prefix}/absolute_sum"] = evidence.heads.absolute_sum
-            if evidence.heads.vectors.shape[1] == 1:
-                arrays[f"{prefix}/dot"] = evidence.heads.vectors[:, 0]
+            single = evidence.heads.vectors.shape[1] == 1
+            arrays[f"{prefix}/{'dot' if single else 'absolute_sum'}"] = (
+                evidence.heads.vectors[:, 0] if single else evidence.heads.absolute_sum
+            )
         if evidence.ipv is not None:
             arrays[f"{prefix}/ipv"] = evidence.ipv
         if evidence.probe is not None:
@@ -133,14 +142,9 @@ def evidence_arrays(gathered: Gathered, control: str, keep_images: bool) -> dict
 
 
 def _rounded(array: np.ndarray) -> np.ndarray:
-    """Keep four significant digits, which figures and other criteria need; more would only fill the repository."""
-    values = np.asarray(array, dtype=np.float64)
-    with np.errstate(divide="ignore"):
-        digits = np.where(
-            values == 0, 0, np.floor(np.log10(np.abs(values), where=values != 0, out=np.zeros_like(values)))
-        )
-    scale = 10.0 ** (3 - digits)
-    return (np.round(values * scale) / scale).astype(np.float32)
+    """Keep 11 bits of each float32's mantissa (a relative error below 1 in 4,000): the rest would fill the repository."""
+    bits = np.asarray(array, dtype=np.float32).view(np.uint32)
+    return ((bits + np.uint32(0x800)) & np.uint32(0xFFFFF000)).view(np.float32)
 
 
 def add_flags(
@@ -211,6 +215,5 @@ def run_cell(
     table = [{**common, **accuracies, "control": "none", **row} for row in rows]
     table += [{**common, **accuracies, **before, "control": "placebo", **row} for row in placebo]
     frame = pd.DataFrame(table).assign(flags=lambda t: t["flags"].map("; ".join))[COLUMNS]
-    images = spec.trial == 0 and len(spec.forgotten) in (1, 3)
-    arrays = evidence_arrays(gathered, "none", images) | evidence_arrays(gathered_o, "placebo", images)
+    arrays = evidence_arrays(spec, gathered, "none") | evidence_arrays(spec, gathered_o, "placebo")
     return Cell(digest, frame, arrays)

@@ -111,7 +111,7 @@ class RecordStore:
         return _joined(parts, KEY, COLUMNS)
 
     def evidence(self, dataset: str, config_hashes: Iterable[str] | None = None) -> pd.DataFrame:
-        """Return evidence rows: config_hash, control, attack, protocols, kind, shape (list), values (flat list)."""
+        """Return evidence rows: config_hash, control, attack, protocols, kind, shape, values (float32 bytes); see `unpack`."""
         parts = [self._read(self.root / f"{dataset}.evidence.parquet")]
         parts += [_read_cell(path)[1] for path in self._cells(dataset)]
         found = _joined(parts, EVIDENCE_COLUMNS[:5], EVIDENCE_COLUMNS)
@@ -160,7 +160,9 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 def _write_parquet(frame: pd.DataFrame, path: Path) -> None:
     buffer = io.BytesIO()
-    frame.reset_index(drop=True).to_parquet(buffer, index=False, compression="zstd")
+    # a dictionary stores equal arrays once: the methods that share an original model share their placebo's evidence
+    options: dict[str, Any] = {"compression": "zstd", "compression_level": 9, "dictionary_pagesize_limit": 2**28}
+    frame.reset_index(drop=True).to_parquet(buffer, index=False, **options)
     write_atomically(path, buffer.getvalue())
 
 
@@ -185,7 +187,7 @@ def _evidence_row(config_hash: str, name: str, array: np.ndarray) -> dict[str, A
         "protocols": protocols,
         "kind": kind,
     }
-    return {**keys, "shape": np.array(array.shape), "values": array.astype(np.float32).ravel()}
+    return {**keys, "shape": np.array(array.shape), "values": np.ascontiguousarray(array, dtype="<f4").tobytes()}
 
 
 def _joined(parts: list[pd.DataFrame], key: list[str], columns: Iterable[str]) -> pd.DataFrame:
@@ -196,5 +198,5 @@ def _joined(parts: list[pd.DataFrame], key: list[str], columns: Iterable[str]) -
 
 
 def unpack(row: Any) -> np.ndarray:
-    """Return the array of one evidence row."""
-    return np.asarray(row["values"]).reshape(tuple(int(n) for n in row["shape"]))
+    """Return the array of one evidence row, float32."""
+    return np.frombuffer(row["values"], dtype="<f4").reshape(tuple(int(n) for n in row["shape"]))

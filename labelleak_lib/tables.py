@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -99,7 +100,7 @@ def leakage_table(
 
 
 def _line(group: pd.DataFrame, k: int) -> dict[str, object]:
-    first = group.iloc[0]
+    first: Any = group.iloc[0]
     measured, excess = mean_interval(group.asr), _paired(group.excess)
     published = published_asr(first.attack, first.criterion, first.unlearning, k)
     flags = Counter(flag for text in group["flags"] for flag in text.split("; ") if flag)
@@ -120,6 +121,10 @@ def _paired(differences: pd.Series) -> Interval:
     return Interval(float(differences.mean()), float("nan"), float("nan"), len(differences))
 
 
+def _lines(table: pd.DataFrame) -> list[Any]:
+    return list(table.itertuples(index=False))
+
+
 def with_interval(mean: float, low: float, high: float, *, sign: bool = False) -> str:
     """Return "97.5 (95.0, 99.1)", or the mean alone where there is no interval."""
     form = "+.1f" if sign else ".1f"
@@ -134,18 +139,16 @@ def to_markdown(table: pd.DataFrame, *, caption: str | None = None, name: str | 
     caption, name : str, optional
         Given both, the table is numbered in the book and `name` is its label.
     """
-    several = table.dataset.nunique() > 1
+    several, lines = table.dataset.nunique() > 1, _lines(table)
     columns: dict[str, list[str]] = {"data set": table.dataset.tolist()} if several else {}
     columns |= {
         "unlearning": table.unlearning.tolist(),
-        "attack": [row_name(line.attack, line.criterion) for line in table.itertuples()],
-        "measured %": [with_interval(line.measured, line.low, line.high) for line in table.itertuples()],
+        "attack": [row_name(line.attack, line.criterion) for line in lines],
+        "measured %": [with_interval(line.measured, line.low, line.high) for line in lines],
         "published %": ["" if np.isnan(value) else f"{value:.2f}" for value in table.published],
         "placebo %": [f"{value:.1f}" for value in table.placebo],
-        "excess": [
-            with_interval(line.excess, line.excess_low, line.excess_high, sign=True) for line in table.itertuples()
-        ],
-        "unlearned": [f"{round(line.unlearned * line.trials)}/{line.trials}" for line in table.itertuples()],
+        "excess": [with_interval(line.excess, line.excess_low, line.excess_high, sign=True) for line in lines],
+        "unlearned": [f"{round(line.unlearned * line.trials)}/{line.trials}" for line in lines],
         "flags": table["flags"].tolist(),
     }
     return numbered(pd.DataFrame(columns).to_markdown(index=False, disable_numparse=True), caption, name)
@@ -174,7 +177,7 @@ def at_or_above(table: pd.DataFrame, unlearning: str = "RT") -> pd.DataFrame:
     return lines.assign(holds=lines.measured >= lines.published - 0.005)
 
 
-def explain(line: pd.Series, classes: int) -> str:
+def explain(line: Any, classes: int) -> str:
     """Say in one sentence how a line of `at_or_above` compares with the published rate and its placebo, and why."""
     name = row_name(line.attack, line.criterion)
     text = f"{name}: {line.measured:.1f}% measured, {line.published:.2f}% published, {line.placebo:.1f}% on the placebo"
@@ -184,7 +187,7 @@ def explain(line: pd.Series, classes: int) -> str:
     return f"{text}; below it, since {'; and '.join(_reasons(line, classes))}."
 
 
-def _reasons(line: pd.Series, classes: int) -> list[str]:
+def _reasons(line: Any, classes: int) -> list[str]:
     reasons = []
     if line.unlearned < 1:
         failed = round((1 - line.unlearned) * line.trials)

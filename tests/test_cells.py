@@ -1,20 +1,45 @@
 """Cells: one trial under one method, with its placebo, its scores, its gate and its flags."""
 
+
 import copy
+
+
 import dataclasses
+
+
 import math
+
+
 import warnings
 
+
 import numpy as np
+
+
 import pandas as pd
+
+
 import pytest
+
+
 import torch
+
+
 from hypothesis import given, settings
+
+
 from hypothesis import strategies as st
+
+
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
+
+
 from toys import SMALL_SETTINGS, head_evidence, ipv_evidence, small_trials
 
+
 from labelleak_lib import models, published, trials
+
+
 from labelleak_lib.cells import (
     _rounded,
     add_flags,
@@ -25,18 +50,33 @@ from labelleak_lib.cells import (
     measure_accuracies,
     run_cell,
 )
+
+
 from labelleak_lib.controls import HeadBias, RandomInputs
+
+
 from labelleak_lib.criteria import EntropyCriterion, Threshold, Youden
+
+
 from labelleak_lib.records import COLUMNS
+
+
 from labelleak_lib.registry import ATTACKS, CRITERIA, METHODS
+
+
 from labelleak_lib.trials import TrialSpec, gather, original_and_unlearned, original_model
+
+
 from labelleak_lib.unlearning.finetune import FineTune
+
 
 CONTRACT = (  # what readers' commands rely on
     "dataset architecture profile seed trial forgotten k unlearning control attack criterion protocol asr "
     "balanced_accuracy exact_match auc tpr_at_5fpr predicted queries seconds forget_acc_before forget_acc_after "
     "retain_acc_before retain_acc_after data_variant config_hash code_version"
 )
+
+
 KEYS = ["control", "attack", "criterion", "protocol"]
 
 
@@ -251,70 +291,6 @@ def test_the_hash_of_a_given_function_is_the_same_in_every_process(spec):
 # Scores
 
 
-def test_under_paper_heads_are_scored_one_by_one_and_under_attacker_classes():
-    draw = np.random.default_rng(0)
-    source, label = np.repeat([0, 1, 2, 3], 10), np.repeat([0, 0, 1, 1], 10)
-    vectors = draw.normal(size=40) - label
-    evidence = head_evidence(source, label, vectors, 4, protocol="paper")
-    evidence = dataclasses.replace(evidence, score=np.array([1.0, 2.0, 4.0, 3.0]))
-    found, decided = judge(evidence, "youden", "paper", ("youden",), frozenset({2, 3}))
-    labels = Youden().label_heads(evidence)
-    assert found.asr == pytest.approx(accuracy_score(label == 1, labels.called))
-    assert found.balanced_accuracy == pytest.approx(balanced_accuracy_score(label == 1, labels.called))
-    assert found.auc == pytest.approx(roc_auc_score(label, -vectors))
-    assert found.exact_match == (decided == {2, 3})
-    known = np.array([1] * 10 + [0] * 20 + [-1] * 20)
-    attackers = head_evidence(np.append([-1] * 10, source), known, np.append(draw.normal(size=10) - 1, vectors), 4)
-    attackers = dataclasses.replace(attackers, score=evidence.score)
-    found, decided = judge(attackers, "youden", "attacker", ("youden",), frozenset({2, 3}))
-    assert found.asr == np.mean([(c in decided) == (c >= 2) for c in range(4)])
-    assert found.auc == 1.0, "the scores put both forgotten classes on top"
-
-
-@pytest.mark.parametrize("protocol", ["paper", "attacker"])
-def test_inversions_are_scored_class_by_class(protocol):
-    ipv = np.eye(5)
-    ipv[[1, 3]] = 0.2
-    for name in ("threshold", "entropy"):
-        found, decided = judge(ipv_evidence(ipv), name, protocol, ("threshold", "entropy"), frozenset({1, 4}))
-        assert decided == {1, 3} and found.asr == pytest.approx(3 / 5) and found.exact_match == 0
-
-
-# The gate
-
-FINE = {"forget_acc_before": 0.99, "forget_acc_after": 0.0, "retain_acc_before": 0.97, "retain_acc_after": 0.97}
-
-
-@pytest.mark.parametrize(
-    ("dataset", "code", "k", "change", "passes"),
-    [
-        ("toy", "FT", 1, {}, True),
-        ("toy", "FT", 1, {"forget_acc_after": 0.05}, True),
-        ("toy", "FT", 1, {"forget_acc_after": 0.06}, False),
-        ("toy", "FT", 1, {"retain_acc_after": 0.951}, True),
-        ("toy", "FT", 1, {"retain_acc_after": 0.94}, False),
-        ("toy", "NG", 1, {"retain_acc_after": 0.94}, True),
-        ("toy", "NG", 1, {"retain_acc_after": 0.92}, False),
-        ("toy", "MINE", 2, {"retain_acc_after": 0.99}, True),
-        ("mnist", "RT", 1, {"forget_acc_after": 0.28}, True),  # Table III prints 28.30
-        ("mnist", "RT", 1, {"forget_acc_after": 0.29}, False),
-        ("mnist", "RT", 2, {"forget_acc_after": 0.28}, False),  # the paper has one and three classes only
-        ("mnist", "RT", 3, {"forget_acc_after": 0.32}, True),  # Table IV prints 32.48
-        ("digits", "RT", 1, {"forget_acc_after": 0.28}, False),
-    ],
-)
-def test_the_gate(dataset, code, k, change, passes):
-    assert is_unlearned(dataset, code, k, FINE | change) is passes
-
-
-def test_the_gate_never_falls_below_five_percent():
-    table = published.unlearning_accuracy()
-    for cell in table.itertuples():
-        k = {"single": 1, "multi": 3}[cell.scenario]
-        for after in (0.05, cell.forget_after / 100):
-            assert is_unlearned(cell.dataset, cell.unlearning, k, FINE | {"forget_acc_after": after})
-
-
 def test_rows_carry_their_gate(cells, spec):
     for code, cell in cells.items():
         row = cell.rows.iloc[0]
@@ -323,74 +299,6 @@ def test_rows_carry_their_gate(cells, spec):
 
 
 # Flags
-
-
-def flags_of(rows, placebo_asr=0.2, accuracies=FINE, gate=True):
-    whole = [{"criterion": "threshold", "protocol": "paper", "asr": 1.0, "flags": [], **row} for row in rows]
-    placebo = [{**row, "asr": placebo_asr} for row in copy.deepcopy(whole)]
-    add_flags(whole, placebo, accuracies, gate)
-    return [row["flags"] for row in whole]
-
-
-ONE = {"attack": "dot_product", "balanced_accuracy": 1.0}
-
-
-def test_a_clean_row_has_no_flag_and_keeps_those_of_its_evidence():
-    assert flags_of([ONE]) == [[]]
-    assert flags_of([{**ONE, "flags": ["zero gradient"]}]) == [["zero gradient"]]
-
-
-@pytest.mark.parametrize(("placebo", "flag"), [(1.0, True), (0.96, True), (0.94, False), (0.2, False)])
-def test_a_placebo_that_does_as_well_is_flagged(placebo, flag):
-    assert flags_of([ONE], placebo_asr=placebo) == [["placebo succeeds"] * flag]
-
-
-def test_failing_the_gate_is_flagged_by_its_reason():
-    assert flags_of([ONE], accuracies=FINE | {"forget_acc_after": 0.6}, gate=False) == [["not forgotten"]]
-    assert flags_of([ONE], accuracies=FINE | {"retain_acc_after": 0.3}, gate=False) == [["destroyed"]]
-
-
-@pytest.mark.xfail(reason="the flag measures with the widest margin, the gate with the method's own")
-def test_a_forgotten_class_is_not_flagged_as_not_forgotten():
-    accuracies = FINE | {"retain_acc_after": FINE["retain_acc_before"] - 0.03}
-    assert not is_unlearned("toy", "FT", 1, accuracies)
-    assert "not forgotten" not in flags_of([ONE], accuracies=accuracies, gate=False)[0]
-
-
-def test_inversions_are_compared_with_each_other_and_with_random_inputs():
-    white, black = (
-        {"attack": f"{c}box_inversion", "balanced_accuracy": b} for c, b in (("white", 0.6), ("black", 0.8))
-    )
-    noise = {"attack": "random_inputs", "balanced_accuracy": 0.7}
-    assert flags_of([white, black, noise]) == [["black box beats white box", "loses to random inputs"], [], []]
-    assert flags_of([{**white, "balanced_accuracy": 0.76}, black, noise]) == [[], [], []]
-    assert flags_of([white, {**black, "protocol": "attacker"}]) == [[], []], "within a protocol only"
-
-
-# Evidence
-
-
-usual = st.floats(-1e30, 1e30).filter(lambda x: x == 0 or abs(x) > 1e-30)
-
-
-@settings(deadline=None)
-@given(st.lists(st.one_of(usual, st.floats(1e-30, 1e-10), st.integers(-999, 999).map(float))))
-def test_evidence_keeps_four_digits(values):
-    found = _rounded(np.array(values))
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, values, rtol=6e-4, atol=1e-36)
-    assert all(float(f"{v:.3e}") == pytest.approx(f, rel=1e-3) for v, f in zip(values, found, strict=True))
-
-
-OVERFLOWS = pytest.mark.xfail(reason="the power of ten that scales it overflows")
-EXTREMES = [pytest.param(x, marks=OVERFLOWS) for x in (math.inf, -math.inf, 1e-310, 5e-324)]
-
-
-@pytest.mark.parametrize("value", [0.0, math.nan, *EXTREMES])
-def test_evidence_of_any_size_stays_what_it_is(value):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        np.testing.assert_array_equal(_rounded(np.array([value])), np.float32([value]))
 
 
 @pytest.mark.xfail(reason="peaks within four digits of each other are stored as equal")

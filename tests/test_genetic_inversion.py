@@ -1,17 +1,35 @@
 """Black-box inversion: what is asked, how often, within which bounds, and how children come about."""
 
+
 import functools
 
+
 import numpy as np
+
+
 import pytest
+
+
 import torch
+
+
 from hypothesis import given, settings
+
+
 from hypothesis import strategies as st
+
+
 from scipy.stats import binomtest, chisquare, kstest
+
+
 from toys import linear, rng
 
+
 from labelleak_lib.access import BlackBox, QueryBudgetError
+
+
 from labelleak_lib.attacks.genetic_inversion import GeneticInversion
+
 
 SHAPE = (1, 3, 4)
 
@@ -235,35 +253,6 @@ def test_the_search_finds_an_input_of_every_class_of_a_linear_model():
     found = GeneticInversion(population=60, generations=60).evidence(box, generator=rng())
     assert found.ipv.argmax(1).tolist() == [0, 1, 2]
     assert (found.history[-1] >= found.history[0]).all() and found.history[-1].min() > 0.9
-
-
-def test_a_black_box_refuses_images_that_are_none():
-    box = BlackBox(answers, 4, SHAPE)
-    for images, word in (
-        (torch.rand(2, 1, 4, 3), "shape"),
-        (torch.rand(3, 4), "shape"),
-        (torch.full((1, *SHAPE), 1.5), r"within \[0, 1\]"),
-        (torch.full((1, *SHAPE), -0.1), r"within \[0, 1\]"),
-        (torch.full((1, *SHAPE), torch.nan), r"within \[0, 1\]"),
-    ):
-        with pytest.raises(ValueError, match=f"images is .*{word}"):
-            box.query(images)
-    assert box.queries == 0, "a refused query is not counted"
-
-
-@pytest.mark.parametrize(
-    ("options", "word"), [({"classes": 1}, "classes"), ({"budget": 0}, "budget"), ({"budget": 1.5}, "budget")]
-)
-def test_a_black_box_checks_its_own_parameters(options, word):
-    with pytest.raises(ValueError, match=f"^{word} is "):
-        BlackBox(answers, **{"classes": 4, "shape": SHAPE, **options})
-
-
-def test_labels_only_are_the_most_probable_class():
-    images = torch.rand((20, *SHAPE), generator=rng())
-    labels = BlackBox(answers, 4, SHAPE, labels_only=True).query(images)
-    assert torch.equal(labels.argmax(1), answers(images).argmax(1))
-    assert torch.equal(labels.sum(1), torch.ones(20)) and set(labels.unique().tolist()) == {0.0, 1.0}
 
 
 def test_elites_must_leave_room_for_children():

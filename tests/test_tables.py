@@ -128,7 +128,7 @@ def test_a_numbered_table_fits_inside_a_tab() -> None:
     numbered = tables.to_markdown(table, caption="What leaks", name="tbl-what")
     assert numbered.startswith(":::{table} What leaks\n:name: tbl-what\n\n|")
     switcher = tables.tabs({"digits": numbered, "mnist": "nothing"})
-    fences = re.findall(r"^(:+)(\{[\w-]+\})?", switcher, flags=re.MULTILINE)
+    fences = re.findall(r"^(:{3,})(\{[\w-]+\})?", switcher, flags=re.MULTILINE)
     opened = []
     for colons, directive in fences:
         if directive:

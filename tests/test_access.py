@@ -1,0 +1,117 @@
+"""What the threat model grants: access objects, what an attacker knows, and the black box."""
+
+import dataclasses
+import itertools
+import json
+import subprocess
+import sys
+from collections import Counter
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from toys import RECIPE, SMALL_SETTINGS, same_evidence, same_state, small_trials, snapshot
+from labelleak_lib import models, trials
+from labelleak_lib.access import BlackBox, WhiteBox, WhiteBoxWithSamples
+from labelleak_lib.attacks.heads import HeadRecipe
+from labelleak_lib.controls import HeadBias, RandomGuess
+from labelleak_lib.registry import METHODS
+from labelleak_lib.training import accuracy, split_classes, train
+from labelleak_lib.trials import (
+    TrialSpec,
+    content_hash,
+    describe,
+    draw_forgotten,
+    fingerprint,
+    gather,
+    known_retained,
+    make_generator,
+    original_and_unlearned,
+    original_model,
+    unlearned_model,
+    unrelated_images,
+)
+from labelleak_lib.unlearning.finetune import FineTune
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    with small_trials(tmp_path_factory.mktemp("trials")) as path:
+        yield path
+
+
+def spec_of(toy, **change):
+    return TrialSpec.from_parameters(**{"dataset": toy, "device": "cpu", "forgotten": (1,), **change})
+
+
+# Draws
+
+
+@settings(max_examples=30, deadline=None)
+@given(forgotten=st.sets(st.integers(0, 3), min_size=1, max_size=3), seed=st.integers(0, 50))
+def test_an_attacker_knows_half_of_the_retained_classes_and_at_least_one(toy, forgotten, seed):
+    spec = spec_of(toy, forgotten=tuple(forgotten), seed=seed)
+    known = known_retained(spec)
+    assert known and not known & forgotten
+    assert len(known) == max(1, (4 - len(forgotten)) // 2)
+    assert known == known_retained(spec)
+
+
+def test_what_an_attacker_knows_is_drawn_anew_by_the_attack_seed(toy):
+    assert len({known_retained(spec_of(toy, seed=seed)) for seed in range(20)}) > 1
+
+
+def test_each_access_holds_what_the_threat_model_grants_and_no_more(toy):
+    spec = spec_of(toy, forgotten=(1, 2))
+    model = original_model(spec)
+    black = trials.grant(spec, model, "black_box", "attacker")
+    assert type(black) is BlackBox and not any(value is model for value in vars(black).values())
+    white = trials.grant(spec, model, "white_box", "attacker")
+    assert type(white) is WhiteBox and set(vars(white)) == {"model"}
+    paper, attacker = (trials.grant(spec, model, "white_box_with_samples", p) for p in ("paper", "attacker"))
+    assert type(paper) is type(attacker) is WhiteBoxWithSamples
+    assert paper.known_forgotten == {1, 2} and paper.known_retained == {0, 3}
+    assert attacker.known_forgotten == frozenset() and attacker.known_retained == known_retained(spec)
+    pool = spec.part("pool").images
+    assert torch.equal(attacker.pool.images, pool)
+    train_images = {image.numpy().tobytes() for image in spec.part("train").images}
+    assert not any(image.numpy().tobytes() in train_images for image in pool), "never a training sample"
+
+
+def test_an_unknown_kind_of_access_is_refused(toy):
+    with pytest.raises(ValueError, match="access_kind is 'grey_box'; it must be black_box, white_box or "):
+        trials.grant(spec_of(toy), original_model(spec_of(toy)), "grey_box", "paper")
+
+
+def test_unrelated_images_are_bytes_of_the_models_shape_drawn_by_the_attack_seed(toy):
+    spec = spec_of(toy)
+    found = unrelated_images(spec, 12)
+    assert found.shape == (12, 1, 8, 8) and found.dtype == torch.uint8 and found.max() > 150
+    assert torch.equal(found, unrelated_images(spec, 12))
+    assert not torch.equal(found, unrelated_images(spec_of(toy, seed=1), 12))
+
+
+def test_evidence_is_gathered_once_for_each_protocol_that_makes_a_difference(toy):
+    spec = spec_of(toy)
+    model, attacks = original_model(spec), SMALL_SETTINGS.attacks
+    found = list(gather(spec, model, attacks))
+    expected = []
+    for name, attack in attacks.items():
+        expected += [(name, p) for p in (("paper", "attacker") if attack.per_protocol else ("paper,attacker",))]
+    assert [(name, protocols) for name, protocols, _, _ in found] == expected
+    assert all(evidence.attack == name and seconds >= 0 for name, _, evidence, seconds in found)
+    for (_, protocols, evidence, _), (_, _, again, _) in zip(found, gather(spec, model, attacks), strict=True):
+        assert same_evidence(evidence, again)
+        if evidence.heads is not None:
+            assert evidence.protocol == protocols
+
+
+def test_one_attack_draws_the_same_whichever_others_run(toy):
+    spec, attacks = spec_of(toy), SMALL_SETTINGS.attacks
+    model = original_model(spec)
+    whole = {name: e for name, p, e, _ in gather(spec, model, attacks) if p != "paper"}
+    alone = {"random_inputs": attacks["random_inputs"], "head_bias": HeadBias()}
+    for name, _, evidence, _ in gather(spec, model, alone):
+        if name in whole:
+            assert same_evidence(evidence, whole[name])
