@@ -114,8 +114,8 @@ def attack_rows(spec: TrialSpec, gathered: Gathered, attacks: dict[str, Any]) ->
 def evidence_arrays(spec: TrialSpec, gathered: Gathered, control: str) -> dict[str, np.ndarray]:
     """Return the evidence worth keeping, by "control/attack/protocols/kind", as small as its use allows.
 
-    Scores, IPVs and answers to random inputs are kept of every trial; single heads of the first trials and images of the
-    first one, for the published numbers of forgotten classes only.
+    Scores, IPVs and answers to random inputs are kept of every trial; single heads of the first trials and images of
+    the first one, for the published numbers of forgotten classes only.
     """
     published_k = len(spec.forgotten) in PUBLISHED_KS
     keep_heads, keep_images = published_k and spec.trial < HEAD_TRIALS, published_k and spec.trial == 0
@@ -142,7 +142,7 @@ def evidence_arrays(spec: TrialSpec, gathered: Gathered, control: str) -> dict[s
 
 
 def _rounded(array: np.ndarray) -> np.ndarray:
-    """Keep 11 bits of each float32's mantissa (a relative error below 1 in 4,000): the rest would fill the repository."""
+    """Keep 11 bits of each float32's mantissa (relative error below 1 in 4,000): more would fill the repository."""
     bits = np.asarray(array, dtype=np.float32).view(np.uint32)
     return ((bits + np.uint32(0x800)) & np.uint32(0xFFFFF000)).view(np.float32)
 

@@ -1,4 +1,4 @@
-"""Stores the notebooks' outputs at their default parameters: `python -m labelleak_lib.outputs [notebooks/NN_name.py ...]`.
+"""Stores the notebooks' outputs at their defaults: `python -m labelleak_lib.outputs [notebooks/NN_name.py ...]`.
 
 These outputs are what `pytest --nbval` compares. Progress bars, timings and machine text are left out.
 """

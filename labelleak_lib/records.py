@@ -111,7 +111,7 @@ class RecordStore:
         return _joined(parts, KEY, COLUMNS)
 
     def evidence(self, dataset: str, config_hashes: Iterable[str] | None = None) -> pd.DataFrame:
-        """Return evidence rows: config_hash, control, attack, protocols, kind, shape, values (float32 bytes); see `unpack`."""
+        """Return evidence rows: config_hash, control, attack, protocols, kind, shape, values (see `unpack`)."""
         parts = [self._read(self.root / f"{dataset}.evidence.parquet")]
         parts += [_read_cell(path)[1] for path in self._cells(dataset)]
         found = _joined(parts, EVIDENCE_COLUMNS[:5], EVIDENCE_COLUMNS)

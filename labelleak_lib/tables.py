@@ -101,7 +101,7 @@ def leakage_table(
 
 def _line(group: pd.DataFrame, k: int) -> dict[str, object]:
     first: Any = group.iloc[0]
-    measured, excess = mean_interval(group.asr), _paired(group.excess)
+    measured, excess = over_trials(group.asr), over_trials(group.excess, plain=True)
     published = published_asr(first.attack, first.criterion, first.unlearning, k)
     flags = Counter(flag for text in group["flags"] for flag in text.split("; ") if flag)
     return {
@@ -114,11 +114,15 @@ def _line(group: pd.DataFrame, k: int) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _paired(differences: pd.Series) -> Interval:
-    """Return mean and interval of differences, which are no shares: equal ones have no interval."""
-    if differences.nunique() > 1:
-        return mean_interval(differences)
-    return Interval(float(differences.mean()), float("nan"), float("nan"), len(differences))
+def over_trials(values: pd.Series, *, plain: bool = False) -> Interval:
+    """Return mean and 95% interval of per-trial `values`; without an interval (NaN) for a single trial.
+
+    Rates that are 0 or 1 in every trial get Wilson's interval. `plain` values (accuracies, differences) do not: when
+    they are equal, they say nothing about their spread.
+    """
+    if len(values) < 2 or (plain and values.nunique() == 1):
+        return Interval(float(values.mean()), float("nan"), float("nan"), len(values))
+    return mean_interval(values)
 
 
 def _lines(table: pd.DataFrame) -> list[Any]:

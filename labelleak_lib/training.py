@@ -145,7 +145,10 @@ def train(
     model.train()
     for _ in range(epochs):
         for group, index in batches(groups, recipe.batch_size, generator):
-            before = {n: p.detach().clone() for n, p in model.named_parameters()} if group == record_group else {}
+            apart = group == record_group
+            # a batch of forget classes alone would be normalised by its own statistics, which inference never sees
+            model.train(not apart)
+            before = {n: p.detach().clone() for n, p in model.named_parameters()} if apart else {}
             x = models.to_input(samples.images[index].to(device))
             loss = nn.functional.cross_entropy(model(x), samples.labels[index].to(device))
             optimizer.zero_grad(set_to_none=True)

@@ -51,11 +51,16 @@ import numpy as np
 import pandas as pd
 
 from labelleak_lib import models, theory, theory_figures
+from labelleak_lib.checks import require_choice
+from labelleak_lib.sweep import Grid
 from labelleak_lib.theory import assumptions, collapse, dials, difference, heads, measured, probe, softmax
 from labelleak_lib.theory.lemma_checks import OVERLAPPING_MAXIMA
 from labelleak_lib.theory.synthetic import ExactFeatures
 from labelleak_lib.trials import TrialSpec, original_model, unlearned_model
 
+asked = {"dataset": dataset, "seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
+grid = Grid(**asked, trials=trials, ks=(k,), forgotten=forgotten)
+require_choice("records", records, ("reuse", "recompute"))
 pd.set_option("display.max_colwidth", None, "display.max_rows", None)
 checks = theory.theory_checks(seed)
 
@@ -325,16 +330,7 @@ plt.show()
 # last.
 
 # %%
-spec = TrialSpec.from_parameters(
-    dataset=dataset,
-    seed=seed,
-    trial=0,
-    k=k,
-    forgotten=forgotten,
-    profile=profile,
-    device=device,
-    data_dir=data_dir,
-)
+spec = grid.specs()[0]
 ds, rng = spec.data, np.random.default_rng(seed)
 
 # %%

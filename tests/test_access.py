@@ -1,38 +1,22 @@
 """What the threat model grants: access objects, what an attacker knows, and the black box."""
 
-import dataclasses
-import itertools
-import json
-import subprocess
-import sys
-from collections import Counter
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toys import RECIPE, SMALL_SETTINGS, same_evidence, same_state, small_trials, snapshot
-from labelleak_lib import models, trials
+from toys import SMALL_SETTINGS, rng, same_evidence, small_trials
+
+from labelleak_lib import trials
 from labelleak_lib.access import BlackBox, WhiteBox, WhiteBoxWithSamples
-from labelleak_lib.attacks.heads import HeadRecipe
-from labelleak_lib.controls import HeadBias, RandomGuess
-from labelleak_lib.registry import METHODS
-from labelleak_lib.training import accuracy, split_classes, train
+from labelleak_lib.controls import HeadBias
 from labelleak_lib.trials import (
     TrialSpec,
-    content_hash,
-    describe,
-    draw_forgotten,
-    fingerprint,
     gather,
     known_retained,
-    make_generator,
-    original_and_unlearned,
     original_model,
-    unlearned_model,
     unrelated_images,
 )
-from labelleak_lib.unlearning.finetune import FineTune
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +27,6 @@ def toy(tmp_path_factory):
 
 def spec_of(toy, **change):
     return TrialSpec.from_parameters(**{"dataset": toy, "device": "cpu", "forgotten": (1,), **change})
-
-
-# Draws
 
 
 @settings(max_examples=30, deadline=None)
@@ -115,3 +96,42 @@ def test_one_attack_draws_the_same_whichever_others_run(toy):
     for name, _, evidence, _ in gather(spec, model, alone):
         if name in whole:
             assert same_evidence(evidence, whole[name])
+
+
+SHAPE = (1, 3, 4)
+
+
+def answers(images, classes=4):
+    """Answer like a linear model of the pixels; a plain function, with no model anywhere near."""
+    d = int(np.prod(images.shape[1:]))
+    weight = torch.linspace(-1, 1, classes * d).mul(37).sin().view(classes, d)
+    return torch.softmax(images.flatten(1) @ weight.T * 3, dim=1)
+
+
+def test_a_black_box_refuses_images_that_are_none():
+    box = BlackBox(answers, 4, SHAPE)
+    for images, word in (
+        (torch.rand(2, 1, 4, 3), "shape"),
+        (torch.rand(3, 4), "shape"),
+        (torch.full((1, *SHAPE), 1.5), r"within \[0, 1\]"),
+        (torch.full((1, *SHAPE), -0.1), r"within \[0, 1\]"),
+        (torch.full((1, *SHAPE), torch.nan), r"within \[0, 1\]"),
+    ):
+        with pytest.raises(ValueError, match=f"images is .*{word}"):
+            box.query(images)
+    assert box.queries == 0, "a refused query is not counted"
+
+
+@pytest.mark.parametrize(
+    ("options", "word"), [({"classes": 1}, "classes"), ({"budget": 0}, "budget"), ({"budget": 1.5}, "budget")]
+)
+def test_a_black_box_checks_its_own_parameters(options, word):
+    with pytest.raises(ValueError, match=f"^{word} is "):
+        BlackBox(answers, **{"classes": 4, "shape": SHAPE, **options})
+
+
+def test_labels_only_are_the_most_probable_class():
+    images = torch.rand((20, *SHAPE), generator=rng())
+    labels = BlackBox(answers, 4, SHAPE, labels_only=True).query(images)
+    assert torch.equal(labels.argmax(1), answers(images).argmax(1))
+    assert torch.equal(labels.sum(1), torch.ones(20)) and set(labels.unique().tolist()) == {0.0, 1.0}

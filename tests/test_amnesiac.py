@@ -2,24 +2,15 @@
 
 import copy
 from dataclasses import replace
-import numpy as np
+
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from scipy.stats import chisquare
-from torch import nn
-from toys import RECIPE, blobs, linear, rng, same_state, trained
+from toys import RECIPE, blobs, rng, trained
+
 from labelleak_lib import models
 from labelleak_lib.models import ModelSpec
-from labelleak_lib.training import Recipe, Samples, accuracy, split_classes
-from labelleak_lib.unlearning import RecordsTraining, UnlearningMethod, apply_method
+from labelleak_lib.training import Recipe, split_classes
 from labelleak_lib.unlearning.amnesiac import Amnesiac, subtract_updates
-from labelleak_lib.unlearning.finetune import FineTune
-from labelleak_lib.unlearning.negative_gradient import NegativeGradient
-from labelleak_lib.unlearning.random_label import RandomLabel, draw_wrong_labels
-from labelleak_lib.unlearning.retrain import Retrain
-
 
 SPEC = ModelSpec("small", 4, 1)
 

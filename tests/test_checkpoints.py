@@ -3,27 +3,17 @@
 import math
 import os
 import pickle
-from dataclasses import replace
+
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from safetensors.torch import save_file
-from sklearn.metrics import accuracy_score
-from torch import nn
-from toys import blobs, linear, rng, same_state, snapshot, trained
+from toys import rng, same_state, snapshot, trained
+
 from labelleak_lib import models
 from labelleak_lib.models import ModelSpec
 from labelleak_lib.training import (
-    Recipe,
-    Samples,
-    accuracy,
-    batches,
-    join,
     load_checkpoint,
     save_checkpoint,
-    split_classes,
-    train,
 )
 
 

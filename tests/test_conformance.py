@@ -3,57 +3,21 @@
 A class that is new here is tested with its defaults; `SMALL` only makes the known ones quick.
 """
 
-
 import copy
-
-
 import dataclasses
-
-
 import functools
 
-
-from typing import ClassVar
-
-
 import numpy as np
-
-
 import pytest
-
-
 import torch
-
-
 from toys import RECIPE, blobs, grant, rng, same_evidence, same_state, snapshot, trained
 
-
-import labelleak_lib.settings
-
-
 from labelleak_lib.attacks.heads import HeadRecipe
-
-
-from labelleak_lib.controls import smooth_noise
-
-
-from labelleak_lib.criteria import Criterion, HeadCriterion
-
-
-from labelleak_lib.evidence import Evidence
-
-
+from labelleak_lib.criteria import HeadCriterion
 from labelleak_lib.models import Classifier
-
-
-from labelleak_lib.registry import ATTACKS, CRITERIA, METHODS, Registry
-
-
-from labelleak_lib.training import Recipe, Samples, split_classes
-
-
+from labelleak_lib.registry import ATTACKS, CRITERIA, METHODS
+from labelleak_lib.training import Samples, split_classes
 from labelleak_lib.unlearning import RecordsTraining, apply_method
-
 
 HEADS = HeadRecipe(heads=12, samples=5, steps=5)
 
@@ -125,9 +89,6 @@ def toy_evidence(name, classes, seed=0):
     return find(attack, trained(classes), FORGOTTEN if attack.per_protocol else (), seed)
 
 
-# Hyperparameters
-
-
 @pytest.mark.parametrize("name", list(METHODS))
 @pytest.mark.parametrize(("classes", "channels"), [(3, 1), (4, 3), (12, 1)])
 def test_a_method_returns_another_model_of_the_same_form_and_changes_nothing_given(name, classes, channels):
@@ -169,9 +130,6 @@ def test_a_method_forgets_several_classes_at_once(name):
         given = method.train_original(given.spec, retain, forget, RECIPE, seed=0, generator=rng(), device=CPU)
     found = apply_method(method, given, retain, forget, generator=rng())
     assert not same_state(found.state_dict(), given.state_dict())
-
-
-# Attacks
 
 
 @pytest.mark.parametrize("name", list(ATTACKS))
@@ -278,9 +236,6 @@ def test_every_criterion_of_every_attack_decides_on_every_methods_model(name, me
                 assert all(type(c) is int for c in decided), "classes are plain integers"
 
 
-# Criteria
-
-
 @pytest.mark.parametrize("name", list(CRITERIA))
 @pytest.mark.parametrize("classes", [3, 7, 12])
 def test_a_criterion_decides_and_scores_for_any_number_of_classes(name, classes):
@@ -301,6 +256,3 @@ def test_a_criterion_decides_and_scores_for_any_number_of_classes(name, classes)
 @pytest.mark.parametrize("name", list(CRITERIA))
 def test_every_criterion_is_offered_by_an_attack(name):
     assert any(name in ATTACKS[attack].criteria for attack in ATTACKS)
-
-
-# Settings

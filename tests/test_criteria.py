@@ -1,55 +1,25 @@
 """Criteria against brute force, scikit-learn and scipy, and what an attacker's fit must not know."""
 
-
-import itertools
-
-
 import warnings
 
-
-from dataclasses import replace
-
-
 import numpy as np
-
-
 import pytest
-
-
-import scipy.stats
-
-
 from hypothesis import assume, given, settings
-
-
 from hypothesis import strategies as st
-
-
 from sklearn.metrics import roc_curve
-
-
 from sklearn.model_selection import train_test_split
-
-
 from sklearn.tree import DecisionTreeClassifier
-
-
 from toys import head_evidence, ipv_evidence
-
 
 from labelleak_lib.criteria import (
     DecisionTree,
-    EntropyArgmax,
-    EntropyCriterion,
     KMeansSplit,
-    Threshold,
     Youden,
     criterion_for,
     leave_class_out,
     lower_cluster,
     youden_threshold,
 )
-
 
 numbers = st.floats(-100, 100, allow_nan=False).map(lambda x: round(x, 3))
 

@@ -1,35 +1,17 @@
 """Black-box inversion: what is asked, how often, within which bounds, and how children come about."""
 
-
 import functools
 
-
 import numpy as np
-
-
 import pytest
-
-
 import torch
-
-
 from hypothesis import given, settings
-
-
 from hypothesis import strategies as st
-
-
 from scipy.stats import binomtest, chisquare, kstest
-
-
 from toys import linear, rng
 
-
 from labelleak_lib.access import BlackBox, QueryBudgetError
-
-
 from labelleak_lib.attacks.genetic_inversion import GeneticInversion
-
 
 SHAPE = (1, 3, 4)
 

@@ -4,31 +4,22 @@ import copy
 import dataclasses
 import math
 import warnings
+
 import numpy as np
-import pandas as pd
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
-from toys import SMALL_SETTINGS, head_evidence, ipv_evidence, small_trials
-from labelleak_lib import models, published, trials
+from toys import head_evidence, ipv_evidence
+
+from labelleak_lib import published
 from labelleak_lib.cells import (
     _rounded,
     add_flags,
-    config_hash,
-    evidence_arrays,
     is_unlearned,
     judge,
-    measure_accuracies,
-    run_cell,
 )
-from labelleak_lib.controls import HeadBias, RandomInputs
-from labelleak_lib.criteria import EntropyCriterion, Threshold, Youden
-from labelleak_lib.records import COLUMNS
-from labelleak_lib.registry import ATTACKS, CRITERIA, METHODS
-from labelleak_lib.trials import TrialSpec, gather, original_and_unlearned, original_model
-from labelleak_lib.unlearning.finetune import FineTune
+from labelleak_lib.criteria import Youden
 
 
 def test_under_paper_heads_are_scored_one_by_one_and_under_attacker_classes():
@@ -58,9 +49,6 @@ def test_inversions_are_scored_class_by_class(protocol):
     for name in ("threshold", "entropy"):
         found, decided = judge(ipv_evidence(ipv), name, protocol, ("threshold", "entropy"), frozenset({1, 4}))
         assert decided == {1, 3} and found.asr == pytest.approx(3 / 5) and found.exact_match == 0
-
-
-# The gate
 
 
 FINE = {"forget_acc_before": 0.99, "forget_acc_after": 0.0, "retain_acc_before": 0.97, "retain_acc_after": 0.97}
@@ -138,29 +126,23 @@ def test_inversions_are_compared_with_each_other_and_with_random_inputs():
     assert flags_of([white, {**black, "protocol": "attacker"}]) == [[], []], "within a protocol only"
 
 
-# Evidence
-
-
 usual = st.floats(-1e30, 1e30).filter(lambda x: x == 0 or abs(x) > 1e-30)
 
 
 @settings(deadline=None)
-@given(st.lists(st.one_of(usual, st.floats(1e-30, 1e-10), st.integers(-999, 999).map(float))))
-def test_evidence_keeps_four_digits(values):
+@given(st.lists(st.one_of(usual, st.floats(1e-30, 1e-10))))
+def test_evidence_is_kept_to_one_in_four_thousand(values):
     found = _rounded(np.array(values))
     assert found.dtype == np.float32
-    np.testing.assert_allclose(found, values, rtol=6e-4, atol=1e-36)
-    assert all(float(f"{v:.3e}") == pytest.approx(f, rel=1e-3) for v, f in zip(values, found, strict=True))
+    np.testing.assert_allclose(found, values, rtol=1 / 4000)
 
 
-OVERFLOWS = pytest.mark.xfail(reason="the power of ten that scales it overflows")
-
-
-EXTREMES = [pytest.param(x, marks=OVERFLOWS) for x in (math.inf, -math.inf, 1e-310, 5e-324)]
-
-
-@pytest.mark.parametrize("value", [0.0, math.nan, *EXTREMES])
-def test_evidence_of_any_size_stays_what_it_is(value):
+@given(st.lists(st.one_of(st.integers(-4096, 4096).map(float), st.sampled_from([0.0, 0.5, math.nan, math.inf]))))
+def test_classes_labels_counts_and_what_is_no_number_are_kept_as_they_are(values):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        np.testing.assert_array_equal(_rounded(np.array([value])), np.float32([value]))
+        np.testing.assert_array_equal(_rounded(np.array(values)), np.float32(values))
+
+
+def test_rounding_keeps_the_shape():
+    assert _rounded(np.zeros((2, 3, 4))).shape == (2, 3, 4)

@@ -52,6 +52,17 @@ def test_the_placebo_is_paired_by_trial_not_by_place() -> None:
     assert np.isnan(line.excess_low)
 
 
+def test_a_single_trial_and_equal_differences_have_no_interval_but_perfect_rates_over_trials_have_wilsons() -> None:
+    (line,) = tables.leakage_table(frame(pair(1.0, 0.5)), "paper", 1).itertuples()
+    assert (line.measured, line.excess) == (100, 50)
+    assert np.isnan([line.low, line.high, line.excess_low, line.excess_high]).all()
+    (line,) = tables.leakage_table(frame(*(pair(1.0, 0.5, trial=i) for i in range(4))), "paper", 1).itertuples()
+    z2 = 1.959964**2
+    assert line.low == pytest.approx(100 * 4 / (4 + z2), abs=1e-3)  # Wilson's lower bound when all succeed
+    assert line.high == pytest.approx(100)
+    assert np.isnan([line.excess_low, line.excess_high]).all()
+
+
 def test_nothing_is_published_for_other_numbers_of_classes_or_controls() -> None:
     records = frame(pair(1.0, 0.5, k=2), pair(0.9, 0.9, attack="trivial", criterion="none", k=2))
     rows = [("trivial", "none"), ("dot_product", "youden")]

@@ -1,60 +1,27 @@
 """The training loop against one written out by hand, its batches, its record of updates; checkpoints."""
 
-
 import math
-
-
-import os
-
-
-import pickle
-
-
 from dataclasses import replace
 
-
 import pytest
-
-
 import torch
-
-
 from hypothesis import given
-
-
 from hypothesis import strategies as st
-
-
-from safetensors.torch import save_file
-
-
 from sklearn.metrics import accuracy_score
-
-
 from torch import nn
-
-
 from toys import blobs, linear, rng, same_state, snapshot, trained
 
-
 from labelleak_lib import models
-
-
 from labelleak_lib.models import ModelSpec
-
-
 from labelleak_lib.training import (
     Recipe,
     Samples,
     accuracy,
     batches,
     join,
-    load_checkpoint,
-    save_checkpoint,
     split_classes,
     train,
 )
-
 
 PLAIN = Recipe(epochs=2, batch_size=16, lr=0.05, momentum=0.0, weight_decay=0.0, schedule="constant", clip_norm=1e9)
 

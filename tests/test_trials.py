@@ -1,60 +1,24 @@
 """Trials: which classes are forgotten, which seeds enter where, what is cached, what an attacker is granted."""
 
-
 import dataclasses
-
-
 import itertools
-
-
 import json
-
-
 import subprocess
-
-
 import sys
-
-
 from collections import Counter
 
-
 import numpy as np
-
-
 import pytest
-
-
 import torch
-
-
 from hypothesis import given, settings
-
-
 from hypothesis import strategies as st
-
-
-from toys import RECIPE, SMALL_SETTINGS, same_evidence, same_state, small_trials, snapshot
-
+from toys import RECIPE, SMALL_SETTINGS, same_state, small_trials, snapshot
 
 from labelleak_lib import models, trials
-
-
-from labelleak_lib.access import BlackBox, WhiteBox, WhiteBoxWithSamples
-
-
 from labelleak_lib.attacks.heads import HeadRecipe
-
-
-from labelleak_lib.controls import HeadBias, RandomGuess
-
-
+from labelleak_lib.controls import RandomGuess
 from labelleak_lib.registry import METHODS
-
-
 from labelleak_lib.training import accuracy, split_classes, train
-
-
 from labelleak_lib.trials import (
     TrialSpec,
     content_hash,
@@ -62,15 +26,11 @@ from labelleak_lib.trials import (
     draw_forgotten,
     fingerprint,
     gather,
-    known_retained,
     make_generator,
     original_and_unlearned,
     original_model,
     unlearned_model,
-    unrelated_images,
 )
-
-
 from labelleak_lib.unlearning.finetune import FineTune
 
 
@@ -82,9 +42,6 @@ def toy(tmp_path_factory):
 
 def spec_of(toy, **change):
     return TrialSpec.from_parameters(**{"dataset": toy, "device": "cpu", "forgotten": (1,), **change})
-
-
-# Draws
 
 
 @given(classes=st.integers(2, 12), seed=st.integers(0, 10**6), trial=st.integers(0, 200))
@@ -135,9 +92,6 @@ def test_draws_and_digests_are_the_same_in_another_process():
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     here = draw_forgotten(10, 3, seed=5, trial=7), make_generator(3, "attack", "x").initial_seed()
     assert found.strip() == f"{here[0]} {here[1]} {content_hash({'a': [0.1, None], 'b': 1})}"
-
-
-# Specifications
 
 
 def test_the_defaults_are_the_bundled_digits_in_the_quick_profile():
@@ -193,9 +147,6 @@ def test_a_description_names_the_class_and_every_hyperparameter():
     assert describe(SMALL_SETTINGS.attacks["difference"])["recipe"] == dataclasses.asdict(
         HeadRecipe(heads=10, samples=5, steps=10)
     )
-
-
-# Models
 
 
 def test_the_original_model_is_trained_once_as_its_recipe_says_and_read_back(toy, monkeypatch):
@@ -255,9 +206,6 @@ def test_an_unlearned_model_is_kept_for_the_process(toy):
     assert same_state(found.state_dict(), original_and_unlearned(spec, "FT")[1].state_dict())
 
 
-# Seeds
-
-
 def with_seed(spec, monkeypatch, name, value):
     monkeypatch.setattr(TrialSpec, name, property(lambda self: value))
     evidence = [found for _, _, found, _ in gather(spec, original_model(spec), {"random": RandomGuess()})]
@@ -282,6 +230,3 @@ def test_the_three_seeds_enter_training_unlearning_and_attacks_independently(toy
         not np.array_equal(before[2], after[2]),
     )
     assert found == changes
-
-
-# What is granted

@@ -1,62 +1,26 @@
 """What each unlearning method must and must not touch, and the bookkeeping of amnesiac unlearning."""
 
-
 import copy
-
-
 from dataclasses import replace
 
-
 import numpy as np
-
-
 import pytest
-
-
 import torch
-
-
 from hypothesis import given, settings
-
-
 from hypothesis import strategies as st
-
-
 from scipy.stats import chisquare
-
-
 from torch import nn
-
-
 from toys import RECIPE, blobs, linear, rng, same_state, trained
 
-
 from labelleak_lib import models
-
-
 from labelleak_lib.models import ModelSpec
-
-
-from labelleak_lib.training import Recipe, Samples, accuracy, split_classes
-
-
+from labelleak_lib.training import Samples, accuracy, split_classes
 from labelleak_lib.unlearning import RecordsTraining, UnlearningMethod, apply_method
-
-
-from labelleak_lib.unlearning.amnesiac import Amnesiac, subtract_updates
-
-
+from labelleak_lib.unlearning.amnesiac import Amnesiac
 from labelleak_lib.unlearning.finetune import FineTune
-
-
 from labelleak_lib.unlearning.negative_gradient import NegativeGradient
-
-
 from labelleak_lib.unlearning.random_label import RandomLabel, draw_wrong_labels
-
-
 from labelleak_lib.unlearning.retrain import Retrain
-
 
 SPEC = ModelSpec("small", 4, 1)
 
@@ -91,26 +55,9 @@ def poisoned(samples):
     return Samples(torch.full(samples.images.shape, torch.nan), samples.labels)
 
 
-@pytest.fixture
-def steps(monkeypatch):
-    """Record (labels of the batch, movement of the parameters) of every optimiser step."""
-    seen, labels = [], []
-    loss, step = nn.functional.cross_entropy, torch.optim.SGD.step
-
-    def watched_loss(logits, target, *args, **kwargs):
-        labels.append(target.clone())
-        return loss(logits, target, *args, **kwargs)
-
-    def watched_step(self, *args, **kwargs):
-        parameters = [p for group in self.param_groups for p in group["params"]]
-        before = [p.detach().clone() for p in parameters]
-        result = step(self, *args, **kwargs)
-        seen.append((labels[-1], [p.detach() - b for p, b in zip(parameters, before, strict=True)]))
-        return result
-
-    monkeypatch.setattr(nn.functional, "cross_entropy", watched_loss)
-    monkeypatch.setattr(torch.optim.SGD, "step", watched_step)
-    return seen
+def recorded_original(method=None, retain=RETAIN, forget=FORGET, spec=SPEC):
+    method = Amnesiac(**QUICK) if method is None else method
+    return method.train_original(spec, retain, forget, RECIPE, seed=3, generator=rng(4), device=CPU)
 
 
 @pytest.mark.parametrize("method", [Retrain(RECIPE), FineTune(**QUICK), Amnesiac(**QUICK)], ids=repr)

@@ -1,0 +1,42 @@
+"""A bad parameter stops every notebook before it computes, with one sentence and a non-zero exit."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+BAD = [
+    (["-p", "dataset", "nothing_here"], ["nothing_here", "known name"]),
+    (["-p", "seed", "-1"], ["seed is -1", "at least 0"]),
+    (["-p", "device", "warp"], ["device is 'warp'", "cpu"]),
+    (["-p", "profile", "huge"], ["profile is 'huge'", "quick"]),
+    (["-p", "records", "burn"], ["records is 'burn'", "reuse"]),
+    (["-p", "trials", "0"], ["trials is 0", "at least 1"]),
+]
+WITH_K = [
+    (["-p", "k", "0"], ["k is 0", "from 1 to 9"]),
+    (["-p", "k", "10"], ["k is 10", "from 1 to 9"]),
+    (["-y", "forgotten: [12]"], ["forgotten class is 12", "from 0 to 9"]),
+]
+
+
+def cases():
+    listed = []
+    for number, notebook in enumerate(NOTEBOOKS):
+        offered = BAD + (WITH_K if "\nk = 1" in notebook.with_suffix(".py").read_text() else [])
+        for options, words in (offered[number % len(offered)], offered[(number + 5) % len(offered)]):
+            listed.append(pytest.param(notebook, options, words, id=f"{notebook.stem}-{options[1].split(':')[0]}"))
+    return listed
+
+
+@pytest.mark.parametrize(("notebook", "options", "words"), cases())
+def test_a_bad_parameter_is_one_sentence_and_a_failure(notebook, options, words, tmp_path):
+    command = [sys.executable, "-m", "papermill", str(notebook), str(tmp_path / "out.ipynb"), *options]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert done.returncode != 0
+    last = [line for line in done.stderr.splitlines() if line.strip()][-1]
+    assert "Error" in last
+    assert all(word in last for word in words), last
