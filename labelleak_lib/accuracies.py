@@ -116,6 +116,32 @@ def _printed(dataset: Any, k: Any, unlearning: Any) -> dict[str, float]:
     return {ours: float(found[theirs].iloc[0]) for ours, theirs in PUBLISHED.items()} if len(found) else {}
 
 
+def averages(table: pd.DataFrame) -> pd.DataFrame:
+    """Average accuracies over data sets, measured and published over the same ones (Figure 5).
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of :func:`accuracy_table`.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``k unlearning quantity measured published datasets``, in percent, for the published k = 1 and 3.
+        Where none of the paper's data sets was measured, `measured` is NaN and `published` averages all four.
+    """
+    keys = ["dataset", "k", "unlearning", "quantity"]
+    printed = published.unlearning_accuracy().rename(columns={theirs: ours for ours, theirs in PUBLISHED.items()})
+    printed = printed.assign(k=printed.scenario.map({name: k for k, name in published.SCENARIOS.items()}))
+    both = printed.melt(keys[:3], list(QUANTITIES), "quantity", "published")
+    both = both.merge(table[[*keys, "mean"]].rename(columns={"mean": "measured"}), on=keys, how="left")
+    there = both.groupby(["k", "dataset"]).measured.transform("count") > 0
+    used = both[there | ~there.groupby(both.k).transform("any")]
+    names = used.groupby("k").dataset.agg(lambda names: ", ".join(ordered(names, DATASET_ORDER)))
+    mean = used.groupby(["k", "unlearning", "quantity"], sort=False)[["measured", "published"]].mean().reset_index()
+    return mean.assign(datasets=mean.k.map(names))
+
+
 def to_markdown(table: pd.DataFrame, *, caption: str | None = None, name: str | None = None) -> Markdown:
     """Write a table of `accuracy_table`, of one data set and number of classes, as Tables III and IV lay it out."""
     rows = []

@@ -181,6 +181,21 @@ def at_or_above(table: pd.DataFrame, unlearning: str = "RT") -> pd.DataFrame:
     return lines.assign(holds=lines.measured >= lines.published - 0.005)
 
 
+def verdict(table: pd.DataFrame, k: int) -> Markdown:
+    """Answer for each row, at RT: is the measured mean at or above the published one?"""
+    lines = at_or_above(table)
+    if lines.empty:
+        return Markdown(f"The paper prints no rate for k = {k}: there is nothing to compare with.")
+    answers = zip(lines.attack, lines.criterion, lines.holds, strict=True)
+    return Markdown("\n".join(f"- {row_name(a, c)}: {'yes' if holds else '**no**'}" for a, c, holds in answers))
+
+
+def explanations(table: pd.DataFrame, classes: int) -> Markdown:
+    """Return one sentence a row, at RT: see :func:`explain`."""
+    lines = [explain(line, classes) for line in _lines(at_or_above(table))]
+    return Markdown("\n".join(f"- {line}" for line in lines or ["No row has a published rate."]))
+
+
 def explain(line: Any, classes: int) -> str:
     """Say in one sentence how a line of `at_or_above` compares with the published rate and its placebo, and why."""
     name = row_name(line.attack, line.criterion)

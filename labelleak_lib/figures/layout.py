@@ -1,0 +1,45 @@
+"""Panels and legends that several chapters' figures share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from labelleak_lib.figures.style import METHOD_ORDER, use_style
+from labelleak_lib.tables import DATASET_ORDER, ordered
+
+
+def panels(n: int, columns: int = 2, *, height: float = 2.7) -> tuple[Figure, list[Axes]]:
+    """Return a figure of `n` panels of equal vertical scale, at most 8 inches wide, and its axes row by row."""
+    use_style()
+    columns = min(n, columns)
+    rows = -(-n // columns)
+    size = (8.0 if columns > 1 else 5.2, height * rows + 0.5)
+    figure, grid = plt.subplots(rows, columns, figsize=size, sharey=True, squeeze=False)
+    axes = list(grid.flat)
+    for unused in axes[n:]:
+        unused.remove()
+    return figure, axes[:n]
+
+
+def bottom_legend(figure: Figure, axes: Iterable[Axes], columns: int = 2) -> None:
+    """Put one legend below the panels; a label that several panels carry stands once."""
+    entries: dict[str, Artist] = {}
+    for ax in axes:
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label, handle)
+    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=columns)
+
+
+def in_order(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `frame` by data set and unlearning method in the book's order, otherwise as they stand."""
+    known = {"dataset": DATASET_ORDER, "unlearning": METHOD_ORDER}
+    places = {name: {v: i for i, v in enumerate(ordered(frame[name], order))} for name, order in known.items()}
+    return frame.sort_values(
+        ["dataset", "unlearning"], key=lambda column: column.map(places[column.name]), kind="stable", ignore_index=True
+    )

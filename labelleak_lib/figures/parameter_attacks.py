@@ -1,0 +1,118 @@
+"""Figures of chapter 03: what the auxiliary heads give (paper, Figures 9 to 11)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from labelleak_lib.figures.layout import bottom_legend, in_order
+from labelleak_lib.figures.style import FORGOTTEN_COLOUR, RETAINED_COLOUR, use_style
+from labelleak_lib.records import unpack
+
+KINDS = {"retained": RETAINED_COLOUR, "forgotten": FORGOTTEN_COLOUR}
+NAMES = {"retained": "retained classes", "forgotten": "forgotten classes (on the placebo: called so)"}
+CONTROLS = {"none": "target $M_u$", "placebo": "placebo $M_o$"}
+FRAME = ["dataset", "k", "unlearning", "control", "trial", "source", "kind", "value"]
+
+
+def head_frame(
+    records: pd.DataFrame, evidence: pd.DataFrame, attack: str, quantity: str, protocol: str = "paper"
+) -> pd.DataFrame:
+    """Return one row an auxiliary head of a candidate class.
+
+    Parameters
+    ----------
+    records, evidence : DataFrame
+        Of `sweep.collect` or of a record store.
+    attack : str
+        ``dot_product`` or ``difference``.
+    quantity : str
+        ``dot`` (<w_u, w'>, of ``dot_product`` alone) or ``absolute_sum`` (sum |w_u - w'|).
+    protocol : {"paper", "attacker"}
+        Under which the heads were drawn.
+
+    Returns
+    -------
+    DataFrame
+        With columns ``dataset k unlearning control trial source kind value``; ``kind`` is ``forgotten`` where the
+        head's class ``source`` is one of the forgotten ones (on the placebo: is called so).
+    """
+    cells = records.drop_duplicates("config_hash").set_index("config_hash")
+    same = (evidence.attack == attack) & (evidence.protocols == protocol) & evidence.kind.isin(["source", quantity])
+    parts = [pd.DataFrame(columns=FRAME)]
+    held = evidence[same & evidence.config_hash.isin(cells.index)]
+    for key, group in held.groupby(["config_hash", "control"], sort=False):
+        digest, control = map(str, key)
+        found = {row["kind"]: unpack(row) for row in group.to_dict("records")}
+        source, cell = found["source"].astype(int), cells.loc[digest]
+        forgotten = np.isin(source, [int(c) for c in str(cell.forgotten).split(",")])
+        values = {"source": source, "kind": np.where(forgotten, "forgotten", "retained"), "value": found[quantity]}
+        shared = {name: cell[name] for name in ("dataset", "k", "unlearning", "trial")}
+        parts.append(pd.DataFrame(values)[source >= 0].assign(**shared, control=control)[FRAME])
+    filled = [part for part in parts if len(part)] or parts
+    return in_order(pd.concat(filled, ignore_index=True))
+
+
+def distributions(frame: pd.DataFrame, label: str, by: Sequence[str] = ("unlearning",)) -> Figure:
+    """Draw histograms of the heads' values by kind, target and placebo side by side.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Of :func:`head_frame`; one row of panels for each value of the columns `by`.
+    label : str
+        Names the value on the horizontal axis.
+    """
+    use_style()
+    groups = list(frame.groupby(list(by), sort=False))
+    controls = [control for control in CONTROLS if control in set(frame.control)]
+    size = (8.0, 1.9 * len(groups) + 0.8)
+    figure, grid = plt.subplots(len(groups), len(controls), figsize=size, sharex="row", sharey="row", squeeze=False)
+    for axes, (key, group) in zip(grid, groups, strict=True):
+        edges = np.histogram_bin_edges(group.value, 30).tolist()
+        for ax, control in zip(axes, controls, strict=True):
+            _histogram(ax, group[group.control == control], edges)
+            ax.set_title(f"{', '.join(map(str, key))}: {CONTROLS[control]}", fontsize=10)
+        axes[0].set_ylabel("share of heads (%)")
+    for ax in grid[-1]:
+        ax.set_xlabel(label)
+    bottom_legend(figure, grid.flat)
+    return figure
+
+
+def _histogram(ax: Axes, heads: pd.DataFrame, edges: list[float]) -> None:
+    for kind, colour in KINDS.items():
+        values = heads[heads.kind == kind].value
+        share = np.full(len(values), 100 / max(len(values), 1))
+        ax.hist(values, edges, weights=share, color=colour, alpha=0.6, label=f"heads on {NAMES[kind]}")
+
+
+def by_class(frame: pd.DataFrame, label: str) -> Figure:
+    """Draw every head's value over its class, target and placebo side by side.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Of :func:`head_frame`, of one data set, unlearning method and trial.
+    label : str
+        Names the value on the vertical axis.
+    """
+    use_style()
+    controls = [control for control in CONTROLS if control in set(frame.control)]
+    figure, axes = plt.subplots(1, len(controls), figsize=(8, 3.2), sharey=True, squeeze=False)
+    rng = np.random.default_rng(0)
+    for ax, control in zip(axes[0], controls, strict=True):
+        for kind, colour in KINDS.items():
+            heads = frame[(frame.control == control) & (frame.kind == kind)]
+            jitter = rng.uniform(-0.25, 0.25, len(heads))
+            ax.plot(heads.source + jitter, heads.value, ".", color=colour, alpha=0.5, label=NAMES[kind])
+        ax.set(title=CONTROLS[control], xlabel="class that the head was trained on")
+        ax.xaxis.get_major_locator().set_params(integer=True)
+    axes[0, 0].set_ylabel(label)
+    bottom_legend(figure, axes.flat)
+    return figure
