@@ -5,6 +5,7 @@ Accuracies need no attack: what the stored records lack is measured from the mod
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from typing import Any
 
@@ -176,6 +177,23 @@ def own_batches_in_the_published_tables() -> pd.DataFrame:
         found = {"AU": before["AU"], "others_low": others.min(), "others_high": others.max()}
         rows.append({"table": name, "dataset": dataset, **found, "lowest": before["AU"] < others.min()})
     return pd.DataFrame(rows)
+
+
+def negative_gradient_bounds(spec: TrialSpec) -> pd.DataFrame:
+    """Measure what the bounds of NG prevent: accuracies in 0 .. 1 with all of them, without the penalty, with none.
+
+    Returns
+    -------
+    DataFrame
+        Three rows, with a column ``ascent`` and those of :func:`cells.measure_accuracies`.
+    """
+    bounded = method_of(spec, "NG")
+    unheld = dataclasses.replace(bounded, keep=0.0, margin=1.0, check_every=8)
+    bare = dataclasses.replace(unheld, clip_norm=1e6, ceiling=1e6, target=0.0)
+    ascents = {"bounded, as used": bounded, "without the penalty on $D_r$": unheld, "without any bound": bare}
+    with one_thread():
+        pairs = {name: original_and_unlearned(spec, "NG", method) for name, method in ascents.items()}
+        return pd.DataFrame([{"ascent": name, **measure_accuracies(spec, *pair)} for name, pair in pairs.items()])
 
 
 def share_of_batches_with_forgotten(q: float, batch_size: int) -> float:

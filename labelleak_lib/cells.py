@@ -18,7 +18,7 @@ from labelleak_lib.registry import METHODS
 from labelleak_lib.training import Samples, accuracy, split_classes
 from labelleak_lib.trials import TrialSpec, content_hash, describe, gather, original_and_unlearned
 
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 """Raised whenever the same hyperparameters would give other numbers."""
 
 FORGET_LIMIT = 0.05
@@ -36,14 +36,17 @@ def method_of(spec: TrialSpec, unlearning: str) -> Any:
     return spec.settings.methods.get(unlearning) or METHODS[unlearning]()
 
 
-def config_hash(spec: TrialSpec, unlearning: str, attacks: dict[str, Any] | None = None) -> str:
+def config_hash(
+    spec: TrialSpec, unlearning: str, attacks: dict[str, Any] | None = None, method: Any | None = None
+) -> str:
     """Return the digest of everything that decides a cell's numbers."""
     chosen = spec.settings.attacks if attacks is None else attacks
+    used = method_of(spec, unlearning) if method is None else method
     return content_hash(
         {
             **spec.identity(),
             "version": RECORD_VERSION,
-            "unlearning": [unlearning, describe(method_of(spec, unlearning))],
+            "unlearning": [unlearning, describe(used)],
             "attacks": {name: describe(attack) for name, attack in sorted(chosen.items())},
         }
     )
@@ -56,9 +59,13 @@ def is_unlearned(dataset: str, unlearning: str, k: int, accuracies: dict[str, fl
     D_r at most 2 points (NG: 4 points) below what it was.
     """
     limit = max([FORGET_LIMIT, *_published_forget_accuracy(dataset, unlearning, k)])
+    return accuracies["forget_acc_after"] <= limit and is_kept(unlearning, accuracies)
+
+
+def is_kept(unlearning: str, accuracies: dict[str, float]) -> bool:
+    """Say whether the accuracy on D_r stayed within the method's margin."""
     margin = RETAIN_MARGIN.get(unlearning, DEFAULT_MARGIN)
-    kept = accuracies["retain_acc_after"] >= accuracies["retain_acc_before"] - margin
-    return accuracies["forget_acc_after"] <= limit and kept
+    return accuracies["retain_acc_after"] >= accuracies["retain_acc_before"] - margin
 
 
 def _published_forget_accuracy(dataset: str, unlearning: str, k: int) -> list[float]:
@@ -130,7 +137,8 @@ def evidence_arrays(spec: TrialSpec, gathered: Gathered, control: str) -> dict[s
                 evidence.heads.vectors[:, 0] if single else evidence.heads.absolute_sum
             )
         if evidence.ipv is not None:
-            arrays[f"{prefix}/ipv"] = evidence.ipv
+            # as logarithms, which tell 1 - 1e-9 from 1 in single precision; `records.unpack` undoes it
+            arrays[f"{prefix}/ipv"] = np.log(np.maximum(evidence.ipv, 1e-300))
         if evidence.probe is not None:
             arrays[f"{prefix}/probe"] = evidence.probe
         if evidence.history is not None and keep_images:
@@ -138,7 +146,7 @@ def evidence_arrays(spec: TrialSpec, gathered: Gathered, control: str) -> dict[s
             arrays |= {f"{prefix}/history": evidence.history[steps], f"{prefix}/history_step": steps}
         if evidence.inverted is not None and keep_images:
             arrays[f"{prefix}/inverted"] = evidence.inverted.numpy().round(2)
-    return {name: _rounded(array) for name, array in arrays.items()}
+    return {name: array if name.endswith("/ipv") else _rounded(array) for name, array in arrays.items()}
 
 
 def _rounded(array: np.ndarray) -> np.ndarray:
@@ -147,9 +155,7 @@ def _rounded(array: np.ndarray) -> np.ndarray:
     return ((bits + np.uint32(0x800)) & np.uint32(0xFFFFF000)).view(np.float32)
 
 
-def add_flags(
-    rows: list[dict[str, Any]], placebo: list[dict[str, Any]], accuracies: dict[str, float], gate: bool
-) -> None:
+def add_flags(rows: list[dict[str, Any]], placebo: list[dict[str, Any]], gate: bool, kept: bool) -> None:
     """Append what a reader should know to each row's flags, in place; `placebo` rows stand in the same order."""
     black = {
         r["protocol"]: r["balanced_accuracy"]
@@ -157,7 +163,6 @@ def add_flags(
         if (r["attack"], r["criterion"]) == ("blackbox_inversion", "threshold")
     }
     noise = {r["protocol"]: r["balanced_accuracy"] for r in rows if r["attack"] == "random_inputs"}
-    kept = accuracies["retain_acc_after"] >= accuracies["retain_acc_before"] - max(RETAIN_MARGIN.values())
     for row, control in zip(rows, placebo, strict=True):
         flags = row["flags"]
         if not gate:
@@ -199,12 +204,8 @@ def run_cell(
     gathered = list(gather(spec, unlearned, chosen))
     gathered_o = list(gather(spec, original, chosen)) if on_original is None else on_original(original)
     rows, placebo = attack_rows(spec, gathered, chosen), attack_rows(spec, gathered_o, chosen)
-    add_flags(rows, placebo, accuracies, gate)
-    digest = (
-        config_hash(spec, unlearning, attacks)
-        if method is None
-        else content_hash([spec.identity(), unlearning, repr(method)])
-    )
+    add_flags(rows, placebo, gate, is_kept(unlearning, accuracies))
+    digest = config_hash(spec, unlearning, attacks, method)
     common = {
         "dataset": spec.data.name, "architecture": spec.model_spec.architecture, "profile": spec.profile, "seed":
         spec.seed, "trial": spec.trial, "forgotten": ",".join(map(str, spec.forgotten)), "k": len(spec.forgotten),

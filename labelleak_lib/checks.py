@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 
-def require(condition: bool, parameter: str, value: Any, valid: str) -> None:
+def require(condition: object, parameter: str, value: Any, valid: str) -> None:
     """Raise ValueError naming `parameter`, its `value` and what is `valid`, unless `condition` holds."""
     if not condition:
         raise ValueError(f"{parameter} is {value!r}; it must be {valid}")

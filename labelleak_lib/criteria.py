@@ -84,6 +84,15 @@ def leave_class_out(heads: HeadEvidence, classes: int) -> list[tuple[Bools, Bool
     return [((heads.label >= 0) & (heads.source != c), heads.source == c) for c in range(classes)]
 
 
+def both_kinds(labels: Ints) -> bool:
+    """Say whether `labels` hold 0 and 1.
+
+    Without the heads of the only class that the attacker knows to be retained, no 0 is left: nothing can be fitted, and
+    that class is called retained, as it is known to be.
+    """
+    return len(np.unique(labels)) == 2
+
+
 def youden_threshold(label: Ints, degree: Floats) -> float:
     """Return the threshold on `degree` (m,) that maximises sensitivity + specificity - 1 (Youden, 1950).
 
@@ -111,7 +120,8 @@ class Youden(HeadCriterion):
         if evidence.protocol == "attacker":
             folds = leave_class_out(heads, evidence.classes)
         for fit, judged in folds:
-            called[judged] = degree[judged] >= youden_threshold(heads.label[fit], degree[fit])
+            if both_kinds(heads.label[fit]):
+                called[judged] = degree[judged] >= youden_threshold(heads.label[fit], degree[fit])
         return HeadLabels(degree, called, heads.source >= 0)
 
 
@@ -168,9 +178,11 @@ class DecisionTree(HeadCriterion):
             fit[fit_index], judged[test_index] = True, True
             folds = [(fit, judged)]
         for fit, judged in folds:
+            seen |= judged
+            if not both_kinds(heads.label[fit]):
+                continue
             tree = DecisionTreeClassifier(random_state=evidence.seed).fit(heads.vectors[fit], heads.label[fit])
             degree[judged] = tree.predict_proba(heads.vectors[judged])[:, list(tree.classes_).index(1)]
-            seen |= judged
         return HeadLabels(degree, degree > 0.5, seen)
 
     def score(self, evidence: Evidence) -> Floats:

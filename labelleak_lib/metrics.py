@@ -117,8 +117,10 @@ def excess_over_placebo(records: pd.DataFrame, value: str = "asr") -> pd.DataFra
     ]
     attacks = records[records.control == "none"]
     placebo = records[records.control == "placebo"][[*keys, value]]
-    joined = attacks.merge(placebo, on=keys, how="left", suffixes=("", "_placebo"), validate="one_to_one")
-    missing = joined[f"{value}_placebo"].isna() & joined[value].notna()
+    joined = attacks.merge(
+        placebo, on=keys, how="left", suffixes=("", "_placebo"), validate="one_to_one", indicator="_paired"
+    )
+    missing = joined.pop("_paired") == "left_only"
     if missing.any():
         raise ValueError(
             f"{int(missing.sum())} records have no placebo beside them; "

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -132,6 +134,17 @@ def build(spec: ModelSpec, *, seed: int) -> Classifier:
     return model.to(memory_format=torch.channels_last)
 
 
+@contextlib.contextmanager
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Put `model` into evaluation mode, and back into the mode it was in."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
+
+
 def resolve_device(device: str) -> torch.device:
     """Return the torch device named `device` ("auto" picks CUDA when there is one, else the CPU).
 
@@ -140,14 +153,10 @@ def resolve_device(device: str) -> torch.device:
     ValueError
         If the device is unknown or not on this machine.
     """
+    valid = "auto, cpu, cuda, cuda:N or mps"
+    require(isinstance(device, str) and re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device), "device", device, valid)
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    require(
-        device == "cpu" or device.split(":")[0] in ("cuda", "mps"),
-        "device",
-        device,
-        "auto, cpu, cuda, cuda:N or mps",
-    )
     chosen = torch.device(device)
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}[chosen.type]
     if there and chosen.type == "cuda":
@@ -164,11 +173,9 @@ def to_input(images: Tensor) -> Tensor:
 @torch.no_grad()
 def extract_features(model: Classifier, images: Tensor, *, batch_size: int = 1024) -> Tensor:
     """Return phi of `images` (uint8 or float in [0, 1], (n, channels, side, side)) as float32 (n, d), in eval mode."""
-    training, device = model.training, next(model.parameters()).device
-    model.eval()
-    parts = [model.features(to_input(batch.to(device))) for batch in images.split(batch_size)]
-    model.train(training)
-    return torch.cat(parts)
+    device = next(model.parameters()).device
+    with evaluation_mode(model):
+        return torch.cat([model.features(to_input(batch.to(device))) for batch in images.split(batch_size)])
 
 
 @torch.no_grad()

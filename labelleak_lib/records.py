@@ -101,19 +101,21 @@ class RecordStore:
 
     def known(self, dataset: str) -> set[str]:
         """Return the config hashes of every stored cell of a data set."""
+        waiting = {path.stem for path in self._cells(dataset)}
         folded = self._read(self.root / f"{dataset}.parquet", columns=["config_hash"])
-        return set(folded.get("config_hash", ())) | {path.stem for path in self._cells(dataset)}
+        return waiting | set(folded.get("config_hash", ()))
 
     def read(self, dataset: str) -> pd.DataFrame:
         """Return every record of a data set (no rows if there are none)."""
-        parts = [self._read(self.root / f"{dataset}.parquet")]
-        parts += [_read_cell(path)[0] for path in self._cells(dataset)]
+        # open cells first: one that is folded in meanwhile is then in the folded file, read after them
+        parts = [_read_cell(path)[0] for path in self._cells(dataset)]
+        parts.insert(0, self._read(self.root / f"{dataset}.parquet"))
         return _joined(parts, KEY, COLUMNS)
 
     def evidence(self, dataset: str, config_hashes: Iterable[str] | None = None) -> pd.DataFrame:
         """Return evidence rows: config_hash, control, attack, protocols, kind, shape, values (see `unpack`)."""
-        parts = [self._read(self.root / f"{dataset}.evidence.parquet")]
-        parts += [_read_cell(path)[1] for path in self._cells(dataset)]
+        parts = [_read_cell(path)[1] for path in self._cells(dataset)]
+        parts.insert(0, self._read(self.root / f"{dataset}.evidence.parquet"))
         found = _joined(parts, EVIDENCE_COLUMNS[:5], EVIDENCE_COLUMNS)
         return found if config_hashes is None else found[found.config_hash.isin(set(config_hashes))]
 
@@ -198,5 +200,6 @@ def _joined(parts: list[pd.DataFrame], key: list[str], columns: Iterable[str]) -
 
 
 def unpack(row: Any) -> np.ndarray:
-    """Return the array of one evidence row, float32."""
-    return np.frombuffer(row["values"], dtype="<f4").reshape(tuple(int(n) for n in row["shape"]))
+    """Return the array of one evidence row: float32, and probabilities (float64) where it holds logarithms of IPVs."""
+    values = np.frombuffer(row["values"], dtype="<f4").reshape(tuple(int(n) for n in row["shape"]))
+    return np.exp(values.astype(np.float64)) if row["kind"] == "ipv" else values

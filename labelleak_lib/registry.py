@@ -34,7 +34,7 @@ class Registry:
 
         def decorate(cls: Any) -> Any:
             known = self._classes.get(name)
-            if known is not None and known.__qualname__ != cls.__qualname__:
+            if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
                 raise ValueError(f"{self.kind} {name!r} is registered already, as {known.__qualname__}")
             cls.name = name
             self._classes[name] = cls

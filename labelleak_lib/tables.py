@@ -53,6 +53,12 @@ def committed_records(root: Path = COMMITTED) -> pd.DataFrame:
     return pd.concat(filled, ignore_index=True) if filled else store.read("none")
 
 
+def committed_evidence(records: pd.DataFrame, root: Path = COMMITTED) -> pd.DataFrame:
+    """Return the evidence of `records`, as `RecordStore.evidence` does, for all of their data sets."""
+    hashes, store = set(records.config_hash), RecordStore(root)
+    return pd.concat([store.evidence(name, hashes) for name in [*records.dataset.unique(), "none"]], ignore_index=True)
+
+
 def leakage_table(
     records: pd.DataFrame, protocol: str, k: int, rows: Sequence[tuple[str, str]] = PAPER_ROWS
 ) -> pd.DataFrame:
@@ -174,6 +180,26 @@ def tabs(panels: Mapping[str, str]) -> Markdown:
     return Markdown("\n".join([":::::{tab-set}", *items, ":::::"]))
 
 
+def leakage_tabs(
+    records: pd.DataFrame,
+    rows: Sequence[tuple[str, str]],
+    prefix: str,
+    protocols: Sequence[str] = ("paper", "attacker"),
+    ks: Sequence[int] = (1, 3),
+) -> Markdown:
+    """Return one tab a data set with its numbered leakage tables, labelled ``<prefix>-<data set>-<k>-<protocol>``."""
+    panels = {}
+    for name in ordered(records.dataset, DATASET_ORDER):
+        texts = []
+        for k, protocol in ((k, protocol) for k in ks for protocol in protocols):
+            table = leakage_table(records[records.dataset == name], protocol, k, rows)
+            caption = f"{name}, k = {k}, protocol {protocol}, trials: {table.trials.max()}"
+            label = f"{prefix}-{name}-{k}-{protocol}".replace("_", "-")
+            texts += [to_markdown(table, caption=caption, name=label)] if len(table) else []
+        panels[name] = "\n\n".join(texts)
+    return tabs(panels)
+
+
 def at_or_above(table: pd.DataFrame, unlearning: str = "RT") -> pd.DataFrame:
     """Return the lines of one method that have a published rate, with a column `holds`: measured reaches it."""
     lines = table[(table.unlearning == unlearning) & table.published.notna()]
@@ -182,7 +208,7 @@ def at_or_above(table: pd.DataFrame, unlearning: str = "RT") -> pd.DataFrame:
 
 
 def verdict(table: pd.DataFrame, k: int) -> Markdown:
-    """Answer for each row, at RT: is the measured mean at or above the published one?"""
+    """Say for each row whether, at RT, the measured mean lies at or above the published one."""
     lines = at_or_above(table)
     if lines.empty:
         return Markdown(f"The paper prints no rate for k = {k}: there is nothing to compare with.")

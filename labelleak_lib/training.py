@@ -16,6 +16,10 @@ from labelleak_lib.checks import require, require_choice, require_int, require_n
 from labelleak_lib.models import Classifier, ModelSpec
 
 
+SHORTEST_CYCLE = 4
+"""Steps below which a one-cycle schedule has no rise and fall, and the rate stays constant."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Hyperparameters of one training run by stochastic gradient descent with Nesterov momentum.
@@ -91,8 +95,11 @@ def batches(groups: Tensor, batch_size: int, generator: torch.Generator) -> Iter
     listed: list[tuple[int, Tensor]] = []
     for group in groups.unique().tolist():
         members = torch.nonzero(groups == group).flatten()
-        members = members[torch.randperm(len(members), generator=generator)]
-        listed += [(group, part) for part in members.split(batch_size) if len(part) > 1 or len(members) == 1]
+        parts = list(members[torch.randperm(len(members), generator=generator)].split(batch_size))
+        if len(parts) > 1 and len(parts[-1]) == 1:
+            # batch norm cannot train on a single sample
+            parts[-2:] = [torch.cat(parts[-2:])]
+        listed += [(group, part) for part in parts]
     for i in torch.randperm(len(listed), generator=generator).tolist():
         yield listed[i]
 
@@ -134,12 +141,13 @@ def train(
         model.parameters(), lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0,
         weight_decay=recipe.weight_decay,
     )  # fmt: skip
-    one_cycle = recipe.schedule == "one_cycle" and steps > 1
-    schedule = (
-        torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.lr, total_steps=steps, pct_start=0.2)
-        if one_cycle
-        else None
-    )
+    one_cycle = recipe.schedule == "one_cycle" and steps >= SHORTEST_CYCLE
+    schedule = None
+    if one_cycle:
+        rise = max(0.2, 2 / steps)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, recipe.lr, total_steps=steps, pct_start=rise, cycle_momentum=False
+        )
     device = next(model.parameters()).device
     recorded = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
     model.train()
@@ -164,10 +172,10 @@ def train(
     return recorded
 
 
-def require_finite(model: Classifier) -> None:
-    """Raise ValueError if a parameter of `model` is NaN or infinite (a diverged training)."""
-    bad = [name for name, p in model.named_parameters() if not torch.isfinite(p).all()]
-    require(not bad, "model parameters", bad[:3], "finite; training diverged, lower the learning rate")
+def require_finite(model: Classifier, what: str = "model", fix: str = "lower the learning rate") -> None:
+    """Raise ValueError if a parameter or running average of `model` is NaN or infinite (a diverged training)."""
+    bad = [name for name, value in model.state_dict().items() if not torch.isfinite(value).all()]
+    require(not bad, f"{what}: {', '.join(bad[:3])}", "not finite", f"finite; {fix}")
 
 
 def accuracy(model: Classifier, samples: Samples) -> float:
@@ -210,5 +218,5 @@ def load_checkpoint(path: Path) -> Classifier:
         raise ValueError(
             f"checkpoint is {str(path)!r}; it must be safetensors written by save_checkpoint: {error}"
         ) from error
-    require_finite(model)
+    require_finite(model, f"checkpoint {str(path)!r}", "train the model anew")
     return model.eval()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import re
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -126,6 +127,7 @@ class TrialSpec:
         if forgotten is None:
             chosen = draw_forgotten(loaded.classes, k, seed=seed, trial=trial)
         else:
+            require(isinstance(forgotten, Sequence), "forgotten", forgotten, "a list of classes")
             for c in forgotten:
                 require_int("forgotten class", c, low=0, high=loaded.classes - 1)
             chosen = tuple(sorted(set(forgotten)))
@@ -184,8 +186,14 @@ def content_hash(content: Any) -> str:
 
 
 def describe(thing: Any) -> dict[str, Any]:
-    """Return a hyperparameter dataclass as JSON-serialisable content, with its class's name."""
-    return {"class": type(thing).__name__, **asdict(thing)}
+    """Return a hyperparameter dataclass, or a plain function, as JSON-serialisable content that identifies it."""
+    if is_dataclass(thing) and not isinstance(thing, type):
+        return {"class": type(thing).__name__, **asdict(thing)}
+    code = getattr(thing, "__code__", None)
+    body = [code.co_code.hex(), repr(code.co_names), repr(code.co_consts)] if code else []
+    # the constants of a function that defines others hold code objects, whose repr is an address in memory
+    body = [re.sub(r" at 0x[0-9a-f]+", "", part) for part in body]
+    return {"function": getattr(thing, "__qualname__", type(thing).__qualname__), "body": body}
 
 
 def original_model(spec: TrialSpec) -> Classifier:

@@ -18,7 +18,7 @@ from labelleak_lib.cells import (
     run_cell,
 )
 from labelleak_lib.controls import HeadBias, RandomInputs
-from labelleak_lib.criteria import EntropyCriterion, Threshold
+from labelleak_lib.criteria import Threshold
 from labelleak_lib.records import COLUMNS
 from labelleak_lib.registry import ATTACKS, CRITERIA, METHODS
 from labelleak_lib.trials import TrialSpec, gather, original_and_unlearned, original_model
@@ -172,8 +172,7 @@ def test_rows_carry_their_gate(cells, spec):
 
 
 @pytest.mark.xfail(reason="peaks within 1 in 4,000 of each other are stored as equal")
-@pytest.mark.parametrize("criterion", [Threshold(), EntropyCriterion()], ids=lambda c: c.name)
-def test_stored_vectors_lead_to_the_same_decisions(spec, criterion):
+def test_stored_vectors_lead_to_the_same_decisions(spec):
     peaks = np.array([0.99999, 0.99998, 0.9999, 0.99999])
     ipv = np.diag(peaks - (1 - peaks) / 3) + (1 - peaks)[:, None] / 3
     evidence = ipv_evidence(ipv)
@@ -182,7 +181,7 @@ def test_stored_vectors_lead_to_the_same_decisions(spec, criterion):
         for name, array in evidence_arrays(spec, [("x", "paper,attacker", evidence, 0.0)], "none").items()
         if name.endswith("/ipv")
     )
-    assert criterion.decide(evidence) == {2} == criterion.decide(ipv_evidence(stored))
+    assert Threshold().decide(evidence) == {2} == Threshold().decide(ipv_evidence(stored))
 
 
 def test_arrays_are_named_and_hold_what_each_attack_found(cells):

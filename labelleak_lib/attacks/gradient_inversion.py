@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from labelleak_lib import models
 from labelleak_lib.access import WhiteBox
 from labelleak_lib.checks import require_choice, require_int, require_number
 from labelleak_lib.evidence import Evidence
@@ -63,6 +64,10 @@ class GradientInversion:
 
     def evidence(self, access: WhiteBox, *, generator: torch.Generator) -> Evidence:
         """Return the inverted prediction vectors; a class's score is minus its IPV's largest entry."""
+        with models.evaluation_mode(access.model):
+            return self._descend(access, generator)
+
+    def _descend(self, access: WhiteBox, generator: torch.Generator) -> Evidence:
         seed = generator.initial_seed() % 2**31
         model, c = access.model, access.classes
         device = next(model.parameters()).device

@@ -8,18 +8,47 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from labelleak_lib.figures.style import BASELINE, FORGOTTEN_COLOUR, PALETTE, PLACEBO_COLOUR, row_name, use_style
+from labelleak_lib.figures.style import (
+    ATTACK_NAMES,
+    CRITERION_NAMES,
+    FORGOTTEN_COLOUR,
+    PALETTE,
+    PLACEBO_COLOUR,
+    row_name,
+    use_style,
+)
+from labelleak_lib.figures.success import DIAMOND, NOTHING
+from labelleak_lib.models import Classifier, predict_proba
+from labelleak_lib.registry import ATTACKS
+from labelleak_lib.settings import PAPER_ROWS
+from labelleak_lib.training import Samples
 
 MEASURED_COLOUR = PALETTE[0]
-PUBLISHED: dict[str, Any] = {"marker": "D", "color": "white", "markeredgecolor": "black", "linestyle": "none"}
 SHIFT = 0.17
+SIGHTS = ("answers to queries", "parameters", "a few samples of every class")
+GRANTS = {"black_box": SIGHTS[:1], "white_box": SIGHTS[:2], "white_box_with_samples": SIGHTS}
 READABLE = 20
 """Largest number of classes whose names are written along an axis."""
+
+
+def access_table() -> pd.DataFrame:
+    """Return who can see what: one line an attack x criterion row, from what each attack declares that it needs."""
+    table = pd.DataFrame(PAPER_ROWS, columns=["attack", "criterion"])
+    granted = table.attack.map(lambda name: GRANTS[ATTACKS[name].access_kind])
+    seen = {name: granted.map(lambda held, name=name: "yes" if name in held else "no") for name in SIGHTS}
+    return table.assign(attack=table.attack.map(ATTACK_NAMES), criterion=table.criterion.map(CRITERION_NAMES), **seen)
+
+
+def mean_answers(model: Classifier, samples: Samples) -> NDArray[np.floating]:
+    """Return the mean probabilities that a model gives for the samples of each class: (C, C), row c for class c."""
+    answers = predict_proba(model, samples.images).cpu()
+    return torch.stack([answers[samples.labels == c].mean(0) for c in range(answers.shape[1])]).numpy()
 
 
 def probability_maps(
@@ -95,7 +124,7 @@ def _keys(table: pd.DataFrame) -> list[tuple[str, str]]:
 def _rows(ax: Axes, table: pd.DataFrame, at: Sequence[int]) -> None:
     y = np.array(at, dtype=float)
     if "published" in table:
-        ax.plot(table.published, y, markersize=7, zorder=2, **PUBLISHED)
+        ax.plot(table.published, y, markersize=7, zorder=2, **DIAMOND)
     for column, low, high, shift, colour, mark in (
         ("placebo", "placebo_low", "placebo_high", SHIFT, PLACEBO_COLOUR, "s"),
         ("measured", "low", "high", -SHIFT, MEASURED_COLOUR, "o"),
@@ -103,7 +132,7 @@ def _rows(ax: Axes, table: pd.DataFrame, at: Sequence[int]) -> None:
         values = table[column].to_numpy(float)
         reach = np.nan_to_num([values - table[low], table[high] - values]).clip(0)
         ax.errorbar(values, y + shift, xerr=reach, fmt=mark, color=colour, markersize=6, capsize=2, zorder=3)
-    ax.vlines(table.chance, y - 0.42, y + 0.42, zorder=1, **_line(BASELINE))
+    ax.vlines(table.chance, y - 0.42, y + 0.42, zorder=1, **_line(NOTHING))
 
 
 def _line(style: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,5 +146,5 @@ def _legend(published: bool) -> list[Line2D]:
         Line2D([], [], color=PLACEBO_COLOUR, marker="s", label="placebo: same attack on $M_o$"),
     ]
     if published:
-        handles.append(Line2D([], [], markersize=7, label="published", **PUBLISHED))
-    return [*handles, Line2D([], [], label="answer that looks at nothing", **BASELINE)]
+        handles.append(Line2D([], [], markersize=7, label="published", **DIAMOND))
+    return [*handles, Line2D([], [], label="answer that looks at nothing", **NOTHING)]

@@ -61,22 +61,22 @@ def average_accuracies(averages: pd.DataFrame) -> Figure:
     Parameters
     ----------
     averages : DataFrame
-        Of `accuracies.averages`; one panel a number of forgotten classes.
+        Of `accuracies.averages`; one row of panels a number of forgotten classes, each side on its own scale.
     """
+    use_style()
     groups = list(averages.groupby("k", sort=False))
-    figure, axes = panels(len(groups))
-    for ax, (k, group) in zip(axes, groups, strict=True):
+    figure, grid = plt.subplots(len(groups), 2, figsize=(8, 2.7 * len(groups) + 0.5), squeeze=False)
+    for axes, (k, group) in zip(grid, groups, strict=True):
         codes, lines = list(dict.fromkeys(group.unlearning)), group.set_index(["quantity", "unlearning"])
-        for i, (side, (label, colour)) in enumerate(SIDES.items()):
-            after = lines.loc[f"{side}_acc_after"].loc[codes]
-            at = np.arange(len(codes)) + (i - 0.5) * WIDTH
-            ax.bar(at - WIDTH / 4, after.measured, WIDTH / 2, color=colour, label=f"{label}: measured")
-            ax.bar(at + WIDTH / 4, after.published, WIDTH / 2, color=colour, alpha=0.4, label=f"{label}: published")
-        ax.set_title(f"k = {k}, mean over\n{group.datasets.iloc[0]}", fontsize=10)
-        ax.set(ylim=(0, 105), xlabel="unlearning method")
-        ax.set_xticks(np.arange(len(codes)), codes)
-    axes[0].set_ylabel("accuracy after unlearning (%)")
-    bottom_legend(figure, axes)
+        for ax, (side, (label, colour)) in zip(axes, SIDES.items(), strict=True):
+            after, at = lines.loc[f"{side}_acc_after"].loc[codes], np.arange(len(codes))
+            ax.bar(at - WIDTH / 2, after.measured, WIDTH, color=colour, label=f"{label}: measured")
+            ax.bar(at + WIDTH / 2, after.published, WIDTH, color=colour, alpha=0.4, label=f"{label}: published")
+            ax.set_title(f"k = {k}, mean over\n{group.datasets.iloc[0]}", fontsize=10)
+            ax.set(xlabel="unlearning method", ylim=(0, 105 if side == "retain" else max(5, 1.1 * ax.get_ylim()[1])))
+            ax.set_xticks(at, codes)
+        axes[0].set_ylabel("accuracy after\nunlearning (%)")
+    bottom_legend(figure, grid.flat)
     return figure
 
 

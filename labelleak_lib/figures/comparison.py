@@ -1,0 +1,150 @@
+"""Chapter 06: every published success rate beside its counterpart here, at a glance (paper, Tables V to VIII)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from labelleak_lib.figures.style import PALETTE, row_name, use_style
+from labelleak_lib.figures.success import DIAMOND, NOTHING
+
+_GROUP = ["dataset", "k", "attack", "criterion"]
+
+
+def with_verdicts(frame: pd.DataFrame) -> pd.DataFrame:
+    """Add a column `verdict`: where the measured interval lies, seen from the published value.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Of :func:`success.success_frame`.
+
+    Returns
+    -------
+    DataFrame
+        The lines that have a published value, with `verdict` "above" (the whole interval), "below", "around", or
+        "no interval" (a single trial, or equal values).
+    """
+    lines = frame[frame.published.notna()]
+    choices = {
+        "no interval": lines.low.isna(),
+        "above": lines.low > lines.published,
+        "below": lines.high < lines.published,
+    }
+    return lines.assign(verdict=np.select(list(choices.values()), list(choices), default="around"))
+
+
+def verdict_counts(lines: pd.DataFrame) -> pd.DataFrame:
+    """Count verdicts by number of forgotten classes and attack row: one line each, columns above, around, below."""
+    order = ["above", "around", "below", "no interval"]
+    row = [row_name(a, c) for a, c in zip(lines.attack, lines.criterion, strict=True)]
+    counted = lines.assign(row=row).groupby(["dataset", "k", "row"], sort=False).verdict.value_counts().unstack()
+    return counted.reindex(columns=order).fillna(0).astype(int).reset_index()
+
+
+def explanations(lines: pd.DataFrame) -> list[str]:
+    """Say, for every group of cells whose interval misses the published value, on which side and what goes with it.
+
+    Parameters
+    ----------
+    lines : DataFrame
+        Of :func:`with_verdicts`.
+    """
+    sentences = []
+    for (dataset, k, attack, criterion), group in lines.groupby(_GROUP, sort=False):
+        for side in ("above", "below"):
+            found = group[group.verdict == side]
+            if len(found):
+                name = f"{dataset}, k = {k}, {row_name(str(attack), str(criterion))}"
+                reasons = _above(found) if side == "above" else _below(found)
+                sentences.append(f"{name}: {side} for {', '.join(found.unlearning)}; {'; '.join(reasons)}.")
+    return sentences
+
+
+def _above(found: pd.DataFrame) -> list[str]:
+    chance, reasons = float(found.baseline.iloc[0]), []
+    if (found.published < chance).all():
+        reasons.append(f"what is published lies below the {chance:.0f}% of an answer that looks at nothing")
+    matched = found[found.placebo >= found.published]
+    if len(matched) == len(found):
+        reasons.append("the placebo passes what is published as well, without any forgetting")
+    elif len(matched):
+        reasons.append(f"so does the placebo for {', '.join(matched.unlearning)}")
+    else:
+        reasons.append(f"the placebo stays below it, at {_span(found.placebo)}")
+    return reasons
+
+
+def _below(found: pd.DataFrame) -> list[str]:
+    reasons, failed = [], found[found.unlearned < 1]
+    if len(failed):
+        reasons.append(f"some targets do not count as unlearned for {', '.join(failed.unlearning)}")
+    ranked = found[found.auc > 0.99]
+    if len(ranked):
+        reasons.append(f"the evidence ranks forgotten classes first (AUC) for {', '.join(ranked.unlearning)}")
+    if len(ranked) < len(found):
+        rest = found[~(found.auc > 0.99)]
+        reasons.append(f"AUC {_span(rest.auc, '.2f', '')} for {', '.join(rest.unlearning)}")
+    return reasons
+
+
+def _span(values: pd.Series, form: str = ".0f", unit: str = "%") -> str:
+    low, high = f"{values.min():{form}}", f"{values.max():{form}}"
+    return f"{low}{unit}" if low == high else f"{low} to {high}{unit}"
+
+
+def at_a_glance(frame: pd.DataFrame) -> Figure:
+    """Draw every cell: one panel an attack row and number of forgotten classes, methods side by side.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Of :func:`success.success_frame`, of one protocol. A data set has its colour: filled circles are measured,
+        with 95% intervals, open squares of the same colour are placebos.
+    """
+    use_style()
+    rows, ks = list(dict.fromkeys(zip(frame.attack, frame.criterion, strict=True))), sorted(frame.k.unique())
+    datasets, codes = list(dict.fromkeys(frame.dataset)), list(dict.fromkeys(frame.unlearning))
+    size = (min(8.0, 4.4 * len(ks)), 1.35 * len(rows) + 0.9)
+    figure, grid = plt.subplots(len(rows), len(ks), figsize=size, sharex=True, sharey=True, squeeze=False)
+    for axes, (attack, criterion) in zip(grid, rows, strict=True):
+        for ax, k in zip(axes, ks, strict=True):
+            lines = frame[(frame.attack == attack) & (frame.criterion == criterion) & (frame.k == k)]
+            _panel(ax, lines, datasets, codes)
+            ax.set_title(f"{row_name(attack, criterion)}, k = {k}", fontsize=10)
+    for ax in grid[:, 0]:
+        ax.set_ylabel("ASR (%)")
+    figure.legend(handles=_legend(datasets), loc="outside lower center", ncols=3)
+    return figure
+
+
+def _panel(ax: Axes, lines: pd.DataFrame, datasets: Sequence[str], codes: Sequence[str]) -> None:
+    width = 0.7 / len(datasets)
+    printed = lines.drop_duplicates("unlearning")
+    at = np.array([codes.index(code) for code in printed.unlearning], dtype=float)
+    ax.plot(at, printed.published, markersize=8, zorder=1, **DIAMOND)
+    for i, dataset in enumerate(datasets):
+        found = lines[lines.dataset == dataset]
+        x = np.array([codes.index(code) for code in found.unlearning]) + (i - (len(datasets) - 1) / 2) * width
+        reach = np.nan_to_num([found.measured - found.low, found.high - found.measured]).clip(0)
+        ax.errorbar(x, found.measured, reach, fmt="o", color=PALETTE[i], markersize=5, capsize=2, zorder=3)
+        ax.plot(x, found.placebo, "s", color=PALETTE[i], markerfacecolor="none", markersize=5, zorder=2)
+    for level in lines.baseline.unique():
+        ax.axhline(level, **NOTHING)
+    ax.set_xticks(range(len(codes)), codes)
+    ax.set(ylim=(-4, 106), xlim=(-0.5, len(codes) - 0.5))
+
+
+def _legend(datasets: Sequence[str]) -> list[Line2D]:
+    handles = [Line2D([], [], color=PALETTE[i], marker="o", label=f"{d}, measured") for i, d in enumerate(datasets)]
+    square: dict[str, Any] = {"marker": "s", "color": "0.3", "markerfacecolor": "none", "linestyle": "none"}
+    handles.append(Line2D([], [], label="placebo (same colour)", **square))
+    handles.append(Line2D([], [], label="published, four data sets", markersize=8, **DIAMOND))
+    return [*handles, Line2D([], [], label="answer that looks at nothing", **NOTHING)]

@@ -1,0 +1,181 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+#   mystnb:
+#     render_markdown_format: myst
+# ---
+
+# %% [markdown]
+# # Overview: what leaks, and who can see it
+#
+# **Claim.** A classifier that was made to forget a class can give away which class it was, to someone who sees
+# only the model that remains {cite:p}`zheng2026label`. This chapter shows the leak on one target and runs all
+# seven published attack × criterion rows on it.
+# **Limit.** It shows one unlearning method, retraining (RT), and by default a data set of tiny images. How much
+# holds elsewhere is the subject of the [statistical comparison](06_statistical_comparison.ipynb).
+# **Alternative.** A success rate alone does not show a leak. Each row here stands beside its placebo: the same
+# attack on $M_o$, from which nothing was forgotten. The [controls](08_controls.ipynb) go further.
+#
+# :::{admonition} Reproduce this page
+# :class: tip
+# From the project's root, with any data set or the path of your own:
+# `papermill notebooks/00_overview.ipynb out.ipynb -p dataset fashion_mnist -p trials 3`
+# :::
+
+# %% tags=["parameters"]
+dataset = "digits"
+trials = 1
+seed = 0
+k = 1
+forgotten = None
+device = "auto"
+profile = "quick"
+records = "reuse"
+data_dir = None
+
+# %%
+import inspect
+
+import matplotlib.pyplot as plt
+import torch
+from IPython.display import display
+
+from labelleak_lib.access import BlackBox, QueryBudgetError, WhiteBox, WhiteBoxWithSamples
+from labelleak_lib.figures import overview
+from labelleak_lib.records import unpack
+from labelleak_lib.summary import UNITS, judged_both_ways
+from labelleak_lib.sweep import Grid, collect
+from labelleak_lib.tables import Markdown, leakage_table, numbered, to_markdown
+from labelleak_lib.trials import original_model, unlearned_model
+
+asked = {"dataset": dataset, "seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
+grid = Grid(**asked, trials=trials, ks=(k,), forgotten=forgotten, methods=("RT",))
+found = collect(grid, records=records)
+spec, code, cell = grid.cells()[0]
+
+# %% [markdown]
+# ## The leak in one picture
+#
+# A model $M_o$ is trained on all $C$ classes. A request comes in to delete $k$ of them, and the provider
+# publishes $M_u$, here retrained without them. Nobody outside knows which classes are gone.
+
+# %%
+names = [spec.data.class_names[c] for c in spec.forgotten]
+display(
+    Markdown(
+        f"**This page: `{spec.data.name}`** ({spec.data.variant}), $C$ = {spec.data.classes} classes, "
+        f"architecture `{spec.model_spec.architecture}`. Forgotten in the first trial: {', '.join(names)}."
+    )
+)
+
+# %% [markdown]
+# {numref}`fig-00-leak` shows what the two models answer. The upper row uses real test images, which the
+# attacker may not have. The lower row uses none: for every class, an image was searched for that the model
+# takes for that class, by queries alone. On $M_u$ the search for the forgotten class comes up empty.
+
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Four matrices of probabilities, class of the sample against class answered: on the original model the diagonal is bright throughout, on the unlearned one it is dark in the row of the forgotten class, for real and for inverted images"}, "figure": {"caption": "Probabilities that $M_o$ and $M_u$ (RT) give for real test images (top, means over each class) and for images found by black-box inversion (bottom, the inverted prediction vectors). The arrow points at the forgotten class.", "name": "fig-00-leak"}}
+models = {"$M_o$": original_model(spec), "$M_u$": unlearned_model(spec, "RT")}
+ipv_rows = found.evidence[(found.evidence.config_hash == cell) & (found.evidence.kind == "ipv")]
+ipv_rows = ipv_rows[ipv_rows.attack == "blackbox_inversion"].set_index("control")
+ipvs = {"$M_o$": unpack(ipv_rows.loc["placebo"]), "$M_u$": unpack(ipv_rows.loc["none"])}
+maps = {f"{m}, test images": overview.mean_answers(model, spec.part("test")) for m, model in models.items()}
+maps |= {f"{m}, inverted images": ipv for m, ipv in ipvs.items()}
+overview.probability_maps(maps, spec.data.class_names, spec.forgotten)
+plt.show()
+
+# %%
+lost, peak = list(spec.forgotten), ipvs["$M_u$"].max(1)
+kept = [c for c in range(spec.data.classes) if c not in lost]
+own = maps["$M_u$, test images"][lost, lost].mean()
+print(f"probability that M_u gives to the forgotten class on its own test images: {100 * own:.0f}%")
+print("every forgotten class inverts worse than every retained one:", "yes" if peak[lost].max() < peak[kept].min() else "no")
+
+# %% [markdown]
+# ## Who can see what
+#
+# The paper's three attackers see the target model $M_u$ alone; $M_o$ was overwritten (section III-C). They
+# differ in what else they hold. {numref}`tbl-00-access` follows the paper's Table I, read off from what each
+# attack in the library declares that it needs.
+
+# %%
+display(
+    numbered(
+        overview.access_table().to_markdown(index=False),
+        "What each attack sees (Table I of the paper)",
+        "tbl-00-access",
+    )
+)
+
+# %% [markdown]
+# In the code these are three objects. An attack gets one of them and nothing besides, so that it cannot see
+# what the threat model denies it.
+
+# %%
+for kind in (BlackBox, WhiteBox, WhiteBoxWithSamples):
+    fields = [name for name in inspect.signature(kind).parameters if not name.startswith("_")]
+    print(f"{kind.__name__}: {', '.join(fields)}")
+
+# %% [markdown]
+# The black box is a function that answers images with probabilities. It holds no model, it counts what it is
+# asked, and it can refuse when a budget is spent.
+
+# %%
+box = BlackBox.of(models["$M_u$"], budget=3)
+box.query(torch.rand((2, *box.shape), generator=torch.Generator().manual_seed(seed)))
+print("queries counted:", box.queries, "- has a model to look into:", "yes" if hasattr(box, "model") else "no")
+try:
+    box.query(torch.zeros((2, *box.shape)))
+except QueryBudgetError as refusal:
+    print("refused:", refusal)
+
+# %% [markdown]
+# Two protocols say what an attacker is told about the *answer*. Under `paper`, the attacks with samples are
+# judged as published: auxiliary heads carry their true labels, and single heads are judged. Under `attacker`,
+# every decision is about a class, and no head of that class is in the fit. The inversions need no labels, so
+# for them the two agree. The [notation page](../notation.md) defines all the words.
+#
+# ## Seven attacks on one target
+#
+# {numref}`tbl-00-paper` judges all seven rows as published, {numref}`tbl-00-attacker` as an attacker could.
+# Excess is the distance to the placebo in points. A rate of classes has a peculiar floor: "nothing was
+# forgotten" is right for all but $k$ of $C$ classes.
+
+# %% tags=["nbval-ignore-output"]
+caption = f"RT, k = {len(spec.forgotten)} of {spec.data.classes} classes, {trials} trial(s)"
+as_published = leakage_table(found.records, "paper", len(spec.forgotten))
+display(to_markdown(as_published, caption=f"{caption}, judged as published", name="tbl-00-paper"))
+
+# %% tags=["nbval-ignore-output"]
+as_attacker = leakage_table(found.records, "attacker", len(spec.forgotten))
+display(to_markdown(as_attacker, caption=f"{caption}, decided by class", name="tbl-00-attacker"))
+
+# %% [markdown]
+# {numref}`fig-00-rows` shows the same, with balanced accuracy on the right. It counts both kinds of class
+# alike, so that an answer that looks at nothing has half of it, whatever $k$ is.
+
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two panels, one line an attack and criterion: success rate as published, and balanced accuracy decided by class, each with its placebo and the level of an answer that looks at nothing"}, "figure": {"caption": "All seven rows on RT beside their placebo. Left: success rate judged as published, with the published rate {cite:p}`zheng2026label`. Right: balanced accuracy of decisions by class.", "name": "fig-00-rows"}}
+panels = judged_both_ways(found.records, unlearning="RT")
+overview.attack_rows(panels, UNITS)
+plt.show()
+
+# %%
+published, attacker = (table.set_index(["attack", "criterion"]) for table in panels.values())
+tree, box = published.loc[("difference", "decision_tree")], attacker.loc[("blackbox_inversion", "threshold")]
+print("decision tree, as published, gains more than 5 points over its placebo:", "yes" if tree.excess > 5 else "no")
+print("black-box inversion gains more than 20 points over its placebo:", "yes" if box.excess > 20 else "no")
+
+# %% [markdown]
+# ## What to take from this
+#
+# The label leaks, and queries are enough to find it: no sample, no parameter, no second model. But a high
+# success rate does not prove a leak. A row whose placebo is as high recognises *which* class a head was
+# trained on, and would do so had nothing been forgotten. And on classes, an answer that looks at nothing
+# starts high. The chapters that follow take the attacks one by one and keep both controls in view.
