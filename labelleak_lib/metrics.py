@@ -48,7 +48,7 @@ def scores(truth: ArrayLike, called: ArrayLike, degree: ArrayLike, exact: bool) 
     auc, tpr = float("nan"), float("nan")
     if 0 < truth.sum() < len(truth) and np.isfinite(degree).all():
         auc = float(roc_auc_score(truth, degree))
-        false_positive, true_positive, _ = roc_curve(truth, degree)
+        false_positive, true_positive, _ = roc_curve(truth, degree, drop_intermediate=False)
         tpr = float(true_positive[false_positive <= 0.05].max())
     return Scores(float((truth == called).mean()), balanced, float(exact), auc, tpr)
 

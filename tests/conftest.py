@@ -1,9 +1,12 @@
-"""One thread for every test, so that sums are added in one order whatever the machine; and a watch on training."""
+"""What holds for every test: one thread, and the same examples drawn in every run; and a watch on training."""
 
+import hypothesis
 import pytest
 import torch
 from torch import nn
 
+hypothesis.settings.register_profile("repeatable", derandomize=True)
+hypothesis.settings.load_profile("repeatable")
 torch.set_num_threads(1)
 
 

@@ -79,6 +79,15 @@ def test_amnesiac_unlearning_refuses_a_model_whose_training_it_did_not_watch():
         Amnesiac().unlearn(trained(), RETAIN, FORGET, generator=rng(0))
 
 
+def test_forget_batches_are_normalised_as_in_use_and_leave_the_running_averages_alone():
+    spec, recipe = ModelSpec("resnet18", 4, 1), Recipe(epochs=1, batch_size=8, lr=0.01)
+    tiny = blobs(per_class=2, side=32)
+    nothing = tiny.where(tiny.labels < 0)
+    model = Amnesiac().train_original(spec, nothing, tiny, recipe, seed=0, generator=rng(0), device=CPU)
+    for (name, value), start in zip(model.named_buffers(), models.build(spec, seed=0).buffers(), strict=True):
+        assert torch.equal(value, start), name
+
+
 def test_batch_norm_stays_usable_after_subtraction():
     spec = ModelSpec("resnet18", 4, 1)
     tiny = blobs(per_class=4, side=32)

@@ -19,7 +19,7 @@ from labelleak_lib.cells import (
 )
 from labelleak_lib.controls import HeadBias, RandomInputs
 from labelleak_lib.criteria import Threshold
-from labelleak_lib.records import COLUMNS
+from labelleak_lib.records import COLUMNS, Cell, RecordStore, unpack
 from labelleak_lib.registry import ATTACKS, CRITERIA, METHODS
 from labelleak_lib.trials import TrialSpec, gather, original_and_unlearned, original_model
 
@@ -171,17 +171,22 @@ def test_rows_carry_their_gate(cells, spec):
         assert (cell.rows.unlearned == is_unlearned(spec.data.name, code, 1, accuracies)).all()
 
 
-@pytest.mark.xfail(reason="peaks within 1 in 4,000 of each other are stored as equal")
-def test_stored_vectors_lead_to_the_same_decisions(spec):
-    peaks = np.array([0.99999, 0.99998, 0.9999, 0.99999])
+def test_stored_vectors_lead_to_the_same_decisions(spec, tmp_path):
+    peaks = np.array([1 - 1e-9, 1 - 2e-9, 1 - 1e-5, 1 - 1e-9])
     ipv = np.diag(peaks - (1 - peaks) / 3) + (1 - peaks)[:, None] / 3
-    evidence = ipv_evidence(ipv)
-    (stored,) = (
-        array
-        for name, array in evidence_arrays(spec, [("x", "paper,attacker", evidence, 0.0)], "none").items()
-        if name.endswith("/ipv")
-    )
+    evidence, store = ipv_evidence(ipv), RecordStore(tmp_path)
+    arrays = evidence_arrays(spec, [("x", "paper,attacker", evidence, 0.0)], "none")
+    store.write("toy", Cell("aaaa", pd.DataFrame(columns=COLUMNS), arrays))
+    (row,) = (row for _, row in store.evidence("toy").iterrows() if row["kind"] == "ipv")
+    stored = unpack(row)
+    np.testing.assert_allclose(stored, ipv, rtol=1e-5)
     assert Threshold().decide(evidence) == {2} == Threshold().decide(ipv_evidence(stored))
+
+
+def test_a_probability_of_zero_is_stored_as_next_to_nothing(spec):
+    arrays = evidence_arrays(spec, [("x", "paper,attacker", ipv_evidence(np.eye(3)), 0.0)], "none")
+    row = {"values": arrays["none/x/paper,attacker/ipv"].astype("<f4").tobytes(), "shape": [3, 3], "kind": "ipv"}
+    np.testing.assert_allclose(unpack(row), np.eye(3), atol=1e-200)
 
 
 def test_arrays_are_named_and_hold_what_each_attack_found(cells):

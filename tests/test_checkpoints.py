@@ -74,7 +74,6 @@ def test_what_is_no_checkpoint_is_refused_by_its_path_and_never_unpickled(tmp_pa
     assert not (tmp_path / "exploded").exists()
 
 
-@pytest.mark.xfail(reason="the sentence does not name the file")
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_weights_that_are_not_finite_are_refused_by_the_path(value, tmp_path):
     model = models.build(ModelSpec("small", 4, 1), seed=0)
@@ -86,7 +85,6 @@ def test_weights_that_are_not_finite_are_refused_by_the_path(value, tmp_path):
     assert str(tmp_path / "spoilt") in str(caught.value)
 
 
-@pytest.mark.xfail(reason="buffers are not looked at")
 def test_running_averages_that_are_not_finite_are_refused(tmp_path):
     model = models.build(ModelSpec("resnet18", 3, 1), seed=0)
     model.features[1].bn1.running_mean[0] = math.nan

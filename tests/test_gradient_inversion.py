@@ -148,10 +148,7 @@ def test_a_dead_model_is_flagged_as_giving_no_gradient():
     assert found.flags == ("zero gradient",)
 
 
-IN_TRAINING = pytest.param(True, marks=pytest.mark.xfail(reason="the mode of the model is taken as it comes"))
-
-
-@pytest.mark.parametrize("training", [IN_TRAINING, False])
+@pytest.mark.parametrize("training", [True, False])
 def test_the_model_is_read_in_evaluation_mode_and_stays_as_it_was(training):
     spec = ModelSpec("resnet18", 3, 1)
     model = models.build(spec, seed=0).train(training)

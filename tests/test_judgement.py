@@ -16,6 +16,7 @@ from labelleak_lib import published
 from labelleak_lib.cells import (
     _rounded,
     add_flags,
+    is_kept,
     is_unlearned,
     judge,
 )
@@ -84,10 +85,10 @@ def test_the_gate_never_falls_below_five_percent():
             assert is_unlearned(cell.dataset, cell.unlearning, k, FINE | {"forget_acc_after": after})
 
 
-def flags_of(rows, placebo_asr=0.2, accuracies=FINE, gate=True):
+def flags_of(rows, placebo_asr=0.2, gate=True, kept=True):
     whole = [{"criterion": "threshold", "protocol": "paper", "asr": 1.0, "flags": [], **row} for row in rows]
     placebo = [{**row, "asr": placebo_asr} for row in copy.deepcopy(whole)]
-    add_flags(whole, placebo, accuracies, gate)
+    add_flags(whole, placebo, gate, kept)
     return [row["flags"] for row in whole]
 
 
@@ -105,15 +106,14 @@ def test_a_placebo_that_does_as_well_is_flagged(placebo, flag):
 
 
 def test_failing_the_gate_is_flagged_by_its_reason():
-    assert flags_of([ONE], accuracies=FINE | {"forget_acc_after": 0.6}, gate=False) == [["not forgotten"]]
-    assert flags_of([ONE], accuracies=FINE | {"retain_acc_after": 0.3}, gate=False) == [["destroyed"]]
+    assert flags_of([ONE], gate=False) == [["not forgotten"]]
+    assert flags_of([ONE], gate=False, kept=False) == [["destroyed"]]
 
 
-@pytest.mark.xfail(reason="the flag measures with the widest margin, the gate with the method's own")
-def test_a_forgotten_class_is_not_flagged_as_not_forgotten():
+@pytest.mark.parametrize(("code", "kept"), [("FT", False), ("MINE", False), ("NG", True)])
+def test_the_gate_and_the_flag_measure_with_the_same_margin(code, kept):
     accuracies = FINE | {"retain_acc_after": FINE["retain_acc_before"] - 0.03}
-    assert not is_unlearned("toy", "FT", 1, accuracies)
-    assert "not forgotten" not in flags_of([ONE], accuracies=accuracies, gate=False)[0]
+    assert is_kept(code, accuracies) is kept is is_unlearned("toy", code, 1, accuracies)
 
 
 def test_inversions_are_compared_with_each_other_and_with_random_inputs():

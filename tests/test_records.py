@@ -220,7 +220,6 @@ def test_two_stores_on_one_root_see_each_others_cells(tmp_path):
     assert len(second.read("toy")) == 8
 
 
-@pytest.mark.xfail(reason="the folded file is read before the open cells are")
 def test_a_cell_that_vanishes_while_it_is_read_was_folded_in(store, monkeypatch):
     store.write("toy", cell("aaaa"))
     store.write("toy", cell("bbbb", trial=1))
@@ -235,7 +234,6 @@ def test_a_cell_that_vanishes_while_it_is_read_was_folded_in(store, monkeypatch)
     assert len(store.read("toy")) == 8
 
 
-@pytest.mark.xfail(reason="the folded file is read before the open cells are")
 def test_a_reader_beside_a_compaction_misses_nothing(store, monkeypatch):
     store.write("toy", cell("aaaa"))
     store.compact("toy")

@@ -141,7 +141,6 @@ def test_a_name_is_taken_once(unspoilt):
     assert METHODS["FT"].__name__ == "FineTune"
 
 
-@pytest.mark.xfail(reason="classes are told apart by qualified name alone")
 def test_a_namesake_of_another_module_is_no_second_edition(unspoilt):
     namesake = type("FineTune", (), {"__module__": "elsewhere", "__qualname__": "FineTune"})
     with pytest.raises(ValueError, match="registered already"):

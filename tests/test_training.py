@@ -26,7 +26,6 @@ from labelleak_lib.training import (
 PLAIN = Recipe(epochs=2, batch_size=16, lr=0.05, momentum=0.0, weight_decay=0.0, schedule="constant", clip_norm=1e9)
 
 
-@pytest.mark.xfail(reason="a single sample left over by a group's last batch is dropped")
 @given(
     groups=st.lists(st.integers(0, 3), min_size=1, max_size=60),
     batch_size=st.integers(1, 17),
@@ -106,10 +105,7 @@ def test_one_cycle_rises_to_the_peak_and_anneals_to_nothing():
     assert rates[-1] < 1e-3 * recipe.lr < rates[0] < recipe.lr
 
 
-STEPS = [*range(1, 5), pytest.param(5, marks=pytest.mark.xfail(reason="a rise of no length")), *range(6, 13)]
-
-
-@pytest.mark.parametrize("steps", STEPS)
+@pytest.mark.parametrize("steps", range(1, 13))
 def test_one_cycle_has_a_rate_for_every_number_of_steps(steps):
     few = blobs(per_class=steps)  # four classes, and batches of four
     train(linear(), few, replace(PLAIN, schedule="one_cycle", epochs=1, batch_size=4), generator=rng())
@@ -123,7 +119,6 @@ def test_passes_are_added_on_small_data(min_steps, expected, monkeypatch):
     assert len(taken) == expected, "whole passes of six batches, two at least"
 
 
-@pytest.mark.xfail(reason="the schedule cycles the momentum between 0.85 and 0.95 instead")
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_one_cycle_leaves_the_momentum_as_the_recipe_has_it(momentum, monkeypatch):
     seen, step = set(), torch.optim.SGD.step
@@ -179,7 +174,7 @@ def test_training_on_nothing_is_refused():
 
 def test_a_diverged_training_is_an_error():
     model = linear()
-    with pytest.raises(ValueError, match="must be finite; training diverged"):
+    with pytest.raises(ValueError, match="must be finite; lower the learning rate"):
         train(model, blobs(), replace(PLAIN, lr=1e38), generator=rng())
 
 

@@ -52,6 +52,9 @@ def success_by_k(records: pd.DataFrame, rows: Sequence[tuple[str, str]], protoco
             level = [baseline(next(c for a, c in rows if a in family), protocol, k, classes) for k in ks]
             ax.plot(ks, level, label="answer that looks at nothing", **BASELINE)
             name = "parameter attacks" if family == PARAMETER_ATTACKS else "inversion attacks"
+            if family == INVERSIONS:
+                limit = r"$C/2$, where the threshold must fail"
+                ax.axvline(classes * collapse_fraction(1.0), color="0.2", linestyle=":", label=limit)
             ax.set(title=f"{name}: {title}", ylim=(-4, 106))
             ax.xaxis.get_major_locator().set_params(integer=True)
     for ax in grid[1]:
@@ -202,8 +205,8 @@ def _lowest(values: Floats) -> NDArray[np.bool_]:
 
 # each maps IPVs (C, C) to the classes called forgotten, bool (C,)
 RULES: dict[str, Callable[[Floats], NDArray[np.bool_]]] = {
-    r"threshold, $\alpha = 1$": lambda ipv: below_threshold(ipv.max(1), 1.0),
-    "two-means on $m_c$": lambda ipv: _lowest(ipv.max(1)),
+    "threshold": lambda ipv: below_threshold(ipv.max(1), 1.0),
+    "two-means on maxima": lambda ipv: _lowest(ipv.max(1)),
     "two-means on the class aimed at": lambda ipv: _lowest(np.diagonal(ipv)),
 }
 

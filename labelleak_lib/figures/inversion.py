@@ -10,47 +10,30 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from labelleak_lib.figures.layout import bottom_legend, in_order
+from labelleak_lib.figures.layout import bottom_legend, flow
 from labelleak_lib.figures.style import BASELINE, FORGOTTEN_COLOUR, RETAINED_COLOUR, use_style
-from labelleak_lib.records import unpack
+from labelleak_lib.inverted import kinds
 
 Floats = NDArray[np.floating]
 KINDS = {"retained": RETAINED_COLOUR, "forgotten": FORGOTTEN_COLOUR}
 WHEN = {"placebo": "before unlearning, $M_o$", "none": "after unlearning, $M_u$"}
-PEAKS = ["dataset", "k", "unlearning", "control", "trial", "class", "kind", "peak"]
 
 
-def peak_frame(records: pd.DataFrame, evidence: pd.DataFrame, attack: str) -> pd.DataFrame:
-    """Return the maximum prediction probability m_c of every inverted class, one row each.
-
-    Parameters
-    ----------
-    records, evidence : DataFrame
-        Of `sweep.collect` or of a record store.
-    attack : str
-        ``whitebox_inversion`` or ``blackbox_inversion``.
-
-    Returns
-    -------
-    DataFrame
-        With columns ``dataset k unlearning control trial class kind peak``; ``control`` is ``none`` for M_u and
-        ``placebo`` for M_o, ``peak`` lies in 0 .. 1.
-    """
-    cells = records.drop_duplicates("config_hash").set_index("config_hash")
-    same = (evidence.attack == attack) & (evidence.kind == "ipv") & evidence.config_hash.isin(cells.index)
-    parts = []
-    for row in evidence[same].to_dict("records"):
-        peak, cell = unpack(row).max(1), cells.loc[row["config_hash"]]
-        shared = {name: cell[name] for name in ("dataset", "k", "unlearning", "trial")}
-        values = {"class": np.arange(len(peak)), "kind": kinds(len(peak), cell.forgotten), "peak": peak}
-        parts.append(pd.DataFrame(values).assign(**shared, control=row["control"])[PEAKS])
-    return in_order(pd.concat(parts, ignore_index=True)) if parts else pd.DataFrame(columns=PEAKS)
-
-
-def kinds(classes: int, forgotten: str | Sequence[int]) -> NDArray[np.str_]:
-    """Return "forgotten" or "retained" for every class: (classes,); `forgotten` as in a record or as indices."""
-    listed = [int(c) for c in forgotten.split(",")] if isinstance(forgotten, str) else list(forgotten)
-    return np.where(np.isin(np.arange(classes), listed), "forgotten", "retained")
+def scheme() -> Figure:
+    """Draw what the inversion attacks do (Figure 2)."""
+    boxes = {
+        "start": (0, 0.5, "random start\nfor class $c$"),
+        "white": (1.15, 1, "white box: gradient\nsteps on the input"),
+        "black": (1.15, 0, "black box: genetic\nsearch by queries"),
+        "inverted": (2.2, 0.5, "inverted\nsample"),
+        "ipv": (3.1, 0.5, "its vector\n$\\mathrm{IPV}_c$"),
+        "threshold": (4.1, 1, "threshold\n$m_c < \\tau$"),
+        "entropy": (4.1, 0, "entropy of\n2 clusters"),
+        "answer": (5.1, 0.5, "forgotten\nclasses"),
+    }
+    arrows = [("start", "white"), ("start", "black"), ("white", "inverted"), ("black", "inverted"), ("inverted", "ipv")]
+    arrows += [("ipv", "threshold"), ("ipv", "entropy"), ("threshold", "answer"), ("entropy", "answer")]
+    return flow(boxes, arrows)
 
 
 def image_grid(rows: Mapping[str, Floats], names: Sequence[str], forgotten: Sequence[int], most: int = 8) -> Figure:
@@ -94,7 +77,7 @@ def peaks(frame: pd.DataFrame, by: str = "samples") -> Figure:
     Parameters
     ----------
     frame : DataFrame
-        Of :func:`peak_frame`, with a column `by` whose values stand on the horizontal axis. Black: means.
+        Of :func:`inverted.peak_frame`, with a column `by` whose values stand on the horizontal axis. Black: means.
     """
     use_style()
     figure, axes = plt.subplots(1, len(WHEN), figsize=(8, 3.4), sharey=True)
@@ -146,7 +129,7 @@ def screening(frame: pd.DataFrame, alpha: float = 1.0) -> Figure:
     Parameters
     ----------
     frame : DataFrame
-        Of :func:`peak_frame`, of one data set, unlearning method and trial.
+        Of :func:`inverted.peak_frame`, of one data set, unlearning method and trial.
     alpha : float
         As of `criteria.Threshold`.
     """
@@ -174,8 +157,7 @@ def cost(curves: pd.DataFrame) -> Figure:
     Parameters
     ----------
     curves : DataFrame
-        Columns ``search control kind queries peak``: the mean over the classes of a kind of the highest probability
-        that ``search`` has found by ``queries``.
+        Of :func:`inverted.cost_curves`, with a column ``control``.
     """
     use_style()
     figure, axes = plt.subplots(1, len(WHEN), figsize=(8, 3.2), sharey=True)

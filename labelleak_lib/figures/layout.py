@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -35,6 +35,32 @@ def bottom_legend(figure: Figure, axes: Iterable[Axes], columns: int = 2) -> Non
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
     figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=columns)
+
+
+def flow(boxes: Mapping[str, tuple[float, float, str]], arrows: Sequence[tuple[str, str]]) -> Figure:
+    """Draw a diagram of boxes and arrows.
+
+    Parameters
+    ----------
+    boxes : mapping of str to (float, float, str)
+        By name: column and row (counted from the bottom) of the box's centre, and its text.
+    arrows : sequence of (str, str)
+        Names of the boxes that each arrow joins.
+    """
+    use_style()
+    columns, rows = max(x for x, *_ in boxes.values()), max(y for _, y, _ in boxes.values())
+    figure, ax = plt.subplots(figsize=(8, 0.85 * (rows + 1)))
+    frame = {"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": "0.4"}
+    drawn = {
+        name: ax.text(x, y, text, ha="center", va="center", fontsize=9, bbox=frame).get_bbox_patch()
+        for name, (x, y, text) in boxes.items()
+    }
+    for start, end in arrows:
+        style = {"arrowstyle": "->", "color": "0.3", "patchA": drawn[start], "patchB": drawn[end]}
+        ax.annotate("", boxes[end][:2], boxes[start][:2], arrowprops=style)
+    ax.set(xlim=(-0.5, columns + 0.5), ylim=(-0.5, rows + 0.5))
+    ax.axis("off")
+    return figure
 
 
 def in_order(frame: pd.DataFrame) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from labelleak_lib.figures.layout import bottom_legend, in_order
+from labelleak_lib.figures.layout import bottom_legend, flow, in_order
 from labelleak_lib.figures.style import FORGOTTEN_COLOUR, RETAINED_COLOUR, use_style
 from labelleak_lib.records import unpack
 
@@ -90,6 +90,30 @@ def _histogram(ax: Axes, heads: pd.DataFrame, edges: list[float]) -> None:
         values = heads[heads.kind == kind].value
         share = np.full(len(values), 100 / max(len(values), 1))
         ax.hist(values, edges, weights=share, color=colour, alpha=0.6, label=f"heads on {NAMES[kind]}")
+
+
+def scheme() -> Figure:
+    """Draw what the parameter attacks do (Figure 1)."""
+    boxes = {
+        "pool": (0, 1, "attacker pool:\nsamples of\none class"),
+        "phi": (1, 1, "features $\\phi$\nof $M_u$,\nfrozen"),
+        "head": (2, 1, "auxiliary\nhead $w'$"),
+        "target": (2, 0, "last layer\n$w_u$ of $M_u$"),
+        "dot": (3, 1, "$\\langle w_u, w'\\rangle$"),
+        "difference": (3, 0, "$w_u - w'$"),
+        "split": (4, 1, "Youden,\nk-means"),
+        "tree": (4, 0, "decision\ntree"),
+        "answer": (5, 0.5, "each head:\nretained or\nforgotten"),
+    }
+    arrows = [("pool", "phi"), ("phi", "head"), ("head", "dot"), ("head", "difference"), ("target", "dot")]
+    arrows += [
+        ("target", "difference"),
+        ("dot", "split"),
+        ("difference", "tree"),
+        ("split", "answer"),
+        ("tree", "answer"),
+    ]
+    return flow(boxes, arrows)
 
 
 def by_class(frame: pd.DataFrame, label: str) -> Figure:
