@@ -14,12 +14,9 @@ from labelleak_lib.evidence import Evidence
 from labelleak_lib.metrics import Scores, scores
 from labelleak_lib.models import Classifier
 from labelleak_lib.records import COLUMNS, Cell
-from labelleak_lib.registry import METHODS
+from labelleak_lib.registry import CRITERIA, METHODS
 from labelleak_lib.training import Samples, accuracy, split_classes
 from labelleak_lib.trials import TrialSpec, content_hash, describe, gather, original_and_unlearned
-
-RECORD_VERSION = 2
-"""Raised whenever the same hyperparameters would give other numbers."""
 
 FORGET_LIMIT = 0.05
 RETAIN_MARGIN = {"NG": 0.04}
@@ -45,9 +42,9 @@ def config_hash(
     return content_hash(
         {
             **spec.identity(),
-            "version": RECORD_VERSION,
             "unlearning": [unlearning, describe(used)],
             "attacks": {name: describe(attack) for name, attack in sorted(chosen.items())},
+            "criteria": {n: describe(CRITERIA[n]()) for a in chosen.values() for n in a.criteria},
         }
     )
 

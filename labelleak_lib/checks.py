@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Integral
 from typing import Any
 
 
@@ -15,7 +16,7 @@ def require(condition: object, parameter: str, value: Any, valid: str) -> None:
 def require_int(parameter: str, value: Any, *, low: int, high: int | None = None) -> None:
     """Raise ValueError unless `value` is an integer in [`low`, `high`] (no upper bound when `high` is None)."""
     valid = f"an integer of at least {low}" if high is None else f"an integer from {low} to {high}"
-    whole = isinstance(value, int) and not isinstance(value, bool)
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
     require(whole and value >= low and (high is None or value <= high), parameter, value, valid)
 
 

@@ -171,6 +171,8 @@ class DecisionTree(HeadCriterion):
         degree, seen = np.zeros(m), np.zeros(m, dtype=bool)
         folds = leave_class_out(heads, evidence.classes)
         if evidence.protocol == "paper":
+            valid = "at least 3 heads a side, so that a fifth of them can be set apart"
+            require(np.bincount(heads.label, minlength=2).min() >= 3, "heads", m, valid)
             fit, judged = np.zeros(m, dtype=bool), np.zeros(m, dtype=bool)
             fit_index, test_index = train_test_split(
                 np.arange(m), test_size=self.test_share, random_state=evidence.seed, stratify=heads.label

@@ -85,17 +85,17 @@ _SMALL = (
 _LENET = (
     Recipe(epochs=5, batch_size=128, lr=0.1, min_steps=400),
     {
-        "FT": FineTune(epochs=2, lr=0.2, batch_size=128, min_steps=200),
+        "FT": FineTune(epochs=3, lr=0.12, batch_size=128, min_steps=300),
         "RL": RandomLabel(epochs=1, lr=0.1, batch_size=128, min_steps=200),
-        "AU": Amnesiac(epochs=1, lr=0.05, batch_size=128, train_lr=0.05, min_steps=200),
+        "AU": Amnesiac(epochs=2, lr=0.05, batch_size=128, train_lr=0.05, min_steps=300),
         "NG": NegativeGradient(lr=0.05, batch_size=256, margin=0.03),
     },
 )
 _RESNET_METHODS = {
     "FT": FineTune(epochs=2, lr=0.1, batch_size=128, min_steps=300),
     "RL": RandomLabel(epochs=1, lr=0.03, batch_size=128, min_steps=150),
-    "AU": Amnesiac(epochs=1, lr=0.03, batch_size=128, train_lr=0.03, min_steps=150),
-    "NG": NegativeGradient(lr=0.02, batch_size=128, margin=0.03),
+    "AU": Amnesiac(epochs=1, lr=0.03, batch_size=128, train_lr=0.03, min_steps=200),
+    "NG": NegativeGradient(lr=0.02, batch_size=128, keep=3.0, margin=0.02),
 }
 
 _TRAINING: dict[tuple[str, str], tuple[Recipe, dict[str, Any]]] = {

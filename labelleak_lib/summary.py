@@ -15,6 +15,11 @@ from labelleak_lib.settings import PAPER_ROWS
 from labelleak_lib.tables import over_trials
 
 TRIAL = ["dataset", "seed", "trial", "forgotten"]
+CONTROL_ROWS = (
+    *((name, "two_means") for name in ("direct_probe", "random_inputs", "random_noise", "random_photos")),
+    *(("head_bias", "two_means"), ("head_row_sum", "two_means"), ("trivial", "none"), ("random", "above_half")),
+)
+"""Control and criterion of every row that an attack has to beat."""
 ENOUGH = 3
 """Trials from which on an interval says something."""
 UNITS = ("success rate, ASR (%)", "balanced accuracy (%)")

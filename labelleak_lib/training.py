@@ -15,7 +15,6 @@ from labelleak_lib import models
 from labelleak_lib.checks import require, require_choice, require_int, require_number
 from labelleak_lib.models import Classifier, ModelSpec
 
-
 SHORTEST_CYCLE = 4
 """Steps below which a one-cycle schedule has no rise and fall, and the rate stays constant."""
 

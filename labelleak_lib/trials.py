@@ -17,7 +17,7 @@ from filelock import FileLock
 
 from labelleak_lib import data, models
 from labelleak_lib.access import BlackBox, WhiteBox, WhiteBoxWithSamples
-from labelleak_lib.checks import require, require_int
+from labelleak_lib.checks import require, require_choice, require_int
 from labelleak_lib.controls import smooth_noise
 from labelleak_lib.evidence import Evidence
 from labelleak_lib.models import Classifier, ModelSpec
@@ -27,6 +27,8 @@ from labelleak_lib.training import Samples, load_checkpoint, save_checkpoint, sp
 from labelleak_lib.unlearning import RecordsTraining, apply_method
 
 SPLIT_SEED = 0
+RECORD_VERSION = 2
+"""Raised whenever the same hyperparameters would give other models or other numbers."""
 
 
 def make_generator(seed: int, *role: object) -> torch.Generator:
@@ -176,7 +178,7 @@ class TrialSpec:
             "dataset": loaded.name, "variant": loaded.variant, "data": fingerprint(self.dataset, self.data_dir),
             "model": asdict(self.model_spec), "recipe": asdict(self.settings.recipe), "profile": self.profile,
             "train_seed": self.train_seed, "unlearn_seed": self.unlearn_seed, "attack_seed": self.attack_seed,
-            "trial": self.trial, "forgotten": list(self.forgotten),
+            "trial": self.trial, "forgotten": list(self.forgotten), "version": RECORD_VERSION,
         }  # fmt: skip
 
 
@@ -192,6 +194,8 @@ def describe(thing: Any) -> dict[str, Any]:
     code = getattr(thing, "__code__", None)
     body = [code.co_code.hex(), repr(code.co_names), repr(code.co_consts)] if code else []
     # the constants of a function that defines others hold code objects, whose repr is an address in memory
+    bound = [getattr(thing, name, None) for name in ("__defaults__", "__kwdefaults__")]
+    body += [repr(bound), repr([cell.cell_contents for cell in getattr(thing, "__closure__", None) or ()])]
     body = [re.sub(r" at 0x[0-9a-f]+", "", part) for part in body]
     return {"function": getattr(thing, "__qualname__", type(thing).__qualname__), "body": body}
 
@@ -199,7 +203,8 @@ def describe(thing: Any) -> dict[str, Any]:
 def original_model(spec: TrialSpec) -> Classifier:
     """Return M_o of the trial's training seed: trained once, then read from the cache outside the repository."""
     identity = spec.identity()
-    key = content_hash({name: identity[name] for name in ("data", "model", "recipe", "train_seed")})
+    decisive = {name: identity[name] for name in ("data", "model", "recipe", "train_seed", "version")}
+    key = content_hash(decisive)
     path = data.cache_dir() / "models" / f"{spec.data.name}-{key}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
@@ -264,6 +269,7 @@ def grant(spec: TrialSpec, model: Classifier, access_kind: str, protocol: str) -
         access_kind,
         "black_box, white_box or white_box_with_samples",
     )
+    require_choice("protocol", protocol, ("paper", "attacker"))
     pool, forgotten = spec.part("pool"), frozenset(spec.forgotten)
     if protocol == "paper":
         retained = frozenset(range(spec.data.classes)) - forgotten

@@ -96,7 +96,8 @@ lost, peak = list(spec.forgotten), ipvs["$M_u$"].max(1)
 kept = [c for c in range(spec.data.classes) if c not in lost]
 own = maps["$M_u$, test images"][lost, lost].mean()
 print(f"probability that M_u gives to the forgotten class on its own test images: {100 * own:.0f}%")
-print("every forgotten class inverts worse than every retained one:", "yes" if peak[lost].max() < peak[kept].min() else "no")
+worse = peak[lost].max() < peak[kept].min()
+print("every forgotten class inverts worse than every retained one:", "yes" if worse else "no")
 
 # %% [markdown]
 # ## Who can see what

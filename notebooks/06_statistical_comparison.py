@@ -115,8 +115,9 @@ plt.show()
 # %%
 rt = single[single.unlearning == "RT"].set_index(["attack", "criterion"])
 tree = rt.loc[("difference", "decision_tree")]
-print("RT, k = 1, rows at or above the published value:", int((rt.measured >= rt.published - 0.005).sum()), "of", len(rt))
-print("the placebo of the decision tree reaches the published value:", "yes" if tree.placebo >= tree.published else "no")
+reached, passes = int((rt.measured >= rt.published - 0.005).sum()), tree.placebo >= tree.published
+print(f"RT, k = 1: {reached} of {len(rt)} rows at or above the published value")
+print("the placebo of the decision tree reaches the published value:", "yes" if passes else "no")
 
 # %% [markdown]
 # ## Where the published value lies outside our interval

@@ -99,7 +99,6 @@ def test_the_hash_of_a_given_function_is_the_same_in_every_process(spec):
     assert digests[0] == digests[1]
 
 
-@pytest.mark.xfail(reason="only the body of a function is described")
 @pytest.mark.parametrize("way", ["default", "captured"])
 def test_the_hash_of_a_given_function_changes_with_the_values_it_uses(spec, way):
     def make(by):

@@ -201,3 +201,41 @@ def test_committed_records_hold_the_long_runs_of_every_data_set_folded_or_not(tm
     found = tables.committed_records(tmp_path)
     assert found.dataset.unique().tolist() == ["digits", "mnist"]
     assert len(found) == 4
+
+
+def test_the_verdict_answers_row_by_row_or_says_that_nothing_is_published() -> None:
+    rows = [("dot_product", "youden", 0.95), ("difference", "decision_tree", 0.5)]
+    records = frame(*(pair(asr, 0.4, attack=a, criterion=c) for a, c, asr in rows))
+    table = tables.leakage_table(records, "paper", 1)
+    assert tables.verdict(table, 1).splitlines() == ["- dot product, Youden: yes", "- difference, tree: **no**"]
+    first, second = tables.explanations(table, 10).splitlines()
+    assert "95.0% measured, 90.75% published, 40.0% on the placebo; at or above it." in first
+    assert "below it" in second
+    two = tables.leakage_table(records.assign(k=2), "paper", 2)
+    assert "no rate for k = 2" in tables.verdict(two, 2)
+    assert "No row" in tables.explanations(two, 10)
+
+
+def test_leakage_tabs_hold_one_numbered_table_a_protocol_and_number_of_classes() -> None:
+    records = frame(
+        *(pair(1, 0.5, dataset=d, protocol=p, k=k)
+          for d in ("mnist", "digits") for p in ("paper", "attacker") for k in (1, 3) if (d, k) != ("mnist", 3))
+    )  # fmt: skip
+    text = tables.leakage_tabs(records, [("dot_product", "youden")], "tbl-x")
+    assert re.findall(r"tab-item} (\w+)", text) == ["digits", "mnist"]
+    assert re.findall(r":name: (\S+)", text) == [
+        *("tbl-x-digits-1-paper", "tbl-x-digits-1-attacker", "tbl-x-digits-3-paper", "tbl-x-digits-3-attacker"),
+        *("tbl-x-mnist-1-paper", "tbl-x-mnist-1-attacker"),
+    ]
+    assert "No long runs" in tables.leakage_tabs(records[:0], [("dot_product", "youden")], "tbl-x")
+
+
+def test_committed_evidence_is_that_of_the_records_given(tmp_path) -> None:
+    store = RecordStore(tmp_path)
+    for name, digest in (("mnist", "a"), ("mnist", "b"), ("digits", "c")):
+        rows = frame(pair(1, 1, dataset=name, config_hash=digest))
+        store.write(name, Cell(digest, rows, {"none/dot_product/paper/score": np.arange(3.0)}))
+    records = tables.committed_records(tmp_path)
+    chosen = records[records.config_hash.isin(["a", "c"])]
+    assert sorted(tables.committed_evidence(chosen, tmp_path).config_hash) == ["a", "c"]
+    assert tables.committed_evidence(records[:0], tmp_path).empty

@@ -9,6 +9,7 @@ import torch
 
 from labelleak_lib.access import WhiteBoxWithSamples
 from labelleak_lib.attacks.heads import HeadRecipe, auxiliary_heads, class_means, head_evidence
+from labelleak_lib.checks import require
 from labelleak_lib.evidence import Evidence
 from labelleak_lib.models import flat_head
 from labelleak_lib.registry import ATTACKS
@@ -29,6 +30,9 @@ class Difference:
     access_kind: ClassVar[str] = "white_box_with_samples"
     per_protocol: ClassVar[bool] = True
     criteria: ClassVar[tuple[str, ...]] = ("decision_tree",)
+
+    def __post_init__(self) -> None:
+        require(isinstance(self.recipe, HeadRecipe), "recipe", self.recipe, "a HeadRecipe")
 
     def evidence(self, access: WhiteBoxWithSamples, *, generator: torch.Generator) -> Evidence:
         """Return each head's vector w_u - w'; a class's score is its heads' mean of sum |w_u - w'| (Figure 11)."""

@@ -13,21 +13,21 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score
 
-from labelleak_lib.figures.inversion import kinds
 from labelleak_lib.figures.layout import bottom_legend
 from labelleak_lib.figures.style import ATTACK_NAMES, BASELINE, PALETTE, PLACEBO_COLOUR, row_name, use_style
 from labelleak_lib.figures.success import baseline
+from labelleak_lib.inverted import kinds
 from labelleak_lib.metrics import summarise
 from labelleak_lib.records import unpack
+from labelleak_lib.summary import ENOUGH
 from labelleak_lib.theory.collapse import below_threshold, collapse_fraction, two_means_split
 
 Floats = NDArray[np.floating]
+Bools = NDArray[np.bool_]
 PARAMETER_ATTACKS = ("dot_product", "difference")
 INVERSIONS = ("whitebox_inversion", "blackbox_inversion")
 LINES = ("-", "--", ":")
 TIE = 1e-6
-ENOUGH = 3
-"""Trials from which on an interval is drawn."""
 
 
 def success_by_k(records: pd.DataFrame, rows: Sequence[tuple[str, str]], protocol: str = "paper") -> Figure:
@@ -53,8 +53,8 @@ def success_by_k(records: pd.DataFrame, rows: Sequence[tuple[str, str]], protoco
             ax.plot(ks, level, label="answer that looks at nothing", **BASELINE)
             name = "parameter attacks" if family == PARAMETER_ATTACKS else "inversion attacks"
             if family == INVERSIONS:
-                limit = r"$C/2$, where the threshold must fail"
-                ax.axvline(classes * collapse_fraction(1.0), color="0.2", linestyle=":", label=limit)
+                style = {"color": "0.2", "linestyle": ":", "label": "predicted collapse of the threshold"}
+                ax.axvline(classes * collapse_fraction(1.0), **style)
             ax.set(title=f"{name}: {title}", ylim=(-4, 106))
             ax.xaxis.get_major_locator().set_params(integer=True)
     for ax in grid[1]:
@@ -83,10 +83,9 @@ def _line(ax: Axes, lines: pd.DataFrame, shift: float = 0.0, **style: Any) -> No
 
 
 def _success_panel(ax: Axes, table: pd.DataFrame, rows: Sequence[tuple[str, str]]) -> None:
-    attacks = list(dict.fromkeys(attack for attack, _ in rows))
     for attack, criterion in rows:
         lines = table[(table.attack == attack) & (table.criterion == criterion)].sort_values("k")
-        i = attacks.index(attack) + (2 if attack in INVERSIONS else 0)
+        i = (*PARAMETER_ATTACKS, *INVERSIONS).index(attack)
         order = [c for a, c in rows if a == attack].index(criterion)
         style = {"color": PALETTE[i], "linestyle": LINES[order], "marker": "os^"[order]}
         _line(ax, lines, 0.08 * order, label=row_name(attack, criterion), **style)
@@ -196,15 +195,15 @@ def collapse_map(swept: pd.DataFrame) -> Figure:
     return figure
 
 
-def _lowest(values: Floats) -> NDArray[np.bool_]:
-    """Return the lower of two clusters of values (C,)."""
+def _lowest(values: Floats) -> Bools:
+    """Return the lower of two clusters of values (C,), none if all are equal."""
     called = np.zeros(len(values), dtype=bool)
-    called[np.argsort(values, kind="stable")[: two_means_split(values)]] = True
+    called[np.argsort(values, kind="stable")[: two_means_split(values)]] = np.ptp(values) > 0
     return called
 
 
 # each maps IPVs (C, C) to the classes called forgotten, bool (C,)
-RULES: dict[str, Callable[[Floats], NDArray[np.bool_]]] = {
+RULES: dict[str, Callable[[Floats], Bools]] = {
     "threshold": lambda ipv: below_threshold(ipv.max(1), 1.0),
     "two-means on maxima": lambda ipv: _lowest(ipv.max(1)),
     "two-means on the class aimed at": lambda ipv: _lowest(np.diagonal(ipv)),

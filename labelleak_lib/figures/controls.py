@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from scipy.stats import binom
 from sklearn.metrics import roc_auc_score
 
-from labelleak_lib.figures.inversion import kinds
 from labelleak_lib.figures.layout import bottom_legend
 from labelleak_lib.figures.style import ATTACK_NAMES, FORGOTTEN_COLOUR, METHOD_ORDER, RETAINED_COLOUR, use_style
+from labelleak_lib.inverted import kinds
 from labelleak_lib.published import could_be_mean, granularity, unlearning_accuracy
 from labelleak_lib.records import unpack
 from labelleak_lib.tables import ordered
@@ -82,10 +82,14 @@ def unseen_accuracy(records: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``dataset k trials measured highest published``; NaN where the paper prints nothing.
+        ``dataset profile k trials measured highest published``; NaN where the paper prints nothing.
     """
     retrained = records[(records.unlearning == "RT") & (records.control == "none")].drop_duplicates("config_hash")
-    table = retrained.groupby(["dataset", "k"], sort=False).forget_acc_after.agg(["size", "mean", "max"]).reset_index()
+    table = (
+        retrained.groupby(["dataset", "profile", "k"], sort=False)
+        .forget_acc_after.agg(["size", "mean", "max"])
+        .reset_index()
+    )
     printed = unlearning_accuracy()
     printed = printed[printed.unlearning == "RT"].assign(k=printed.scenario.map({"single": 1, "multi": 3}))
     table = table.merge(printed[["dataset", "k", "forget_after"]], on=["dataset", "k"], how="left")
@@ -153,7 +157,7 @@ def highest_probabilities(answers: pd.DataFrame, searched: pd.DataFrame) -> Figu
     answers : DataFrame
         Of :func:`random_answers`.
     searched : DataFrame
-        Of `inversion.peak_frame` for the black box: the maxima m_c of the search.
+        Of `inverted.peak_frame` for the black box: the maxima m_c of the search.
     """
     use_style()
     sources = [name for name in INPUTS if name in set(answers.attack)]

@@ -117,7 +117,10 @@ def progress(histories: Mapping[str, Floats], forgotten: Sequence[int], step: st
         for c, kind in enumerate(kinds(history.shape[1], forgotten)):
             label = f"{kind} class" if f"{kind} class" not in ax.get_legend_handles_labels()[1] else None
             ax.plot(np.arange(len(history)), history[:, c], color=KINDS[kind], alpha=0.7, linewidth=1.3, label=label)
-        ax.set(title=title, xlabel=step, yscale="log", ylim=(None, 2))
+        ax.set(title=title, xlabel=step, yscale="log")
+    # what underflowed to zero has no place on a logarithmic axis
+    low = min(float(history[history > 0].min()) for history in histories.values())
+    axes[0].set_ylim(max(low / 2, 1e-12), 2)
     axes[0].set_ylabel("highest probability of the\nclass aimed at, $p_c$")
     bottom_legend(figure, axes)
     return figure

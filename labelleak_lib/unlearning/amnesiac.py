@@ -50,15 +50,19 @@ class Amnesiac:
         Repair: peak learning rate of the one-cycle schedule.
     min_steps : int
         Repair: on small data, passes are added until there are at least so many steps.
+    clip_norm : float
+        Repair: largest gradient norm a step may use. Right after the subtraction gradients are large, and a few steps
+        along them can silence every ReLU.
     train_lr : float
-        Peak learning rate of the original training, which goes without momentum: momentum would smear a retained
-        batch's gradient into a forget batch's update.
+        Peak learning rate of the original training, in place of its recipe's: batches of forgotten classes alone pull
+        hard, and retained ones pull back, so that at a high rate their two sums of updates grow large and opposite.
     """
 
     epochs: int = 1
     lr: float = 0.05
     batch_size: int = 128
     min_steps: int = 0
+    clip_norm: float = 1.0
     train_lr: float = 0.05
 
     def __post_init__(self) -> None:
@@ -67,7 +71,13 @@ class Amnesiac:
 
     def recipe(self) -> Recipe:
         """Return the training run of the repair."""
-        return Recipe(epochs=self.epochs, lr=self.lr, batch_size=self.batch_size, min_steps=self.min_steps)
+        return Recipe(
+            epochs=self.epochs,
+            lr=self.lr,
+            batch_size=self.batch_size,
+            min_steps=self.min_steps,
+            clip_norm=self.clip_norm,
+        )
 
     def train_original(
         self,
@@ -80,12 +90,12 @@ class Amnesiac:
         generator: torch.Generator,
         device: torch.device,
     ) -> RecordedClassifier:
-        """Train M_o by `recipe` without momentum, forget samples in batches of their own, recording those' updates."""
+        """Train M_o by `recipe` at `train_lr`, forget samples in batches of their own, recording those' updates."""
         plain = models.build(spec, seed=seed)
-        alone = dataclasses.replace(recipe, momentum=0.0, lr=self.train_lr)
+        gentle = dataclasses.replace(recipe, lr=self.train_lr)
         model = RecordedClassifier(spec, plain.features, plain.head).to(device)
         groups = torch.cat([torch.zeros(len(retain)), torch.ones(len(forget))]).long()
-        model.updates = train(model, join(retain, forget), alone, generator=generator, groups=groups, record_group=1)
+        model.updates = train(model, join(retain, forget), gentle, generator=generator, groups=groups, record_group=1)
         return model
 
     def unlearn(

@@ -69,6 +69,7 @@ class NegativeGradient:
         require_number("ceiling", self.ceiling, above=0)
         for name in ("batch_size", "max_steps", "check_every", "monitor"):
             require_int(name, getattr(self, name), low=1)
+        require(self.check_every <= self.max_steps, "check_every", self.check_every, f"at most {self.max_steps}")
         require_number("target", self.target, low=0, high=1)
         require_number("margin", self.margin, low=0, high=1)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import torch
 
 from labelleak_lib import models
+from labelleak_lib.checks import require
 from labelleak_lib.models import Classifier
 from labelleak_lib.registry import METHODS
 from labelleak_lib.training import Recipe, Samples, train
@@ -24,6 +25,9 @@ class Retrain:
     """
 
     recipe: Recipe = field(default_factory=Recipe)
+
+    def __post_init__(self) -> None:
+        require(isinstance(self.recipe, Recipe), "recipe", self.recipe, "a Recipe")
 
     def unlearn(
         self, original: Classifier, retain: Samples, forget: Samples, *, generator: torch.Generator

@@ -1,0 +1,168 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+#   mystnb:
+#     render_markdown_format: myst
+# ---
+
+# %% [markdown]
+# # Audit: your own model, your own unlearning method
+#
+# **Claim.** Any unlearning method that is a Python function, and any checkpoint of a classifier from this
+# library, can be put under every attack of {cite:t}`zheng2026label`, with placebo and flags, in one call.
+# **Limit.** An audit that finds nothing shows that *these* attacks find nothing. It is no certificate.
+# **Alternative.** Where you hold samples of every class, the direct probe answers faster, and is part of the
+# audit.
+#
+# :::{admonition} Reproduce this page
+# :class: tip
+# From the project's root, with any data set, and with a checkpoint of yours:
+# `papermill notebooks/09_audit.ipynb out.ipynb -p dataset fashion_mnist -p checkpoint path/to/model.safetensors`
+# :::
+#
+# `checkpoint` is the path of a model to audit blindly, for a data set that you name by `dataset`. `known` lists
+# classes of which the auditor knows that they were retained; without it, criteria that need labels are left out.
+
+# %% tags=["parameters"]
+dataset = "digits"
+trials = 1
+seed = 0
+k = 1
+forgotten = None
+checkpoint = None
+known = None
+device = "auto"
+profile = "quick"
+records = "reuse"
+data_dir = None
+
+# %%
+import copy
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import torch
+from IPython.display import display
+
+from labelleak_lib import audit
+from labelleak_lib.cells import run_cell
+from labelleak_lib.checks import require_choice
+from labelleak_lib.figures.overview import attack_rows
+from labelleak_lib.summary import CONTROL_ROWS, UNITS, judged_both_ways
+from labelleak_lib.sweep import Grid
+from labelleak_lib.tables import Markdown, leakage_table, to_markdown
+
+# %%
+require_choice("records", records, ("reuse", "recompute"))
+asked = {"dataset": dataset, "seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
+grid = Grid(**asked, trials=trials, ks=(k,), forgotten=forgotten, methods=("RT",))
+spec = grid.specs()[0]
+given = None if checkpoint is None else audit.load_for(spec, Path(checkpoint), known)
+
+# %% [markdown]
+# ## Your unlearning method
+#
+# A method is a function `f(original, retain, forget, *, generator)` that returns a new model and leaves the
+# original as it is. The example is the cheapest that comes to mind: it silences the forgotten class in the last
+# layer. Put your own in its place.
+
+
+# %%
+def silence_row(original, retain, forget, *, generator):
+    """Zero the head's row of every forgotten class and lower its bias."""
+    model, rows = copy.deepcopy(original), forget.labels.unique()
+    with torch.no_grad():
+        model.head.weight[rows] = 0
+        model.head.bias[rows] = -10
+    return model
+
+
+# %% [markdown]
+# `run_cell` unlearns with it, runs every attack on the result and, as placebo, on $M_o$, and sets the flags.
+
+# %%
+cells = [run_cell(one, "MINE", method=silence_row) for one in grid.specs()]
+mine = pd.concat([cell.rows for cell in cells], ignore_index=True)
+accuracies = mine[mine.control == "none"].iloc[0]
+print(f"accuracy on forgotten classes: {100 * accuracies.forget_acc_after:.0f}%")
+print("passes the gate in every trial:", "yes" if mine.unlearned.all() else "no")
+
+# %% [markdown]
+# By accuracy the class is forgotten, and nothing else was lost. {numref}`tbl-09-mine` and {numref}`fig-09-mine`
+# show what the attacks say.
+
+# %% tags=["nbval-ignore-output"]
+table = leakage_table(mine, "attacker", len(spec.forgotten))
+caption = f"The method above under every attack, decided by class, {spec.data.name}, {trials} trial(s)"
+display(to_markdown(table, caption=caption, name="tbl-09-mine"))
+
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two panels, one line an attack or control, for the reader's own unlearning method: success rate as published, and balanced accuracy decided by class, each with its placebo"}, "figure": {"caption": "The method above under every attack and control. Left: judged as published. Right: decided by class.", "name": "fig-09-mine"}}
+panels = judged_both_ways(mine, extra=CONTROL_ROWS)
+attack_rows(panels, UNITS)
+plt.show()
+
+# %% [markdown]
+# ### Verdict
+#
+# One line an attack. *Leaks* means that it ranks the forgotten classes first (AUC of one) and beats its placebo
+# in balanced accuracy. A criterion can miss what the evidence shows, so the ranking is judged, not the cut.
+
+# %% tags=["nbval-ignore-output"]
+verdicts = audit.verdicts(mine)
+display(Markdown(verdicts.to_markdown(index=False, floatfmt=".2f")))
+
+# %%
+by_row = verdicts.set_index("row").verdict
+for row in ("black-box inversion, threshold", "direct probe"):
+    print(f"{row}: {by_row[row]}")
+
+# %% [markdown]
+# ## A checkpoint, without the truth
+#
+# An auditor who gets a model and is told nothing has no placebo: there is no $M_o$ to compare with, and no
+# truth to score against. What is left is what each attack *names*, and whether they agree. Agreement of attacks
+# that read different things (parameters, gradients, answers) is a better sign than any single one.
+# {numref}`tbl-09-names` shows it.
+#
+# The checkpoint is safetensors with the model's specification in its header, as `save_checkpoint` writes it. A
+# `state_dict` saved by torch becomes one in three lines:
+#
+# ```python
+# model = models.build(spec.model_spec, seed=0)
+# model.load_state_dict(torch.load("mine.pt", weights_only=True))
+# save_checkpoint(model, Path("mine.safetensors"))
+# ```
+#
+# Without the parameter `checkpoint` this page audits a model that it retrained without a class, and pretends
+# not to know which.
+
+# %%
+model = given if given is not None else audit.stand_in(spec)
+named = audit.blind_audit(spec, model, frozenset(known or ()))
+votes = audit.votes(named, spec.data.class_names)
+
+# %% tags=["nbval-ignore-output"]
+display(audit.names_table(named, spec.data.class_names, name="tbl-09-names"))
+
+# %%
+most = votes.sort_values("share", ascending=False, kind="stable").iloc[0]
+print("the class named most often:", most["class"])
+print("named by more than three quarters of the attacks:", "yes" if most.share > 0.75 else "no")
+
+# %% tags=["nbval-ignore-output"]
+listed = votes[votes.votes > 0].sort_values("votes", ascending=False, kind="stable")
+display(Markdown(listed.drop(columns="share").to_markdown(index=False, floatfmt=".1f")))
+
+# %% [markdown]
+# An attack has one vote, shared among its criteria. Some criteria always name somebody, so a class named by one or two attacks means little: the
+# [controls](08_controls.ipynb) count how many classes each accuses where nothing was forgotten. A class named by
+# nearly all of them deserves a closer look at how it was forgotten.

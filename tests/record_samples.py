@@ -1,0 +1,43 @@
+"""Records and evidence made by hand, with the columns of real ones."""
+
+import numpy as np
+import pandas as pd
+
+from labelleak_lib.records import COLUMNS, EVIDENCE_COLUMNS
+from labelleak_lib.settings import PAPER_METHODS, PAPER_ROWS
+from labelleak_lib.summary import CONTROL_ROWS
+
+
+def record(attack="dot_product", criterion="youden", **values):
+    trial = values.get("trial", 0)
+    defaults = dict.fromkeys(COLUMNS, 0.0) | {
+        "dataset": "digits", "architecture": "small", "profile": "paper", "seed": 0, "trial": 0, "k": 1,
+        "forgotten": str(trial), "unlearning": "RT", "control": "none", "attack": attack, "criterion": criterion,
+        "protocol": "paper", "asr": 1.0, "balanced_accuracy": 1.0, "exact_match": 1.0, "auc": 1.0, "unlearned": True,
+        "flags": "", "classes": 10, "predicted": "", "data_variant": "v", "code_version": "0",
+    }  # fmt: skip
+    filled = defaults | values
+    filled["config_hash"] = "-".join(str(filled[name]) for name in ("dataset", "unlearning", "k", "trial"))
+    return filled
+
+
+def full_records(dataset="digits", trials=3, *, target=1.0, placebo=0.5, **values):
+    """Return every row of `trials` trials under all methods, with one value for targets and one for placebos."""
+    rows = [
+        record(a, c, dataset=dataset, trial=t, forgotten=str(t), unlearning=code, protocol=protocol, control=control,
+               **dict.fromkeys(("asr", "balanced_accuracy", "exact_match"), value), **values)
+        for t in range(trials) for code in PAPER_METHODS for a, c in (*PAPER_ROWS, *CONTROL_ROWS)
+        for protocol in ("paper", "attacker") for control, value in (("none", target), ("placebo", placebo))
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def evidence_of(records, kind, arrays, attack, control="none"):
+    """Return evidence rows of one kind: one array a config hash, in the order of the records."""
+    hashes = list(dict.fromkeys(records.config_hash))
+    rows = [
+        [digest, control, attack, "paper,attacker", kind, np.array(np.shape(array)),
+         np.asarray(array, dtype="<f4").tobytes()]
+        for digest, array in zip(hashes, arrays, strict=True)
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=EVIDENCE_COLUMNS)

@@ -1,0 +1,195 @@
+"""The front page, from records made by hand, and the README, whose examples run as they stand."""
+
+import json
+import re
+import struct
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from record_samples import full_records, record
+from toys import SMALL_SETTINGS, small_trials
+
+from labelleak_lib import report, trials
+from labelleak_lib.records import COLUMNS
+from labelleak_lib.registry import ATTACKS, METHODS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.fixture
+def written(tmp_path, monkeypatch):
+    def write(records):
+        monkeypatch.setattr(report, "committed_records", lambda root: records)
+        report.front_page(tmp_path / "generated")
+        return (tmp_path / "generated" / "front.md").read_text(), (tmp_path / "generated" / "front.png").read_bytes()
+
+    return write
+
+
+def failing(records, code):
+    """Return records whose targets under one method do not count as unlearned, and lose everything."""
+    bad = records.unlearning == code
+    return records.assign(unlearned=~bad, **{n: records[n].where(~bad, 0.0) for n in ("asr", "balanced_accuracy")})
+
+
+def test_the_front_page_counts_unlearned_targets_and_names_data_sets_and_trials(written):
+    text, _ = written(failing(pd.concat([full_records(trials=4), full_records("mnist", trials=3)]), "FT"))
+    assert "digits (4 trials), mnist (3 trials)" in text
+    assert "28 of 35 target models count as unlearned" in text
+    # of the others, which score nothing here, no trace is left
+    assert "scores 100.0% (64.6 to 100.0) on target models and 50.0% on models from which nothing was forgotten" in text
+
+
+def test_the_front_page_compares_with_the_published_means(written):
+    text, _ = written(full_records(target=0.9, placebo=0.4))
+    # means of the seven rows: 86.17, 85.22, 91.56, 98.45, 98.52, 77.75, 76.65
+    assert "4 of 7 attack rows reach the mean" in text
+    assert "scores 90%, more than the published means of black-box inversion (77.75% and 76.65%)" in text
+    assert "7 of 7 rows beat their placebo in balanced accuracy." in text
+    assert "for 90% of the targets; on their placebos, which still know that class, for 40%" in text
+
+
+def test_the_front_page_says_where_the_placebo_is_as_good(written):
+    records = full_records(target=0.9, placebo=0.4)
+    same = (records.attack == "difference") & (records.control == "placebo")
+    text, _ = written(records.assign(balanced_accuracy=records.balanced_accuracy.where(~same, 0.9)))
+    assert "6 of 7 rows beat their placebo in balanced accuracy (not so: difference, tree)" in text
+
+
+def test_the_front_page_shows_its_figure_with_words_for_those_who_do_not_see_it(written):
+    text, image = written(full_records())
+    (alternative, path) = re.findall(r"!\[([^\]]+)\]\(([^)]+)\)", text)[0]
+    assert path == "generated/front.png"
+    assert "placebo" in alternative
+    assert image.startswith(b"\x89PNG")
+    width, height = struct.unpack(">II", image[16:24])
+    assert 500 < width <= 880 and height < 800
+
+
+def test_the_front_page_is_one_screen_without_a_title(written):
+    text, _ = written(full_records())
+    assert not re.search(r"^# ", text, re.MULTILINE)
+    assert 4 <= len(re.findall(r"^- ", text, re.MULTILINE)) <= 6
+    assert len(text) < 2500
+    assert "chapters/08_controls.ipynb" in text
+    assert "nan" not in text
+
+
+@pytest.mark.parametrize(
+    "committed",
+    [
+        pd.DataFrame(columns=COLUMNS),
+        full_records(trials=2),
+        full_records(k=3),
+        pd.DataFrame([record(trial=t) for t in range(9)]),
+    ],
+    ids=["none", "too few", "another k", "one method"],
+)
+def test_without_enough_committed_trials_a_quick_run_on_digits_is_shown(committed, monkeypatch):
+    asked = []
+
+    def collect(grid):
+        asked.append(grid)
+        return type("Found", (), {"records": full_records(trials=1, profile="quick")})
+
+    monkeypatch.setattr(report, "committed_records", lambda root: committed)
+    monkeypatch.setattr(report, "collect", collect)
+    records = report.front_records()
+    assert [(grid.dataset, grid.profile, grid.trials) for grid in asked] == [("digits", "quick", 1)]
+    assert "profile `quick`: digits (1 trial)" in report.basis(records)[0]
+
+
+# README
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def new_files():
+    """Return the README's new files by their path."""
+    found = {match[1]: code for code in blocks("python") if (match := re.match(r"# (labelleak_lib/\S+\.py)\n", code))}
+    assert found.keys() == {"labelleak_lib/unlearning/zero_row.py", "labelleak_lib/attacks/grey_image.py"}
+    return found
+
+
+@pytest.fixture
+def registries(monkeypatch):
+    """Let the README's classes be registered for one test alone."""
+    for registry in (METHODS, ATTACKS):
+        assert list(registry)
+        monkeypatch.setattr(registry, "_classes", dict(registry._classes))
+
+
+@pytest.fixture
+def toy(tmp_path):
+    with small_trials(tmp_path) as path:
+        yield path
+
+
+def run(code, path):
+    """Run a block on the toy data set in place of digits, and return its names."""
+    names = {"__name__": "readme"}
+    exec(compile(code.replace('"digits"', json.dumps(path)), "README.md", "exec"), names)
+    return names
+
+
+def test_the_method_of_the_readme_runs_in_a_grid(toy, registries, capsys, monkeypatch):
+    run(new_files()["labelleak_lib/unlearning/zero_row.py"], toy)
+    (use,) = (code for code in blocks("python") if '"ZR"' in code and "collect(" in code)
+    found = run(use, toy)["found"].records
+    assert set(found.unlearning) == {"ZR"}
+    target = found[found.control == "none"]
+    assert (target.forget_acc_after == 0).all()
+    assert set(target.attack) == set(SMALL_SETTINGS.attacks)
+    assert "placebo" in capsys.readouterr().out
+
+
+def test_the_attack_of_the_readme_asks_one_question(toy, registries, capsys):
+    run(new_files()["labelleak_lib/attacks/grey_image.py"], toy)
+    (use,) = (
+        code for code in blocks("python") if '"grey_image"' in code and "run_cell(" in code and "register" not in code
+    )
+    rows = run(use, toy)["cell"].rows
+    assert set(rows.attack) == {"grey_image"} and set(rows.control) == {"none", "placebo"}
+    assert (rows.queries == 1).all()
+    assert "predicted" in capsys.readouterr().out
+
+
+def test_a_plain_function_serves_as_the_readme_says(toy):
+    from labelleak_lib.cells import run_cell
+
+    spec = trials.TrialSpec.from_parameters(dataset=toy, forgotten=(1,), device="cpu")
+    assert 'run_cell(spec, "MINE", method=f)' in README
+    attacks = {"trivial": SMALL_SETTINGS.attacks["trivial"]}
+    cell = run_cell(spec, "MINE", method=lambda original, retain, forget, generator: original, attacks=attacks)
+    assert set(cell.rows.unlearning) == {"MINE"} and not cell.rows.unlearned.any()
+
+
+def test_what_the_readme_names_is_there():
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if not link.startswith("http")]
+    assert "book/_static/front.png" in links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+    assert (ROOT / "book/_static/front.png").stat().st_size < 200_000
+    commands = [line for block in blocks("bash") for line in block.splitlines()]
+    makefile = (ROOT / "Makefile").read_text()
+    targets = {match[1] for line in commands if (match := re.match(r"make (\w+)", line))}
+    assert {"book", "test", "env"} <= targets
+    assert [target for target in targets if not re.search(rf"^{target}:", makefile, re.MULTILINE)] == []
+
+
+def test_the_readme_s_papermill_commands_set_parameters_that_the_notebooks_have():
+    commands = re.findall(r"papermill (notebooks/(\S+)\.ipynb) out\.ipynb(.*)", README)
+    assert {name for _, name, _ in commands} >= {"03_parameter_attacks", "09_audit"}
+    for path, name, options in commands:
+        source = (ROOT / path).with_suffix(".py").read_text()
+        cell = source.split('tags=["parameters"]')[1].split("# %%")[0]
+        for parameter in re.findall(r"-p (\w+)", options):
+            assert re.search(rf"^{parameter} = ", cell, re.MULTILINE), (name, parameter)
+
+
+def test_every_chapter_stands_in_the_readme():
+    chapters = {path.stem for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.py")}
+    assert chapters - set(re.findall(r"`(\d\d_\w+)`", README)) == set()
