@@ -26,7 +26,10 @@
 # :::{admonition} Reproduce this page
 # :class: tip
 # From the project's root, with any data set or the path of your own:
-# `papermill notebooks/02_unlearning.ipynb out.ipynb -p dataset fashion_mnist -p trials 3`
+#
+# ```bash
+# papermill notebooks/02_unlearning.ipynb out.ipynb -p dataset fashion_mnist -p trials 3
+# ```
 # :::
 
 # %% tags=["parameters"]
@@ -136,10 +139,13 @@ display(
 
 # %% [markdown]
 # To subtract nearly every update would undo the training itself. In this book the forget samples therefore
-# get batches of their own, and only those are recorded. Two choices follow. The training has no momentum,
-# which would carry the gradient of a retained batch into the recorded update of the next one. And $M_o$ of
-# AU is a model of its own, trained in this way, so that its accuracies *before* unlearning differ a little
-# from those of the other methods.
+# get batches of their own, and only those are recorded. Three choices follow. The learning rate of this
+# training is lower, since batches of forgotten classes pull hard and the others pull back. Batch
+# normalisation, where the network has it, treats forget batches by its running statistics, which a few
+# classes alone would distort. And the repair clips its gradients: right after the subtraction they are large.
+#
+# So $M_o$ of AU is a model of its own, and its accuracies *before* unlearning differ from those of the other
+# methods.
 #
 # ### Why the ascent is bounded
 #

@@ -27,7 +27,10 @@
 # :::{admonition} Reproduce this page
 # :class: tip
 # From the project's root, with any data set or the path of your own:
-# `papermill notebooks/04_whitebox_inversion.ipynb out.ipynb -p dataset fashion_mnist -p trials 3`
+#
+# ```bash
+# papermill notebooks/04_whitebox_inversion.ipynb out.ipynb -p dataset fashion_mnist -p trials 3
+# ```
 # :::
 
 # %% tags=["parameters"]
