@@ -44,11 +44,13 @@ def front_page(output_dir: Path) -> None:
     figure.savefig(output_dir / "front.png", dpi=110)
     plt.close(figure)
     sentences = [
-        *basis(records), *as_published(published), *as_attacker(attacker), *without_search(attacker), *exactly(counted)
+        *as_attacker(attacker), *exactly(counted), *without_search(attacker), *as_published(published)
     ]  # fmt: skip
     image = f"![{alternative(published)}]({output_dir.name}/front.png)"
     text = "\n".join(f"- {sentence}" for sentence in sentences)
-    (output_dir / "front.md").write_text(f"## What was found\n\n{text}\n\n{image}\n", encoding="utf-8")
+    (output_dir / "front.md").write_text(
+        f"## What was found\n\n{text}\n\n{image}\n\n{basis(records)}\n", encoding="utf-8"
+    )
 
 
 def front_records(root: Path = COMMITTED) -> pd.DataFrame:
@@ -70,17 +72,17 @@ def complete_trials(records: pd.DataFrame) -> pd.DataFrame:
     return one[one.groupby(TRIAL).unlearning.transform("nunique") == len(PAPER_METHODS)]
 
 
-def basis(records: pd.DataFrame) -> list[str]:
+def basis(records: pd.DataFrame) -> str:
     """Say what was run and how much of it counts."""
     trials = records.drop_duplicates(TRIAL).groupby("dataset", sort=False).size()
     cells = records.drop_duplicates([*TRIAL, "unlearning"])
     runs = ", ".join(f"{dataset} ({n} {'trial' if n == 1 else 'trials'})" for dataset, n in trials.items())
     profile = records.profile.iloc[0]
-    return [
+    return (
         f"**Basis.** One forgotten class, five unlearning methods, profile `{profile}`: {runs}. "
         f"{int(cells.unlearned.astype(bool).sum())} of {len(cells)} target models count as unlearned; the others are "
         "left out here. Intervals are 95%, over trials."
-    ]
+    )
 
 
 def as_published(table: pd.DataFrame) -> list[str]:

@@ -55,6 +55,7 @@ from labelleak_lib.figures import unlearning as figures
 from labelleak_lib.sweep import Grid
 from labelleak_lib.tables import Markdown, committed_records, tabs
 
+# %%
 chosen = {"seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
 grid = Grid(dataset=dataset, trials=trials, ks=(k,), forgotten=forgotten, **chosen)
 spec = grid.specs()[0]
@@ -269,7 +270,7 @@ pooled = pd.concat([everything, measured]).drop_duplicates("config_hash")
 wide = pooled.pivot_table(index=["dataset", "profile", "k", "trial"], columns="unlearning", values="forget_acc_before")
 gap = (100 * (wide["AU"] - wide["RT"])).groupby(level=["dataset", "profile", "k"]).agg(["mean", "count"])
 gap.columns = ["AU minus RT, points on $D_f$ before unlearning", "trials"]
-display(Markdown(gap.reset_index().to_markdown(index=False, floatfmt=".1f")))
+display(Markdown(gap.dropna().reset_index().to_markdown(index=False, floatfmt=".1f")))
 
 # %% [markdown]
 # ## Every data set, from the committed records

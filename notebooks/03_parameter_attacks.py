@@ -58,6 +58,7 @@ from labelleak_lib.settings import PAPER_ROWS
 from labelleak_lib.sweep import Grid, collect
 from labelleak_lib.tables import Markdown
 
+# %%
 chosen = {"seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
 grid = Grid(dataset=dataset, trials=trials, ks=(k,), forgotten=forgotten, **chosen)
 spec = grid.specs()[0]

@@ -46,24 +46,18 @@ data_dir = None
 
 # %%
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
-import torch
 from IPython.display import display
-from scipy.stats import entropy
-from torch.nn.functional import cross_entropy
 
 from labelleak_lib import inverted, published, tables
-from labelleak_lib.access import WhiteBox
-from labelleak_lib.attacks.gradient_inversion import GradientInversion, total_variation
-from labelleak_lib.criteria import EntropyCriterion, Threshold
 from labelleak_lib.figures import inversion as figures
 from labelleak_lib.figures.success import success_frame, success_rates
 from labelleak_lib.settings import PAPER_ROWS
 from labelleak_lib.sweep import Grid, collect, one_thread
 from labelleak_lib.tables import Markdown
-from labelleak_lib.trials import gather, make_generator, original_and_unlearned
+from labelleak_lib.trials import gather, original_and_unlearned
 
+# %%
 chosen = {"seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
 grid = Grid(dataset=dataset, trials=trials, ks=(k,), forgotten=forgotten, **chosen)
 spec = grid.specs()[0]
@@ -141,6 +135,17 @@ plt.show()
 # at**. The paper's wording takes the **argmax** of the vector. Both are measured below.
 #
 # ### The equations, checked on this page's models
+
+# %%
+import numpy as np
+import torch
+from scipy.stats import entropy
+from torch.nn.functional import cross_entropy
+
+from labelleak_lib.access import WhiteBox
+from labelleak_lib.attacks.gradient_inversion import GradientInversion, total_variation
+from labelleak_lib.criteria import EntropyCriterion, Threshold
+from labelleak_lib.trials import make_generator
 
 # %%
 with one_thread():

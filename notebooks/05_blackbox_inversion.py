@@ -61,6 +61,7 @@ from labelleak_lib.sweep import Grid, collect, one_thread
 from labelleak_lib.tables import Markdown
 from labelleak_lib.trials import gather, original_and_unlearned
 
+# %%
 chosen = {"seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
 grid = Grid(dataset=dataset, trials=trials, ks=(k,), forgotten=forgotten, **chosen)
 spec = grid.specs()[0]

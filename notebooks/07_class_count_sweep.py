@@ -195,6 +195,7 @@ plt.show()
 # %% [markdown]
 # ## What follows
 #
-# The published observation is confirmed, and its explanation changes. Inversion does not lose its power as
-# more classes are forgotten. The threshold does, at a place that arithmetic gives in advance. A provider who
-# forgets half of the classes is not safer for it: another rule on the same evidence finds them.
+# The published collapse is confirmed, and its explanation changes. It comes from the threshold, at a place that
+# arithmetic gives in advance, for any model whose evidence separates the classes. Whether the evidence still
+# separates them there, the rules without mean and deviation show. Where they do, a provider who forgets half
+# of the classes is not safer for it.

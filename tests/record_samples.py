@@ -1,4 +1,4 @@
-"""Records and evidence made by hand, with the columns of real ones."""
+"""Records, evidence and checks of figures that several tests share."""
 
 import numpy as np
 import pandas as pd
@@ -41,3 +41,15 @@ def evidence_of(records, kind, arrays, attack, control="none"):
         for digest, array in zip(hashes, arrays, strict=True)
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=EVIDENCE_COLUMNS)
+
+
+def well_formed(figure):
+    """Check what every figure owes its readers: labelled axes, a legible size, and a rendering."""
+    assert figure.get_figwidth() <= 8
+    shown = [ax for ax in figure.axes if ax.get_label() != "<colorbar>"]
+    assert any(ax.get_ylabel() or [t.get_text() for t in ax.get_yticklabels()] for ax in shown)
+    assert any(ax.get_xlabel() or [t.get_text() for t in ax.get_xticklabels()] for ax in shown)
+    figure.canvas.draw()
+    sizes = [text.get_fontsize() for ax in shown for text in (ax.xaxis.label, ax.yaxis.label, ax.title)]
+    assert min(sizes) >= 9
+    return shown

@@ -1,19 +1,17 @@
-"""What the overview, comparison, class-count and control chapters compute and draw."""
+"""What the overview and comparison chapters compute and draw."""
 
 import math
-from fractions import Fraction
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from record_samples import evidence_of, full_records, record
-from sklearn.metrics import balanced_accuracy_score
+from record_samples import full_records, well_formed
 from toys import blobs, trained
 
-from labelleak_lib import models, published
-from labelleak_lib.figures import class_count, comparison, controls, overview
+from labelleak_lib import models
+from labelleak_lib.figures import comparison, overview
 from labelleak_lib.figures.success import success_frame
 from labelleak_lib.settings import PAPER_ROWS
 from labelleak_lib.summary import CONTROL_ROWS, UNITS, judged_both_ways
@@ -23,18 +21,6 @@ from labelleak_lib.summary import CONTROL_ROWS, UNITS, judged_both_ways
 def closed():
     yield
     plt.close("all")
-
-
-def well_formed(figure):
-    """Check what every figure owes its readers: labelled axes, a legible size, and a rendering."""
-    assert figure.get_figwidth() <= 8
-    shown = [ax for ax in figure.axes if ax.get_label() != "<colorbar>"]
-    assert any(ax.get_ylabel() or [t.get_text() for t in ax.get_yticklabels()] for ax in shown)
-    assert any(ax.get_xlabel() or [t.get_text() for t in ax.get_xticklabels()] for ax in shown)
-    figure.canvas.draw()
-    sizes = [text.get_fontsize() for ax in shown for text in (ax.xaxis.label, ax.yaxis.label, ax.title)]
-    assert min(sizes) >= 9
-    return shown
 
 
 # Overview
@@ -132,6 +118,26 @@ def test_a_cell_around_the_published_value_needs_no_explanation():
     assert comparison.explanations(comparison.with_verdicts(lines_of(published=90.0))) == []
 
 
+@pytest.mark.parametrize(
+    ("excess", "low", "reading"),
+    [
+        (0.0, math.nan, "no more than its placebo"),
+        (30.0, -1.0, "no more than its placebo"),
+        (30.0, 12.0, "a leak"),
+        (30.0, 2.0, "a leak, hardly above its placebo"),
+        (12.0, math.nan, "a leak"),
+    ],
+)
+def test_a_rate_is_worth_what_it_adds_to_its_placebo(excess, low, reading):
+    line = {"attack": "difference", "criterion": "decision_tree", "published": 91.56}
+    for name, value in (("measured", 90.0), ("placebo", 60.0)):
+        line |= {name: value, f"{name}_low": 50.0, f"{name}_high": 95.0}
+    line |= {"low": 80.0, "high": 95.0, "excess": excess, "excess_low": low, "excess_high": 40.0}
+    (found,) = comparison.conclusions(pd.DataFrame([line])).to_dict("records")
+    assert found["reading"] == reading
+    assert (found["row"], found["published"], found["measured"]) == ("difference, tree", "91.56", "90.0 (80.0, 95.0)")
+
+
 def test_everything_at_a_glance_has_a_panel_a_row_and_k_and_a_colour_a_data_set():
     records = pd.concat([full_records(), full_records("mnist", target=0.8), full_records(k=3, target=0.7)])
     figure = comparison.at_a_glance(success_frame(records, PAPER_ROWS, ("paper",)))
@@ -141,172 +147,3 @@ def test_everything_at_a_glance_has_a_panel_a_row_and_k_and_a_colour_a_data_set(
     assert titles[:2] == ["dot product, Youden, k = 1", "dot product, Youden, k = 3"]
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert legend[:2] == ["digits, measured", "mnist, measured"]
-
-
-# Class count
-
-
-def perfect(classes, low=0.2, high=0.99, methods=("RT",), trials=2):
-    """Return records and evidence of a sweep whose inversions succeed for retained classes only."""
-    rows, arrays = [], []
-    for code in methods:
-        for trial in range(trials):
-            for k in range(1, classes):
-                lost = ",".join(map(str, range(k)))
-                rows.append(record("whitebox_inversion", "threshold", trial=trial, k=k, forgotten=lost, unlearning=code,
-                                   classes=classes, protocol="attacker"))  # fmt: skip
-                peak = np.where(np.arange(classes) < k, low, high)
-                ipv = np.tile(((1 - peak) / (classes - 1))[:, None], (1, classes))
-                ipv[np.arange(classes), np.arange(classes)] = peak
-                arrays.append(ipv)
-    records = pd.DataFrame(rows)
-    return records, evidence_of(records, "ipv", arrays, "whitebox_inversion")
-
-
-@pytest.mark.parametrize("classes", [4, 7, 10])
-def test_perfect_inversions_collapse_exactly_where_predicted(classes):
-    stored = class_count.stored_ipvs(*perfect(classes, low=0.6))
-    swept = class_count.alpha_sweep(stored, [0.5, 0.9, 1.0, 1.3, 2.0])
-    for row in swept.to_dict("records"):
-        alpha = Fraction(row["alpha"]).limit_denominator(10)
-        limit = Fraction(classes) / (1 + alpha**2)
-        if row["k"] != limit:
-            assert row["recall"] == float(row["k"] < limit), row
-        assert row["limit"] == pytest.approx(float(limit))
-    (line,) = class_count.agreement(swept).itertuples()
-    assert (line.share, line.share_noisy) == (1.0, 1.0)
-
-
-def test_stored_vectors_come_with_the_forgotten_classes_of_their_cell():
-    records, evidence = perfect(5)
-    placebo = evidence.assign(control="placebo")
-    stored = class_count.stored_ipvs(records, pd.concat([evidence, placebo]))
-    assert len(stored) == len(evidence)
-    assert all(cell["forgotten"].sum() == cell["k"] for cell in stored.to_dict("records"))
-
-
-def test_rules_without_mean_and_deviation_keep_finding_the_forgotten():
-    records, evidence = perfect(10)
-    probe = records.assign(attack="direct_probe", criterion="two_means", balanced_accuracy=0.75)
-    judged = class_count.rules_by_k(class_count.stored_ipvs(records, evidence), pd.concat([records, probe]))
-    table = judged.pivot_table("balanced_accuracy", "rule", "k")
-    assert (table.loc[["two-means on maxima", "two-means on the class aimed at"]] == 1).all(axis=None)
-    assert (table.loc["threshold", :4] == 1).all() and (table.loc["threshold", 6:] == 0.5).all()
-    assert (table.loc["direct probe"] == 0.75).all()
-
-
-def test_the_class_aimed_at_tells_apart_what_the_maximum_does_not():
-    # one class is left, and takes nearly everything of every sample
-    ipv = np.full((4, 4), 0.01)
-    ipv[:, 3] = 0.97
-    called = {rule: decide(ipv) for rule, decide in class_count.RULES.items()}
-    truth = np.array([True, True, True, False])
-    assert balanced_accuracy_score(truth, called["two-means on the class aimed at"]) == 1
-    assert balanced_accuracy_score(truth, called["two-means on maxima"]) < 1
-
-
-def test_intervals_are_over_trials_of_means_over_methods():
-    values = {(0, "RT"): 1.0, (0, "RL"): 0.8, (1, "RT"): 0.6, (1, "RL"): 0.4, (2, "RT"): 0.5, (2, "RL"): 0.5}
-    rows = pd.DataFrame([record(trial=t, unlearning=c, asr=v) for (t, c), v in values.items()])
-    (line,) = class_count.over_trials(rows, ["attack", "k"], "asr").itertuples()
-    assert (line.mean, line.n) == (pytest.approx(np.mean([0.9, 0.5, 0.5])), 3)
-    few = class_count.over_trials(rows[rows.trial < 2], ["attack", "k"], "asr")
-    assert few.low.isna().all()
-
-
-@pytest.mark.parametrize(("classes", "trials"), [(3, 1), (10, 4)])
-def test_figures_of_the_sweep_are_drawn_for_any_number_of_classes(classes, trials):
-    records = pd.concat([full_records(trials=trials, k=k, classes=classes) for k in range(1, classes)])
-    shown = well_formed(class_count.success_by_k(records, PAPER_ROWS))
-    limit = [line for line in shown[2].lines if line.get_label() == "predicted collapse of the threshold"]
-    assert limit[0].get_xdata()[0] == pytest.approx(classes / 2)
-    stored = class_count.stored_ipvs(*perfect(classes, trials=trials))
-    swept = class_count.alpha_sweep(stored, np.arange(0.4, 2.5, 0.3))
-    (panel,) = (ax for ax in well_formed(class_count.collapse_map(swept)) if ax.get_title())
-    curve = next(line for line in panel.lines if line.get_label().startswith("predicted"))
-    np.testing.assert_allclose(curve.get_xdata(), classes / (1 + curve.get_ydata() ** 2))
-    well_formed(class_count.rules(class_count.rules_by_k(stored, records)))
-
-
-# Controls
-
-
-def test_granularity_counts_agree_with_exact_arithmetic():
-    table = controls.granularity_table().set_index(["group", "denominator"])
-    printed = published.attack_success_rate().query("unlearning != 'mean' and attack == 'dot_product'")
-
-    def fits(percent, n):
-        value, unit = Fraction(round(percent * 100), 100), Fraction(100, 4 * n)
-        below = value // unit * unit
-        return min(value - below, below + unit - value) < Fraction(1, 100)
-
-    for n in (400, 80, 200):
-        line = table.loc[("dot product", n)]
-        assert line.fit == sum(fits(p, n) for p in printed.asr_percent)
-        cents = range(round(100 * printed.asr_percent.min()), round(100 * printed.asr_percent.max()) + 1)
-        share = sum(fits(c / 100, n) for c in cents) / len(cents)
-        assert line.any_number == pytest.approx(share)
-        tail = sum(math.comb(20, i) * share**i * (1 - share) ** (20 - i) for i in range(int(line.fit), 21))
-        assert line.chance == pytest.approx(tail, rel=1e-6)
-
-
-def test_three_black_box_entries_of_rt_fit_no_count_out_of_200():
-    found = controls.misfits()
-    assert found.asr_percent.tolist() == [71.42, 77.08, 71.42]
-    assert set(found.unlearning) == {"RT"} and set(found.attack) == {"blackbox_inversion"}
-    # 5/7 = 71.428... cut to two decimals, and 37/48 = 77.083...: 28 and 48 decisions over four data sets
-    assert found.smallest.tolist() == [7, 12, 7]
-
-
-def test_accuracy_on_unseen_classes_stands_beside_the_published_one():
-    rows = [record(dataset="mnist", trial=t, forget_acc_after=0.02 * t, criterion=c) for t in range(3) for c in "ab"]
-    rows += [record(dataset="mnist", unlearning="FT", forget_acc_after=0.9)]
-    (line,) = controls.unseen_accuracy(pd.DataFrame(rows)).itertuples()
-    assert (line.dataset, line.k, line.trials, line.published) == ("mnist", 1, 3, 28.30)
-    assert (line.measured, line.highest) == (pytest.approx(2.0), pytest.approx(4.0))
-
-
-def probes():
-    """Return records of two cells and what their models answered to 10 and 100 random inputs, three classes."""
-    records = pd.DataFrame([record(trial=t, forgotten="2", classes=3) for t in (0, 1)])
-    low = [10, -1.0, -2.0, -9.0, 0.9, 0.8, 0.1, 6, 4, 0]
-    high = [100, -1.0, -2.0, -1.5, 0.9, 0.8, 0.85, 50, 40, 10]
-    return records, evidence_of(records, "probe", [np.array([low, high])] * 2, "random_inputs")
-
-
-def test_random_answers_are_read_back_by_class_and_number_of_inputs():
-    answers = controls.random_answers(*probes())
-    assert len(answers) == 2 * 2 * 3
-    forgotten = answers[(answers["class"] == 2) & (answers.inputs == 10) & (answers.trial == 0)].iloc[0]
-    assert (forgotten.kind, forgotten.mean_log, forgotten.answered) == ("forgotten", -9.0, 0.0)
-    assert forgotten.highest == pytest.approx(0.1)
-    assert answers[answers["class"] == 0].answered.tolist() == [0.6, 0.5, 0.6, 0.5]
-
-
-def test_aucs_of_random_answers_count_pairs():
-    table = controls.answer_aucs(controls.random_answers(*probes())).set_index("inputs")
-    # of the pairs (retained, forgotten), the share in which the forgotten class has the lower value
-    assert table.loc[10, ["mean_log", "highest", "answered"]].tolist() == [1.0, 1.0, 1.0]
-    assert table.loc[100, ["mean_log", "highest", "answered"]].tolist() == [0.5, 0.5, 1.0]
-
-
-def test_readings_are_turned_back_into_what_was_read():
-    records = pd.DataFrame([record(forgotten="1", classes=3)])
-    parts = [evidence_of(records, "score", [[0.5, 2.0, -1.0]], "head_bias")]
-    parts += [evidence_of(records, "score", [[0.5, 1.5, 0.25]], "head_row_sum")]
-    parts += [evidence_of(records, "score", [[0.0, 1.0, 0.25]], "direct_probe")]
-    scores = controls.zero_query_scores(pd.concat(parts), records)
-    by_attack = scores.groupby("attack").value.apply(list)
-    assert by_attack["head_bias"] == [-0.5, -2.0, 1.0]
-    assert by_attack["direct_probe"] == [1.0, 0.0, 0.75]
-    assert scores[scores.kind == "forgotten"]["class"].unique().tolist() == [1]
-    assert [ax.get_title() for ax in well_formed(controls.readings(scores))][2] == "accuracy on the pool"
-
-
-def test_random_inputs_are_drawn_beside_the_search():
-    answers = controls.random_answers(*probes())
-    searched = pd.DataFrame({"kind": ["forgotten", "retained"], "control": "none", "peak": [0.3, 1.0]})
-    (panel,) = well_formed(controls.highest_probabilities(answers, searched))
-    assert [t.get_text() for t in panel.get_xticklabels()] == ["10", "100", "search"]
-    heights = sorted(y for line in panel.lines for y in line.get_ydata())
-    assert heights.count(0.3) == 1

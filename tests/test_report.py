@@ -98,7 +98,7 @@ def test_without_enough_committed_trials_a_quick_run_on_digits_is_shown(committe
     monkeypatch.setattr(report, "collect", collect)
     records = report.front_records()
     assert [(grid.dataset, grid.profile, grid.trials) for grid in asked] == [("digits", "quick", 1)]
-    assert "profile `quick`: digits (1 trial)" in report.basis(records)[0]
+    assert "profile `quick`: digits (1 trial)" in report.basis(records)
 
 
 # README

@@ -14,7 +14,10 @@ from matplotlib.lines import Line2D
 
 from labelleak_lib.figures.style import PALETTE, row_name, use_style
 from labelleak_lib.figures.success import DIAMOND, NOTHING
+from labelleak_lib.tables import with_interval
 
+CLEAR = 5.0
+"""Points above the placebo from which on an excess is called clear."""
 _GROUP = ["dataset", "k", "attack", "criterion"]
 
 
@@ -98,6 +101,34 @@ def _below(found: pd.DataFrame) -> list[str]:
 def _span(values: pd.Series, form: str = ".0f", unit: str = "%") -> str:
     low, high = f"{values.min():{form}}", f"{values.max():{form}}"
     return f"{low}{unit}" if low == high else f"{low} to {high}{unit}"
+
+
+def conclusions(table: pd.DataFrame) -> pd.DataFrame:
+    """Say of every attack row what its success rate is worth: most of it leakage, or what the placebo has as well.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of :func:`summary.compare`.
+
+    Returns
+    -------
+    DataFrame
+        ``row published measured placebo excess reading``, as text; percent, the excess in points.
+    """
+    lines: list[Any] = list(table.itertuples(index=False))
+    above = [line.excess if np.isnan(line.excess_low) else line.excess_low for line in lines]
+    return pd.DataFrame({
+        "row": [row_name(line.attack, line.criterion) for line in lines],
+        "published": ["" if np.isnan(line.published) else f"{line.published:.2f}" for line in lines],
+        "measured": [with_interval(line.measured, line.low, line.high) for line in lines],
+        "placebo": [with_interval(line.placebo, line.placebo_low, line.placebo_high) for line in lines],
+        "excess": [with_interval(line.excess, line.excess_low, line.excess_high, sign=True) for line in lines],
+        "reading": [
+            "no more than its placebo" if low <= 0 else "a leak" if low >= CLEAR else "a leak, hardly above its placebo"
+            for low in above
+        ],
+    })  # fmt: skip
 
 
 def at_a_glance(frame: pd.DataFrame) -> Figure:

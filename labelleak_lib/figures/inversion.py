@@ -61,7 +61,7 @@ def image_grid(rows: Mapping[str, Floats], names: Sequence[str], forgotten: Sequ
             ax.set(xticks=[], yticks=[])
             ax.grid(visible=False)
     for ax, c in zip(grid[0], shown, strict=True):
-        ax.set_title(names[c][:10], fontsize=9, color=FORGOTTEN_COLOUR if c in forgotten else "black")
+        ax.set_title(names[c][:12], fontsize=9, color=FORGOTTEN_COLOUR if c in forgotten else "black")
     return figure
 
 

@@ -103,7 +103,7 @@ def attack_rows(panels: Mapping[str, pd.DataFrame], units: Sequence[str]) -> Fig
     """
     use_style()
     keys = list(dict.fromkeys(key for table in panels.values() for key in _keys(table)))
-    size = (min(8.0, 2.6 + 2.7 * len(panels)), 0.42 * len(keys) + 1.5)
+    size = (min(8.0, 2.4 + 2.2 * len(panels)), 0.4 * len(keys) + 1.5)
     figure, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False)
     for ax, (title, table), unit in zip(axes[0], panels.items(), units, strict=True):
         _rows(ax, table, [keys.index(key) for key in _keys(table)])

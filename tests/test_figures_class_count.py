@@ -1,0 +1,101 @@
+"""The class-count sweep: rules on evidence made by hand, and figures."""
+
+from fractions import Fraction
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from record_samples import evidence_of, full_records, record, well_formed
+from sklearn.metrics import balanced_accuracy_score
+
+from labelleak_lib.figures import class_count
+from labelleak_lib.settings import PAPER_ROWS
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def perfect(classes, low=0.2, high=0.99, methods=("RT",), trials=2):
+    """Return records and evidence of a sweep whose inversions succeed for retained classes only."""
+    rows, arrays = [], []
+    for code in methods:
+        for trial in range(trials):
+            for k in range(1, classes):
+                lost = ",".join(map(str, range(k)))
+                rows.append(record("whitebox_inversion", "threshold", trial=trial, k=k, forgotten=lost, unlearning=code,
+                                   classes=classes, protocol="attacker"))  # fmt: skip
+                peak = np.where(np.arange(classes) < k, low, high)
+                ipv = np.tile(((1 - peak) / (classes - 1))[:, None], (1, classes))
+                ipv[np.arange(classes), np.arange(classes)] = peak
+                arrays.append(ipv)
+    records = pd.DataFrame(rows)
+    return records, evidence_of(records, "ipv", arrays, "whitebox_inversion")
+
+
+@pytest.mark.parametrize("classes", [4, 7, 10])
+def test_perfect_inversions_collapse_exactly_where_predicted(classes):
+    stored = class_count.stored_ipvs(*perfect(classes, low=0.6))
+    swept = class_count.alpha_sweep(stored, [0.5, 0.9, 1.0, 1.3, 2.0])
+    for row in swept.to_dict("records"):
+        alpha = Fraction(row["alpha"]).limit_denominator(10)
+        limit = Fraction(classes) / (1 + alpha**2)
+        if row["k"] != limit:
+            assert row["recall"] == float(row["k"] < limit), row
+        assert row["limit"] == pytest.approx(float(limit))
+    (line,) = class_count.agreement(swept).itertuples()
+    assert (line.share, line.share_noisy) == (1.0, 1.0)
+
+
+def test_stored_vectors_come_with_the_forgotten_classes_of_their_cell():
+    records, evidence = perfect(5)
+    placebo = evidence.assign(control="placebo")
+    stored = class_count.stored_ipvs(records, pd.concat([evidence, placebo]))
+    assert len(stored) == len(evidence)
+    assert all(cell["forgotten"].sum() == cell["k"] for cell in stored.to_dict("records"))
+
+
+def test_rules_without_mean_and_deviation_keep_finding_the_forgotten():
+    records, evidence = perfect(10)
+    probe = records.assign(attack="direct_probe", criterion="two_means", balanced_accuracy=0.75)
+    judged = class_count.rules_by_k(class_count.stored_ipvs(records, evidence), pd.concat([records, probe]))
+    table = judged.pivot_table("balanced_accuracy", "rule", "k")
+    assert (table.loc[["two-means on maxima", "two-means on the class aimed at"]] == 1).all(axis=None)
+    assert (table.loc["threshold", :4] == 1).all() and (table.loc["threshold", 6:] == 0.5).all()
+    assert (table.loc["direct probe"] == 0.75).all()
+
+
+def test_the_class_aimed_at_tells_apart_what_the_maximum_does_not():
+    # one class is left, and takes nearly everything of every sample
+    ipv = np.full((4, 4), 0.01)
+    ipv[:, 3] = 0.97
+    called = {rule: decide(ipv) for rule, decide in class_count.RULES.items()}
+    truth = np.array([True, True, True, False])
+    assert balanced_accuracy_score(truth, called["two-means on the class aimed at"]) == 1
+    assert balanced_accuracy_score(truth, called["two-means on maxima"]) < 1
+
+
+def test_intervals_are_over_trials_of_means_over_methods():
+    values = {(0, "RT"): 1.0, (0, "RL"): 0.8, (1, "RT"): 0.6, (1, "RL"): 0.4, (2, "RT"): 0.5, (2, "RL"): 0.5}
+    rows = pd.DataFrame([record(trial=t, unlearning=c, asr=v) for (t, c), v in values.items()])
+    (line,) = class_count.over_trials(rows, ["attack", "k"], "asr").itertuples()
+    assert (line.mean, line.n) == (pytest.approx(np.mean([0.9, 0.5, 0.5])), 3)
+    few = class_count.over_trials(rows[rows.trial < 2], ["attack", "k"], "asr")
+    assert few.low.isna().all()
+
+
+@pytest.mark.parametrize(("classes", "trials"), [(3, 1), (10, 4)])
+def test_figures_of_the_sweep_are_drawn_for_any_number_of_classes(classes, trials):
+    records = pd.concat([full_records(trials=trials, k=k, classes=classes) for k in range(1, classes)])
+    shown = well_formed(class_count.success_by_k(records, PAPER_ROWS))
+    limit = [line for line in shown[2].lines if line.get_label() == "predicted collapse of the threshold"]
+    assert limit[0].get_xdata()[0] == pytest.approx(classes / 2)
+    stored = class_count.stored_ipvs(*perfect(classes, trials=trials))
+    swept = class_count.alpha_sweep(stored, np.arange(0.4, 2.5, 0.3))
+    (panel,) = (ax for ax in well_formed(class_count.collapse_map(swept)) if ax.get_title())
+    curve = next(line for line in panel.lines if line.get_label().startswith("predicted"))
+    np.testing.assert_allclose(curve.get_xdata(), classes / (1 + curve.get_ydata() ** 2))
+    well_formed(class_count.rules(class_count.rules_by_k(stored, records)))
