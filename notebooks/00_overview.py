@@ -169,11 +169,23 @@ plt.show()
 
 # %%
 published, attacker = (table.set_index(["attack", "criterion"]) for table in panels.values())
-tree, box = published.loc[("difference", "decision_tree")], attacker.loc[("blackbox_inversion", "threshold")]
-print("decision tree, as published, gains more than 5 points over its placebo:", "yes" if tree.excess > 5 else "no")
-print("black-box inversion gains more than 20 points over its placebo:", "yes" if box.excess > 20 else "no")
+tree, dot = published.loc[("difference", "decision_tree")], attacker.loc[("dot_product", "kmeans")]
+print("decision tree, as published, gains more than 10 points over its placebo:", "yes" if tree.excess > 10 else "no")
+print("dot product, by class, gains more than 10 points over its placebo:", "yes" if dot.excess > 10 else "no")
+
+# %% tags=["nbval-ignore-output"]
+search = attacker.loc[("blackbox_inversion", "threshold")]
+display(
+    Markdown(
+        f"Black-box inversion: {search.measured:.0f}% balanced accuracy on the targets, {search.placebo:.0f}% on the "
+        f"placebo, over {trials} trial(s)."
+    )
+)
 
 # %% [markdown]
+# A placebo has luck of its own. In a single trial, the class that it calls forgotten may be hard to invert on
+# $M_o$ too, and then an inversion "succeeds" there. Only several trials, with other classes, average that out.
+#
 # ## What to take from this
 #
 # The label leaks, and queries are enough to find it: no sample, no parameter, no second model. But a high

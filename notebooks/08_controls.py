@@ -65,7 +65,8 @@ found = collect(grid, records=records)
 # A placebo is the same attack, with the same samples and the same labels, on $M_o$, from which nothing was
 # forgotten. Nothing can leak there. {numref}`fig-08-placebo` sets every attack beside its placebo, and below
 # them the controls that take no search: they are the subject of the sections that follow. The coin measures
-# luck. In a single trial it can look good, and then its placebo looks as good, since it is the same coin.
+# luck. In a single trial it can look good, and then its placebo looks as good, since it is the same coin. An
+# attack's placebo can be lucky too: where the class that it calls forgotten is a hard one, on any model.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two panels, one line an attack or control: success rate as published, and balanced accuracy decided by class, each on target models and on the placebo"}, "figure": {"caption": "Every attack, and every control, on target models and on the placebo; mean over unlearning methods that pass the gate. Left: judged as published. Right: decided by class, both kinds of class counted alike.", "name": "fig-08-placebo"}}
 k = len(grid.specs()[0].forgotten)
@@ -78,9 +79,9 @@ plt.show()
 # %%
 published_way, attacker_way = (table.set_index(["attack", "criterion"]) for table in panels.values())
 tree = published_way.loc[("difference", "decision_tree")]
-print("decision tree, as published: within 5 points of its placebo:", "yes" if abs(tree.excess) <= 5 else "no")
-search = attacker_way.loc[("blackbox_inversion", "threshold")]
-print("black-box inversion, by class: more than 20 points above its placebo:", "yes" if search.excess > 20 else "no")
+print("decision tree, as published: within 10 points of its placebo:", "yes" if abs(tree.excess) <= 10 else "no")
+dot = attacker_way.loc[("dot_product", "kmeans")]
+print("dot product, by class: more than 10 points above its placebo:", "yes" if dot.excess > 10 else "no")
 
 # %% [markdown]
 # The decision tree is the clearest case. It is shown heads of both kinds, labelled, and judged on further
@@ -221,7 +222,8 @@ columns = ["attack", "control", "inputs", "mean log-probability", "highest proba
 display(Markdown(aucs.set_axis(columns, axis=1).to_markdown(index=False, floatfmt=".2f")))
 
 # %% tags=["nbval-ignore-output"]
-asked_count = passed[passed.attack == "blackbox_inversion"].queries.max()
+asked_count = counted[counted.attack == "blackbox_inversion"].queries.max()
+search = attacker_way.loc[("blackbox_inversion", "threshold")]
 best = attacker_way.loc[("random_inputs", "two_means")]
 display(
     Markdown(

@@ -122,7 +122,7 @@ display(Markdown(verdicts.to_markdown(index=False, floatfmt=".2f")))
 
 # %%
 by_row = verdicts.set_index("row").verdict
-for row in ("black-box inversion, threshold", "direct probe"):
+for row in ("dot product, k-means", "direct probe"):
     print(f"{row}: {by_row[row]}")
 
 # %% [markdown]
