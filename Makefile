@@ -44,7 +44,7 @@ chapters: env
 
 # --all: a page that was rendered with a warning before is rendered, and fails, again.
 render: env
-	$(BIN)/jupyter-book build --all -W -n --keep-going --config _config.yml --toc _toc.yml --path-output . book
+	$(BIN)/jupyter-book build --all -W -n --keep-going --config _config.yml --toc "$(CURDIR)/_toc.yml" --path-output . book
 	@echo 'The book: _build/html/index.html'
 
 test: env ## run everything that CI runs
