@@ -107,7 +107,7 @@ def as_attacker(table: pd.DataFrame) -> list[str]:
     """Say which attacks beat their placebo when no answer is given away and both kinds of class count alike."""
     lines = [line for line in _lines(table) if (line.attack, line.criterion) in PAPER_ROWS]
     fails = [line for line in lines if (line.excess if np.isnan(line.excess_low) else line.excess_low) <= 0]
-    best, names = max(lines, key=lambda line: line.excess), "; ".join(_name(line) for line in fails)
+    best, names = max(lines, key=lambda line: line.excess), "; ".join(f'"{_name(line)}"' for line in fails)
     rest = f" (not so: {names})" if fails else ""
     return [
         f"**The label does leak.** Decided class by class without the answer, {len(lines) - len(fails)} of "

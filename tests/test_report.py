@@ -55,7 +55,7 @@ def test_the_front_page_says_where_the_placebo_is_as_good(written):
     records = full_records(target=0.9, placebo=0.4)
     same = (records.attack == "difference") & (records.control == "placebo")
     text, _ = written(records.assign(balanced_accuracy=records.balanced_accuracy.where(~same, 0.9)))
-    assert "6 of 7 rows beat their placebo in balanced accuracy (not so: difference, tree)" in text
+    assert '6 of 7 rows beat their placebo in balanced accuracy (not so: "difference, tree")' in text
 
 
 def test_the_front_page_shows_its_figure_with_words_for_those_who_do_not_see_it(written):
