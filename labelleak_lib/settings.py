@@ -85,10 +85,10 @@ _SMALL = (
 _LENET = (
     Recipe(epochs=5, batch_size=128, lr=0.1, min_steps=400),
     {
-        "FT": FineTune(epochs=3, lr=0.12, batch_size=128, min_steps=300),
+        "FT": FineTune(epochs=3, lr=0.15, batch_size=128, min_steps=300),
         "RL": RandomLabel(epochs=1, lr=0.1, batch_size=128, min_steps=200),
         "AU": Amnesiac(epochs=2, lr=0.05, batch_size=128, train_lr=0.05, min_steps=300),
-        "NG": NegativeGradient(lr=0.05, batch_size=256, margin=0.03),
+        "NG": NegativeGradient(lr=0.03, batch_size=256, keep=5.0, margin=0.035),
     },
 )
 _RESNET_METHODS = {
