@@ -119,7 +119,9 @@ def train(
     groups : Tensor, optional
         int64 (n,); samples of different groups never share a batch.
     record_group : int, optional
-        Record the parameter updates of the steps taken on batches of this group.
+        Record the parameter updates of the steps taken on batches of this group. Where the network has batch
+        normalisation, these batches pass it in the company of as many samples of other groups, which do not enter the
+        loss: normalised by themselves, they would be told apart by statistics that inference never sees.
 
     Returns
     -------
@@ -149,15 +151,17 @@ def train(
         )
     device = next(model.parameters()).device
     recorded = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
+    normalised = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
     model.train()
     for _ in range(epochs):
         for group, index in batches(groups, recipe.batch_size, generator):
             apart = group == record_group
-            # a batch of forget classes alone would be normalised by its own statistics, which inference never sees
-            model.train(not apart)
             before = {n: p.detach().clone() for n, p in model.named_parameters()} if apart else {}
-            x = models.to_input(samples.images[index].to(device))
-            loss = nn.functional.cross_entropy(model(x), samples.labels[index].to(device))
+            shown = (
+                torch.cat([index, _company(groups, group, len(index), generator)]) if apart and normalised else index
+            )
+            logits = model(models.to_input(samples.images[shown].to(device)))[: len(index)]
+            loss = nn.functional.cross_entropy(logits, samples.labels[index].to(device))
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
@@ -169,6 +173,12 @@ def train(
     model.eval()
     require_finite(model)
     return recorded
+
+
+def _company(groups: Tensor, group: int, n: int, generator: torch.Generator) -> Tensor:
+    """Return the indices of n samples (fewer, if there are no more) of other groups than `group`."""
+    others = torch.nonzero(groups != group).flatten()
+    return others[torch.randperm(len(others), generator=generator)[:n]]
 
 
 def require_finite(model: Classifier, what: str = "model", fix: str = "lower the learning rate") -> None:

@@ -8,7 +8,7 @@ import torch
 from toys import RECIPE, blobs, rng, trained
 
 from labelleak_lib import models
-from labelleak_lib.models import ModelSpec
+from labelleak_lib.models import Classifier, ModelSpec
 from labelleak_lib.training import Recipe, split_classes
 from labelleak_lib.unlearning.amnesiac import Amnesiac, subtract_updates
 
@@ -79,13 +79,27 @@ def test_amnesiac_unlearning_refuses_a_model_whose_training_it_did_not_watch():
         Amnesiac().unlearn(trained(), RETAIN, FORGET, generator=rng(0))
 
 
-def test_forget_batches_are_normalised_as_in_use_and_leave_the_running_averages_alone():
+def test_forget_batches_pass_batch_norm_in_company_that_their_loss_does_not_see(monkeypatch):
+    shown, judged = [], []
     spec, recipe = ModelSpec("resnet18", 4, 1), Recipe(epochs=1, batch_size=8, lr=0.01)
-    tiny = blobs(per_class=2, side=32)
-    nothing = tiny.where(tiny.labels < 0)
-    model = Amnesiac().train_original(spec, nothing, tiny, recipe, seed=0, generator=rng(0), device=CPU)
-    for (name, value), start in zip(model.named_buffers(), models.build(spec, seed=0).buffers(), strict=True):
-        assert torch.equal(value, start), name
+    images = blobs(per_class=6, side=32)
+    plain, loss = Classifier.forward, torch.nn.functional.cross_entropy
+
+    def forward(self, x):
+        shown.append(len(x))
+        return plain(self, x)
+
+    def cross_entropy(logits, target, **options):
+        judged.append(target.tolist())
+        return loss(logits, target, **options)
+
+    monkeypatch.setattr(Classifier, "forward", forward)
+    monkeypatch.setattr(torch.nn.functional, "cross_entropy", cross_entropy)
+    retain, forget = split_classes(images, FORGOTTEN)
+    Amnesiac().train_original(spec, retain, forget, recipe, seed=0, generator=rng(0), device=CPU)
+    for n, labels in zip(shown, judged, strict=True):
+        assert n == len(labels) * (2 if set(labels) <= set(FORGOTTEN) else 1)
+    assert sum(len(labels) for labels in judged) == len(images), "each sample enters the loss once an epoch"
 
 
 def test_batch_norm_stays_usable_after_subtraction():
