@@ -29,6 +29,8 @@ GENERATED = Path("book/generated")
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _INJECTED = "injected-parameters"
 _PRINTING = {"print", "display", "show"}
+SHOW_CODE = "show-code"
+"""Tag of a cell whose code is part of the story."""
 
 
 def sources(folder: Path = NOTEBOOKS) -> list[Path]:
@@ -98,6 +100,16 @@ def silent_cells(stored: Mapping[str, Any], executed: Mapping[str, Any]) -> list
     ]
 
 
+def fold_code(target: Path) -> None:
+    """Fold the code of an executed notebook's cells, except those tagged `show-code`; readers unfold it at a click."""
+    notebook = nbformat.read(target, as_version=4)
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", [])
+        if cell.cell_type == "code" and SHOW_CODE not in tags:
+            cell.metadata["tags"] = [*tags, "hide-input"]
+    nbformat.write(notebook, target)
+
+
 def execute(source: Path, target: Path, parameters: Mapping[str, object]) -> str | None:
     """Execute one notebook and check its outputs.
 
@@ -131,6 +143,7 @@ def execute(source: Path, target: Path, parameters: Mapping[str, object]) -> str
     silent = silent_cells(nbformat.read(source, as_version=4), nbformat.read(target, as_version=4))
     if silent:
         return f"printed nothing in code cell(s) {', '.join(map(str, silent))}, counted from 0 over all cells"
+    fold_code(target)
     return None
 
 

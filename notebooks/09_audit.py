@@ -76,7 +76,7 @@ given = None if checkpoint is None else audit.load_for(spec, Path(checkpoint), k
 # layer. Put your own in its place.
 
 
-# %%
+# %% tags=["show-code"]
 def silence_row(original, retain, forget, *, generator):
     """Zero the head's row of every forgotten class and lower its bias."""
     model, rows = copy.deepcopy(original), forget.labels.unique()
@@ -89,7 +89,7 @@ def silence_row(original, retain, forget, *, generator):
 # %% [markdown]
 # `run_cell` unlearns with it, runs every attack on the result and, as placebo, on $M_o$, and sets the flags.
 
-# %%
+# %% tags=["show-code"]
 cells = [run_cell(one, "MINE", method=silence_row) for one in grid.specs()]
 mine = pd.concat([cell.rows for cell in cells], ignore_index=True)
 accuracies = mine[mine.control == "none"].iloc[0]
@@ -145,7 +145,7 @@ for row in ("dot product, k-means", "direct probe"):
 # Without the parameter `checkpoint` this page audits a model that it retrained without a class, and pretends
 # not to know which.
 
-# %%
+# %% tags=["show-code"]
 model = given if given is not None else audit.stand_in(spec)
 named = audit.blind_audit(spec, model, frozenset(known or ()))
 votes = audit.votes(named, spec.data.class_names)

@@ -150,6 +150,18 @@ def test_notebooks_are_executed_with_the_parameters_and_failures_are_named(tmp_p
     assert not (target / "99_old.ipynb").exists()
 
 
+def test_a_chapters_code_is_folded_unless_it_is_part_of_the_story(tmp_path: Path) -> None:
+    cells = [
+        new_code_cell("x = 1"),
+        new_code_cell("y = 2", metadata={"tags": [book.SHOW_CODE]}),
+        new_markdown_cell("z"),
+    ]
+    nbformat.write(new_notebook(cells=cells), tmp_path / "00_one.ipynb")
+    book.fold_code(tmp_path / "00_one.ipynb")
+    read = nbformat.read(tmp_path / "00_one.ipynb", as_version=4)
+    assert [cell.metadata.get("tags", []) for cell in read.cells] == [["hide-input"], [book.SHOW_CODE], []]
+
+
 def test_a_folder_without_notebooks_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="holds no notebook named"):
         book.sources(tmp_path)
