@@ -24,6 +24,11 @@ LEAKAGE_COLUMNS = [
     *("placebo", "excess", "excess_low", "excess_high", "auc", "unlearned", "flags"),
 ]
 _LINE = ["dataset", "unlearning", "attack", "criterion"]
+FLAG_KEYS = {
+    "not forgotten": "N", "destroyed": "D", "placebo succeeds": "P", "black box beats white box": "B",
+    "loses to random inputs": "R", "zero gradient": "Z",
+}  # fmt: skip
+"""One letter a flag, for narrow columns; other flags are written out."""
 
 
 class Markdown(str):
@@ -136,9 +141,9 @@ def _lines(table: pd.DataFrame) -> list[Any]:
 
 
 def with_interval(mean: float, low: float, high: float, *, sign: bool = False) -> str:
-    """Return "97.5 (95.0, 99.1)", or the mean alone where there is no interval."""
+    """Return "97.5 (95.0, 99.1)", with a space that does not break inside, or the mean alone without an interval."""
     form = "+.1f" if sign else ".1f"
-    return f"{mean:{form}}" if np.isnan(low) else f"{mean:{form}} ({low:{form}}, {high:{form}})"
+    return f"{mean:{form}}" if np.isnan(low) else f"{mean:{form}} ({low:{form}},\u00a0{high:{form}})"
 
 
 def to_markdown(table: pd.DataFrame, *, caption: str | None = None, name: str | None = None) -> Markdown:
@@ -159,9 +164,26 @@ def to_markdown(table: pd.DataFrame, *, caption: str | None = None, name: str | 
         "placebo %": [f"{value:.1f}" for value in table.placebo],
         "excess": [with_interval(line.excess, line.excess_low, line.excess_high, sign=True) for line in lines],
         "unlearned": [f"{round(line.unlearned * line.trials)}/{line.trials}" for line in lines],
-        "flags": table["flags"].tolist(),
+        "flags": [_keys(line.flags) for line in lines],
     }
-    return numbered(pd.DataFrame(columns).to_markdown(index=False, disable_numparse=True), caption, name)
+    text = numbered(pd.DataFrame(columns).to_markdown(index=False, disable_numparse=True), caption, name)
+    return Markdown(f"{text}{_legend(table['flags'])}")
+
+
+def _keys(flags: str) -> str:
+    """Return "N, P 2/3" for "not forgotten (3/3); placebo succeeds (2/3)"."""
+    keys = []
+    for text in flags.split("; ") if flags else ():
+        name, count = text.rsplit(" ", 1)
+        hit, trials = count.strip("()").split("/")
+        keys.append(FLAG_KEYS.get(name, name) + ("" if hit == trials else f"\u00a0{hit}/{trials}"))
+    return ", ".join(keys)
+
+
+def _legend(flags: pd.Series) -> str:
+    """Return what the letters in a column of flags mean, or nothing."""
+    used = [f"{key} {name}" for name, key in FLAG_KEYS.items() if flags.str.contains(rf"\b{name} \(").any()]
+    return f"\n\nFlags (with a number: in so many trials): {', '.join(used)}." if used else ""
 
 
 def numbered(text: str, caption: str | None, name: str | None) -> Markdown:

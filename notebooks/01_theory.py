@@ -275,7 +275,7 @@ print(f"{row.claim}: {'holds' if row.holds else 'does not hold'}")
 #
 # ### Orthogonality
 
-# %% mystnb={"image": {"alt": "Plot of both inner products against a dial, for both kinds of targets (dials.inner_product_dial)"}}
+# %% mystnb={"image": {"alt": "Lines: inner product of the deployed head with a head on a retained and on a forgotten class, against the cosine between class means, for one-hot targets and for one target for all; the gap closes only with one target for all"}}
 overlaps = {cosine: ExactFeatures(overlap=cosine) for cosine in np.linspace(0, 0.95, 11)}
 theory_figures.inner_product_dial(dials.inner_product_dial(overlaps, seed), "cosine between class means")
 plt.show()
@@ -286,7 +286,7 @@ plt.show()
 #
 # ### Whitening
 
-# %% mystnb={"image": {"alt": "Plot of both inner products against a dial, for both kinds of targets (dials.inner_product_dial)"}}
+# %% mystnb={"image": {"alt": "Lines: both inner products against the share of each class's own second moment, for one-hot targets and for one target for all; with one-hot targets the forgotten one stays at zero"}}
 spreads = {share: ExactFeatures(spread=share) for share in np.linspace(0, 1, 11)}
 figure = theory_figures.inner_product_dial(
     dials.inner_product_dial(spreads, seed), "share of each class's own second moment"
@@ -305,7 +305,7 @@ plt.show()
 # still holds exactly. From torch's start, whose entries have variance $1/3d$, the inner product of two
 # heads has the standard deviation $\sqrt{C\,n_{\text{dead}}}/3d$.
 
-# %% mystnb={"image": {"alt": "Plot of inner products from random starts, and their predicted deviation (dials.dead_feature_dial)"}}
+# %% mystnb={"image": {"alt": "Two lines with bands of one standard deviation over starts: inner products of heads on a retained and on a forgotten class against the number of dead features; the bands grow as predicted until they overlap"}}
 theory_figures.dead_feature_dial(dials.dead_feature_dial([0, 3, 6, 9, 12, 15], 60, seed))
 plt.show()
 
@@ -315,7 +315,7 @@ plt.show()
 #
 # ### Sampling
 
-# %% mystnb={"image": {"alt": "Plot of the sampling error against the sample's size (dials.sampling_sources)"}}
+# %% mystnb={"image": {"alt": "Lines on two logarithmic axes: the error of a sample of all retained classes falls with the square root of its size, that of a sample of one class levels off at a floor"}}
 sizes = [10, 30, 100, 300, 1000, 3000, 10_000]
 theory_figures.sampling(dials.sampling_dial(sizes, 20, seed))
 plt.show()
@@ -353,7 +353,7 @@ table.round(2)
 #
 # ### Spectrum
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Plot of the eigenvalues of H for each named set, relative to the largest"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Dots: eigenvalues of H of each set relative to the largest, by rank, falling over eight orders of magnitude and ending before the full rank"}}
 sets, own = softmax.single_class_sets(train_phi, labels, 1, 50, rng)
 lost = int(spec.forgotten[0])
 kept = int(np.flatnonzero(~np.isin(np.arange(ds.classes), spec.forgotten))[0])
@@ -372,7 +372,7 @@ plt.show()
 #
 # ### Whitening
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Plot of each set's distance from H = I before and after ZCA (assumptions.whitening_distances)"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Dots on a logarithmic axis: distance of H from the identity for all retained data, for each retained class and for the forgotten class, before and after whitening; only the set that the whitening was fitted on comes near zero"}}
 theory_figures.whitening(assumptions.whitening_distances(train_phi, labels, spec.forgotten))
 plt.show()
 
@@ -383,7 +383,7 @@ plt.show()
 #
 # ### Orthogonality
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Plot of matrices of cosines (C, C) between the classes' label features side by side, by title"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two heat maps of cosines between the label features of every pair of classes: nearly all are far above zero as they are, and near zero off the diagonal after whitening"}}
 whitened = assumptions.ZCA.fit(train_phi[retain]).apply(train_phi)
 theory_figures.cosines(
     {
@@ -400,7 +400,7 @@ plt.show()
 #
 # ### Sampling
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Plot of the sampling error against the sample's size (dials.sampling_sources)"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Lines on two logarithmic axes, real features: the error of a sample of all retained classes falls with its size, that of a sample of one class levels off"}}
 targets = heads.one_hot(labels, ds.classes)
 sampled = dials.sampling_sources(train_phi[retain], targets[retain], [10, 30, 100, 300, 1000], 30, seed)
 theory_figures.sampling(sampled)
@@ -423,7 +423,7 @@ print("inner product below 1e-10:", inner < 1e-10)
 # shows the row sums of the deployed models. Where the forgotten class is lowest, reading it off takes no
 # sample and no query.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Plot of the absent row along training, and the row sums of deployed heads (columns method, side, sum)"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Left: length of the absent class's row grows with training time, at first as predicted. Right, dots: row sums of deployed heads by target model; the forgotten class's row lies lowest after RL, AU and NG"}}
 path = probe.absent_row_path(train_phi[retain], labels[retain], ds.classes, lost, np.geomspace(0.03, 30, 9))
 codes = ("RT", "FT", "RL", "AU", "NG")
 targets_by_code = {"M_o": original_model(spec)} | {code: unlearned_model(spec, code) for code in codes}
@@ -460,7 +460,7 @@ def attacker_view(model, trial_spec):
     return heads.flat_head(*layer), found, classes
 
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Plot of the correlation with the margins along training (probe.margin_agreement, with column method)"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Three panels, one line a target model: correlation between dot products and logit margins against training time, for heads started at zero, at random, and at random with the start subtracted; it begins at one from zero and near zero from random starts"}}
 views = {code: attacker_view(model, spec) for code, model in targets_by_code.items()}
 times = np.geomspace(0.03, 30, 7)
 curves = [probe.margin_agreement(*view, times, rng).assign(method=code) for code, view in views.items()]
@@ -490,7 +490,7 @@ print(f"from zero, heads whose sign is their mean margin's: at least {100 * zero
 # Heads trained from a random start with the attack's own learning rate and number of steps, beside what
 # classifying the same samples answers.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Plot of the dot product against margin and accuracy of M_u, class by class (columns of class_evidence)"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Dots, one a class: dot product against the logit margin of the unlearned model and against its accuracy; forgotten classes lie at the low end of both"}}
 recipe, rows = spec.settings.attacks["dot_product"].recipe, []
 for trial in range(trials):
     again = spec if trial == 0 else TrialSpec(dataset, profile, seed, trial, spec.forgotten, device, spec.data_dir)
@@ -515,7 +515,7 @@ agreement.to_frame("correlation of dot product and margin, over classes").round(
 # sign in (16) fails. Cross-entropy heads of a class that $M_u$ lost lie above the line: their inner product
 # is negative.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Plot of |w_u - w'|^2 against |w_u|^2 + |w'|^2 (columns sum, distance, side, loss: one panel for each)"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Dots: squared norm of the difference of two heads against the sum of their squared norms, one panel a loss, with the diagonal on which both are equal"}}
 target, found, classes = views["RT"]
 one_hot = np.repeat(heads.one_hot(classes, ds.classes)[:, None], found.shape[1], axis=1)
 fitted = {
@@ -563,7 +563,7 @@ print(f"placebo, each class called forgotten in turn: {np.mean(list(called.value
 # the maxima within each group (a quadratic equation for $q$). In the figure inversions fail at random: lines
 # are closed forms, points simulations, and dotted lines mark $C/(1 + \alpha^2)$.
 
-# %% mystnb={"image": {"alt": "Plot of recall against k (collapse.criterion_sweep): closed forms, simulations and dotted limits"}}
+# %% mystnb={"image": {"alt": "Lines: share of forgotten classes found against their number; the threshold's falls to zero around the dotted limit of each alpha, that of two-means stays near the top"}}
 sweep = collapse.criterion_sweep(10, (0.8, 1.1, 1.5), miss=0.05, leak=0.1, draws=20_000, generator=rng)
 theory_figures.collapse(sweep)
 plt.show()
@@ -586,7 +586,7 @@ show("30", features="any")
 # maximises $n_{<}n_{>}(\bar m_{>} - \bar m_{<})^2$, which weighs the size of a group and not only its
 # distance. In the example a block of very confident classes pulls the cut above the merely confident ones.
 
-# %% mystnb={"image": {"alt": "Plot of the worked example's maxima, what two-means accuses, and the histogram of false accusations"}}
+# %% mystnb={"image": {"alt": "Left, dots: maxima of the worked example and those that two-means accuses. Right: histogram of the number of falsely accused classes"}}
 show("31", features="any")
 alike = 0.97 + 0.01 * rng.standard_normal((2000, ds.classes))
 accused = np.array([collapse.two_means_split(row) for row in alike])

@@ -120,12 +120,20 @@ def test_markdown_shows_the_gate_the_placebo_and_the_excess_beside_the_number() 
     head, _, first, second = cells_of(text)
     assert head == [*("unlearning", "attack", "measured %", "published %", "placebo %", "excess", "unlearned", "flags")]
     assert first[:2] == ["RT", "dot product, Youden"]
-    assert re.fullmatch(r"91\.0 \(9\d\.\d, 9\d\.\d\)", first[2])
+    assert re.fullmatch(r"91\.0 \(9\d\.\d,\u00a09\d\.\d\)", first[2])
     assert first[3:5] == ["90.75", "70.0"]
     assert first[5].startswith("+21.0 (+2")
-    assert first[6:] == ["2/3", "not forgotten (1/3)"]
+    assert first[6:] == ["2/3", "N\u00a01/3"]
+    assert text.endswith("|\n\nFlags (with a number: in so many trials): N not forgotten.")
     assert second == ["mine", "difference, tree", "50.0", "", "50.0", "+0.0", "1/1", ""]
     assert repr(text) == text == text._repr_markdown_()
+
+
+def test_a_flag_of_every_trial_is_its_letter_and_an_unknown_one_its_name() -> None:
+    records = frame(*(pair(1, 1, trial=i, flags="placebo succeeds; odd" + "; zero gradient" * i) for i in range(2)))
+    text = tables.to_markdown(tables.leakage_table(records, "paper", 1), caption="All", name="tbl-all")
+    assert cells_of(text)[2][-1] == "P, odd, Z\u00a01/2"
+    assert text.endswith(":::\n\nFlags (with a number: in so many trials): P placebo succeeds, Z zero gradient.")
 
 
 def test_only_a_table_of_several_data_sets_names_them() -> None:
