@@ -135,7 +135,11 @@ def test_a_rate_is_worth_what_it_adds_to_its_placebo(excess, low, reading):
     line |= {"low": 80.0, "high": 95.0, "excess": excess, "excess_low": low, "excess_high": 40.0}
     (found,) = comparison.conclusions(pd.DataFrame([line])).to_dict("records")
     assert found["reading"] == reading
-    assert (found["row"], found["published"], found["measured"]) == ("difference, tree", "91.56", "90.0 (80.0, 95.0)")
+    assert (found["row"], found["published"], found["measured"]) == (
+        "difference, tree",
+        "91.56",
+        "90.0 (80.0,\u00a095.0)",
+    )
 
 
 def test_everything_at_a_glance_has_a_panel_a_row_and_k_and_a_colour_a_data_set():
