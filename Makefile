@@ -7,6 +7,8 @@ DATASET ?= digits
 PROFILE ?= quick
 # Left empty, each notebook (or the sweep) uses its own number.
 TRIALS ?=
+# Cells that `make verify` runs again.
+SAMPLE ?=
 # joblib's processes on this machine, or the address of a Dask scheduler.
 SCHEDULER ?=
 
@@ -24,7 +26,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 unexport JUPYTER_PATH
 
-.PHONY: help env book chapters render test lint types unit notebooks rendered sweep outputs lab clean
+.PHONY: help env book chapters render test lint types unit notebooks rendered sweep verify outputs lab clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -68,6 +70,9 @@ rendered: env ## check the rendered book
 
 sweep: env ## run the trials of a data set and store their records [DATASET= TRIALS= SCHEDULER=]
 	$(BIN)/python -m labelleak_lib.sweep --dataset '$(DATASET)' $(TRIALS_OPTION) $(if $(SCHEDULER),--scheduler '$(SCHEDULER)')
+
+verify: env ## run a random sample of committed trials again and compare [SAMPLE=]
+	$(BIN)/python -m labelleak_lib.verify $(if $(SAMPLE),--sample '$(SAMPLE)')
 
 lab: env ## open JupyterLab
 	$(PIP_INSTALL) -e '.[lab]'

@@ -1,0 +1,52 @@
+"""The survey of section IV-B on trained models, as the book stores it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from labelleak_lib import models
+from labelleak_lib.theory import survey
+from labelleak_lib.trials import TrialSpec, unlearned_model
+
+
+@pytest.fixture(scope="module")
+def spec() -> TrialSpec:
+    return TrialSpec.from_parameters(dataset="digits", seed=1000)
+
+
+def test_the_attackers_sets_hold_one_class_each_and_the_models_own_head(spec):
+    model = unlearned_model(spec, "RT")
+    head, sets, own = survey.attacker_view(model, spec)
+    assert head.shape == (10, model.head.in_features + 1)
+    assert sets.shape == (100, 20, model.head.in_features + 1)
+    assert np.bincount(own).tolist() == [10] * 10
+    phi = models.extract_features(model, spec.data.pool_images).cpu().numpy()
+    known = LogisticRegression(max_iter=500).fit(phi, spec.data.pool_labels.numpy())
+    assert (known.predict(sets[..., :-1].reshape(-1, phi.shape[1])) == np.repeat(own, 20)).mean() > 0.99
+
+
+def test_the_survey_agrees_with_the_models_own_answers(spec, tmp_path):
+    survey.store(spec, ["RT"], tmp_path)
+    (found,) = survey.stored("agreement", tmp_path).values()
+    assert found.method.tolist() == ["M_o", "RT"]
+    labels = spec.data.pool_labels
+    answers = models.predict_proba(unlearned_model(spec, "RT"), spec.data.pool_images).argmax(1).cpu()
+    kept = ~np.isin(labels.numpy(), spec.forgotten)
+    assert found.probe_retained[1] == pytest.approx((answers == labels).numpy()[kept].mean(), abs=0.03)
+    assert found.probe_forgotten.tolist() == [pytest.approx(1, abs=0.1), 0]
+    assert (found.early > 0.99).all(), "the first-order expansion"
+    (table,) = survey.stored("assumptions", tmp_path).values()
+    assert table[table.equation == 17].measured.abs().max() < 1e-9, "the zero row"
+    assert len(survey.assumption_lines(table).splitlines()) == len(table) + 2
+    assert len(survey.agreement_lines(found).splitlines()) == 4
+
+
+def test_the_same_trial_gives_the_same_survey(spec):
+    pd.testing.assert_frame_equal(survey.assumptions_of(spec), survey.assumptions_of(spec))
+
+
+def test_an_unknown_data_set_is_one_sentence_and_nothing_is_written(tmp_path, capsys):
+    assert survey.main(["nowhere", "--folder", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err.startswith("error: dataset 'nowhere' is no known name")
+    assert not (tmp_path / "out").exists()
