@@ -30,7 +30,7 @@ ACCURACIES = ["forget_acc_before", "forget_acc_after", "retain_acc_before", "ret
 class Verdict(NamedTuple):
     """How a cell run again compares with its committed records.
 
-    `difference` is the largest difference of a metric or an accuracy, in 0 .. 1, below `ROUNDING` where all are identical.
+    `difference` is the largest difference of a metric or an accuracy, in 0 .. 1; below `ROUNDING` all are identical.
     """
 
     cell: str
