@@ -21,7 +21,7 @@ from labelleak_lib.registry import ATTACKS, CRITERIA
 
 
 def smooth_noise(n: int, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
-    """Draw `n` smooth random blobs: float (n, *shape) in [0, 1], 4x4 to 10x10 uniform noise upsampled bilinearly."""
+    """Draw `n` smooth random blobs: float `(n, *shape)` in [0, 1], 4x4 to 10x10 uniform noise upsampled bilinearly."""
     sizes = [size for size in range(4, 11) if size <= shape[1]]
     parts = []
     for i, size in enumerate(sizes):
@@ -126,7 +126,7 @@ class RandomInputs:
         require_int("inputs", self.inputs, low=1)
 
     def draw(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
-        """Return float (inputs, *shape) in [0, 1]."""
+        """Return float `(inputs, *shape)` in [0, 1]."""
         return smooth_noise(self.inputs, shape, generator)
 
     def evidence(self, access: BlackBox, *, generator: torch.Generator) -> Evidence:
@@ -150,7 +150,7 @@ class RandomNoise(RandomInputs):
     """As `RandomInputs`, with uniform noise: every pixel drawn on its own."""
 
     def draw(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
-        """Return float (inputs, *shape) in [0, 1]."""
+        """Return float `(inputs, *shape)` in [0, 1]."""
         return torch.rand((self.inputs, *shape), generator=generator)
 
 
@@ -160,7 +160,7 @@ class RandomPhotos(RandomInputs):
     """As `RandomInputs`, with random crops of the two photographs that scikit-learn carries."""
 
     def draw(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
-        """Return float (inputs, *shape) in [0, 1]: square crops of 32 to 256 pixels, scaled to the input's side."""
+        """Return float `(inputs, *shape)` in [0, 1]: square crops of 32 to 256 pixels, scaled to the input's side."""
         from sklearn.datasets import load_sample_images
 
         photos = [torch.from_numpy(p.copy()).permute(2, 0, 1).float() / 255 for p in load_sample_images().images]

@@ -25,7 +25,7 @@ class HeadEvidence:
     vectors : ndarray
         float (m, p); one feature vector a head (p = 1 for dot products).
     absolute_sum : ndarray
-        float (m,); sum |w_u - w'| (paper, Figure 11).
+        float (m,); `sum |w_u - w'|` (paper, Figure 11).
     """
 
     source: Ints

@@ -35,7 +35,7 @@ class Difference:
         require(isinstance(self.recipe, HeadRecipe), "recipe", self.recipe, "a HeadRecipe")
 
     def evidence(self, access: WhiteBoxWithSamples, *, generator: torch.Generator) -> Evidence:
-        """Return each head's vector w_u - w'; a class's score is its heads' mean of sum |w_u - w'| (Figure 11)."""
+        """Return each head's vector w_u - w'; a class's score is its heads' mean of `sum |w_u - w'|` (Figure 11)."""
         seed = generator.initial_seed() % 2**31
         source, label, heads = auxiliary_heads(access, self.recipe, generator=generator)
         difference = flat_head(access.model) - heads.flat()

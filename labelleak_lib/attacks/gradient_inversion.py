@@ -28,7 +28,7 @@ def total_variation(x: Tensor) -> Tensor:
 @ATTACKS.register("whitebox_inversion")
 @dataclass(frozen=True)
 class GradientInversion:
-    """Minimise CE(f(x), c) + lambda_2 |x|^2 + lambda_TV TV(x) from several starts, for all classes at once.
+    """Minimise `CE(f(x), c) + lambda_2 |x|^2 + lambda_TV TV(x)` from several starts, for all classes at once.
 
     Parameters
     ----------
