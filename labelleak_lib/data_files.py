@@ -166,24 +166,17 @@ def load_arrays(path: Path, keys: Sequence[str]) -> list[np.ndarray]:
         raise DataError(f"{path} is not a readable .npz file ({error}); write it with numpy.savez") from error
     if size > MAX_BYTES:
         raise DataError(f"{path} unpacks to {size} bytes, more than the limit of {MAX_BYTES}; use fewer samples")
-    with np.load(path, allow_pickle=False) as arrays:
-        if missing := [key for key in keys if key not in arrays.files]:
-            raise DataError(f"{path} has no array {missing[0]!r} (it has {arrays.files}); save {' and '.join(keys)}")
-        try:
-            found = [arrays[key] for key in keys]
-        except (
-            ValueError,
-            OSError,
-            RuntimeError,
-            EOFError,
-            MemoryError,
-            zlib.error,
-            zipfile.BadZipFile,
-        ) as error:
-            raise DataError(
-                f"{path} holds an array that is damaged or not purely numeric ({error}); "
-                "save plain numeric arrays with numpy.savez"
-            ) from error
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            stored = list(arrays.files)
+            found = [arrays[key] for key in keys if key in stored]
+    except (ValueError, OSError, RuntimeError, EOFError, MemoryError, zlib.error, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"{path} holds an array that is damaged or not purely numeric ({' '.join(str(error).split())}); "
+            "save plain numeric arrays with numpy.savez"
+        ) from error
+    if missing := [key for key in keys if key not in stored]:
+        raise DataError(f"{path} has no array {missing[0]!r} (it has {stored}); save {' and '.join(keys)}")
     if strange := [key for key, array in zip(keys, found, strict=True) if not isinstance(array, np.ndarray)]:
         raise DataError(f"{path} has an entry {strange[0]!r} that is no array; write the file with numpy.savez")
     return found

@@ -224,8 +224,9 @@ def load_checkpoint(path: Path) -> Classifier:
         model = models.build(spec, seed=0)
         model.load_state_dict(state)
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
+        reason = " ".join(str(error).split())
         raise ValueError(
-            f"checkpoint is {str(path)!r}; it must be safetensors written by save_checkpoint: {error}"
+            f"checkpoint is {str(path)!r}; it must be safetensors written by save_checkpoint: {reason}"
         ) from error
     require_finite(model, f"checkpoint {str(path)!r}", "train the model anew")
     return model.eval()
