@@ -60,7 +60,7 @@ types: env ## check types
 	$(BIN)/mypy
 
 unit: env ## test the library, the packaging and the notebook pairs
-	$(BIN)/pytest -n 2 -m 'not rendered'
+	$(BIN)/pytest -n 2 -m 'not rendered' --durations 20
 
 notebooks: env ## run every notebook and compare its stored outputs
 	$(BIN)/pytest -p no:cacheprovider -n 2 --dist loadscope --nbval --nbval-current-env notebooks
