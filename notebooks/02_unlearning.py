@@ -28,7 +28,8 @@
 # From the project's root, with any data set or the path of your own:
 #
 # ```bash
-# papermill notebooks/02_unlearning.ipynb out.ipynb -p dataset fashion_mnist -p trials 3
+# papermill notebooks/02_unlearning.ipynb out.ipynb \
+#   -p dataset fashion_mnist -p trials 3
 # ```
 # :::
 

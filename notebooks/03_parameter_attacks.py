@@ -29,7 +29,8 @@
 # From the project's root, with any data set or the path of your own:
 #
 # ```bash
-# papermill notebooks/03_parameter_attacks.ipynb out.ipynb -p dataset fashion_mnist -p trials 3
+# papermill notebooks/03_parameter_attacks.ipynb out.ipynb \
+#   -p dataset fashion_mnist -p trials 3
 # ```
 # :::
 

@@ -28,7 +28,8 @@
 # From the project's root, with any data set or the path of your own:
 #
 # ```bash
-# papermill notebooks/05_blackbox_inversion.ipynb out.ipynb -p dataset fashion_mnist -p trials 3
+# papermill notebooks/05_blackbox_inversion.ipynb out.ipynb \
+#   -p dataset fashion_mnist -p trials 3
 # ```
 # :::
 

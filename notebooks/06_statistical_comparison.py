@@ -27,7 +27,11 @@
 # :::{admonition} Reproduce this page
 # :class: tip
 # From the project's root, with any data set or the path of your own:
-# `papermill notebooks/06_statistical_comparison.ipynb out.ipynb -p dataset fashion_mnist -p trials 3`
+#
+# ```bash
+# papermill notebooks/06_statistical_comparison.ipynb out.ipynb \
+#   -p dataset fashion_mnist -p trials 3
+# ```
 # :::
 
 # %% tags=["parameters"]

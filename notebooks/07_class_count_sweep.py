@@ -27,7 +27,11 @@
 # :::{admonition} Reproduce this page
 # :class: tip
 # From the project's root, with any data set or the path of your own:
-# `papermill notebooks/07_class_count_sweep.ipynb out.ipynb -p dataset fashion_mnist -y "methods: [RT]"`
+#
+# ```bash
+# papermill notebooks/07_class_count_sweep.ipynb out.ipynb \
+#   -p dataset fashion_mnist -y "methods: [RT]"
+# ```
 # :::
 
 # %% tags=["parameters"]

@@ -25,7 +25,11 @@
 # :::{admonition} Reproduce this page
 # :class: tip
 # From the project's root, with any data set, and with a checkpoint of yours:
-# `papermill notebooks/09_audit.ipynb out.ipynb -p dataset fashion_mnist -p checkpoint path/to/model.safetensors`
+#
+# ```bash
+# papermill notebooks/09_audit.ipynb out.ipynb \
+#   -p dataset fashion_mnist -p checkpoint path/to/model.safetensors
+# ```
 # :::
 #
 # `checkpoint` is the path of a model to audit blindly, for a data set that you name by `dataset`. `known` lists
