@@ -33,6 +33,16 @@
 # The limit: the exact statements concern linear heads over frozen features, trained by full-batch gradient
 # descent. The alternative to reading the proofs is the [table of checks](theory-checks), which holds
 # one row for each claim.
+#
+# :::{admonition} Reproduce this page
+# :class: tip
+# From the project's root, with any data set or the path of your own:
+#
+# ```bash
+# papermill notebooks/01_theory.ipynb out.ipynb \
+#   -p dataset fashion_mnist
+# ```
+# :::
 
 # %% tags=["parameters"]
 dataset = "digits"

@@ -46,6 +46,13 @@ def test_every_citation_has_an_entry() -> None:
     assert {key.strip() for keys in cited for key in keys.split(",")} - entries == set()
 
 
+def test_every_check_that_the_page_of_claims_names_exists() -> None:
+    named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", (ROOT / "book/claims.md").read_text())
+    assert len(named) > 40
+    missing = [f"{file}::{test}" for file, test in named if f"\ndef {test}(" not in (ROOT / "tests" / file).read_text()]
+    assert missing == []
+
+
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_a_notebook_and_its_pair_hold_the_same_cells(name: str) -> None:
     notebook = jupytext.read(ROOT / f"notebooks/{name}.ipynb")
