@@ -24,12 +24,16 @@ WITH_K = [
 
 
 def cases():
-    listed = []
-    for number, notebook in enumerate(NOTEBOOKS):
-        offered = BAD + (WITH_K if "\nk = 1" in notebook.with_suffix(".py").read_text() else [])
-        for options, words in (offered[number % len(offered)], offered[(number + 5) % len(offered)]):
-            listed.append(pytest.param(notebook, options, words, id=f"{notebook.stem}-{options[1].split(':')[0]}"))
-    return listed
+    """Give every notebook one bad parameter, and every bad parameter a notebook."""
+    takes_k = {n: "\nk = 1" in n.with_suffix(".py").read_text() for n in NOTEBOOKS}
+    with_k, general = iter(WITH_K + BAD), iter(BAD[::-1] + BAD)
+    listed = [(n, *next(with_k if takes_k[n] else general)) for n in NOTEBOOKS]
+    return [pytest.param(*case, id=f"{case[0].stem}-{case[1][1].split(':')[0]}") for case in listed]
+
+
+def test_every_bad_parameter_is_tried():
+    tried = [case.values[1] for case in cases()]
+    assert all(options in tried for options, _ in BAD + WITH_K)
 
 
 @pytest.mark.parametrize(("notebook", "options", "words"), cases())
