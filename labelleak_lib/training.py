@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from labelleak_lib import models
 from labelleak_lib.checks import require, require_choice, require_int, require_number
 from labelleak_lib.models import Classifier, ModelSpec
+from labelleak_lib.shares import GradientShare, has_batch_norm
 
 SHORTEST_CYCLE = 4
 """Steps below which a one-cycle schedule has no rise and fall, and the rate stays constant."""
@@ -120,8 +121,9 @@ def train(
         int64 (n,); samples of different groups never share a batch.
     record_group : int, optional
         Record the parameter updates of the steps taken on batches of this group. Where the network has batch
-        normalisation, these batches pass it in the company of as many samples of other groups, which do not enter the
-        loss: normalised by themselves, they would be told apart by statistics that inference never sees.
+        normalisation, batches are mixed all the same, since a batch of one group would be told apart by statistics
+        that inference never sees; then the group's share of every step is recorded, which is exact, a step being
+        linear in the gradients.
 
     Returns
     -------
@@ -135,6 +137,9 @@ def train(
     """
     require(len(samples) > 0, "samples", "empty", "at least one labelled image")
     groups = torch.zeros(len(samples), dtype=torch.long) if groups is None else groups
+    share = None
+    if record_group is not None and has_batch_norm(model):
+        share, groups = GradientShare(model, groups == record_group, recipe.momentum), torch.zeros_like(groups)
     steps_an_epoch = sum(1 for _ in batches(groups, recipe.batch_size, torch.Generator()))
     epochs = recipe.epochs_for(steps_an_epoch)
     steps = epochs * steps_an_epoch
@@ -151,21 +156,21 @@ def train(
         )
     device = next(model.parameters()).device
     recorded = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
-    normalised = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
     model.train()
     for _ in range(epochs):
         for group, index in batches(groups, recipe.batch_size, generator):
-            apart = group == record_group
+            apart = share is None and group == record_group
             before = {n: p.detach().clone() for n, p in model.named_parameters()} if apart else {}
-            shown = (
-                torch.cat([index, _company(groups, group, len(index), generator)]) if apart and normalised else index
-            )
-            logits = model(models.to_input(samples.images[shown].to(device)))[: len(index)]
-            loss = nn.functional.cross_entropy(logits, samples.labels[index].to(device))
+            logits = model(models.to_input(samples.images[index].to(device)))
+            labels = samples.labels[index].to(device)
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
+            if share is not None:
+                share.measure(logits, labels, index)
+            nn.functional.cross_entropy(logits, labels).backward()
+            norm = nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
             optimizer.step()
+            if share is not None:
+                share.add(recorded, optimizer.param_groups[0]["lr"], (recipe.clip_norm / norm).clamp(max=1))
             if schedule is not None:
                 schedule.step()
             for name, parameter in model.named_parameters() if before else ():
@@ -173,12 +178,6 @@ def train(
     model.eval()
     require_finite(model)
     return recorded
-
-
-def _company(groups: Tensor, group: int, n: int, generator: torch.Generator) -> Tensor:
-    """Return the indices of n samples (fewer, if there are no more) of other groups than `group`."""
-    others = torch.nonzero(groups != group).flatten()
-    return others[torch.randperm(len(others), generator=generator)[:n]]
 
 
 def require_finite(model: Classifier, what: str = "model", fix: str = "lower the learning rate") -> None:

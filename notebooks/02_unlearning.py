@@ -143,9 +143,10 @@ display(
 # To subtract nearly every update would undo the training itself. In this book the forget samples therefore
 # get batches of their own, and only those are recorded. Three choices follow. The learning rate of this
 # training is lower, since batches of forgotten classes pull hard and the others pull back. Where the network
-# has batch normalisation, forget batches pass it in the company of retained samples that do not enter the loss:
-# by themselves they would be told apart by statistics that inference never sees. And the repair clips its
-# gradients: right after the subtraction they are large.
+# has batch normalisation, which would tell such batches apart by statistics that inference never sees, batches
+# stay mixed, and of every step the part that the forget samples' gradients cause is recorded: a step is linear
+# in the gradients, so that part is exact. And the repair clips its gradients: right after the subtraction they
+# are large.
 #
 # So $M_o$ of AU is a model of its own, and its accuracies *before* unlearning differ from those of the other
 # methods.

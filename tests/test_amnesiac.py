@@ -8,8 +8,8 @@ import torch
 from toys import RECIPE, blobs, rng, trained
 
 from labelleak_lib import models
-from labelleak_lib.models import Classifier, ModelSpec
-from labelleak_lib.training import Recipe, split_classes
+from labelleak_lib.models import ModelSpec
+from labelleak_lib.training import Recipe, split_classes, train
 from labelleak_lib.unlearning.amnesiac import Amnesiac, subtract_updates
 
 SPEC = ModelSpec("small", 4, 1)
@@ -79,27 +79,23 @@ def test_amnesiac_unlearning_refuses_a_model_whose_training_it_did_not_watch():
         Amnesiac().unlearn(trained(), RETAIN, FORGET, generator=rng(0))
 
 
-def test_forget_batches_pass_batch_norm_in_company_that_their_loss_does_not_see(monkeypatch):
-    shown, judged = [], []
-    spec, recipe = ModelSpec("resnet18", 4, 1), Recipe(epochs=1, batch_size=8, lr=0.01)
-    images = blobs(per_class=6, side=32)
-    plain, loss = Classifier.forward, torch.nn.functional.cross_entropy
-
-    def forward(self, x):
-        shown.append(len(x))
-        return plain(self, x)
-
-    def cross_entropy(logits, target, **options):
-        judged.append(target.tolist())
-        return loss(logits, target, **options)
-
-    monkeypatch.setattr(Classifier, "forward", forward)
-    monkeypatch.setattr(torch.nn.functional, "cross_entropy", cross_entropy)
-    retain, forget = split_classes(images, FORGOTTEN)
-    Amnesiac().train_original(spec, retain, forget, recipe, seed=0, generator=rng(0), device=CPU)
-    for n, labels in zip(shown, judged, strict=True):
-        assert n == len(labels) * (2 if set(labels) <= set(FORGOTTEN) else 1)
-    assert sum(len(labels) for labels in judged) == len(images), "each sample enters the loss once an epoch"
+@pytest.mark.parametrize("clip_norm", [0.5, 1e9])
+def test_with_batch_norm_the_recorded_shares_of_all_samples_add_up_to_an_ordinary_training(clip_norm):
+    spec, images = ModelSpec("resnet18", 4, 1), blobs(per_class=6, side=32)
+    recipe = Recipe(epochs=2, batch_size=8, lr=0.01, weight_decay=0.0, clip_norm=clip_norm)
+    groups, start, sums, ends = (images.labels >= 2).long(), models.build(spec, seed=0), [], []
+    for group in (None, 0, 1):
+        model = copy.deepcopy(start)
+        recorded = train(
+            model, images, recipe, generator=rng(4), groups=groups * (group is not None), record_group=group
+        )
+        sums += [recorded] * (group is not None)
+        ends.append(model)
+    for (name, end), first, *others in zip(
+        ends[0].named_parameters(), start.parameters(), ends[1].parameters(), ends[2].parameters(), strict=True
+    ):
+        assert all(torch.equal(end, other) for other in others), "recording changes nothing"
+        torch.testing.assert_close(sums[0][name] + sums[1][name], end - first, rtol=1e-3, atol=2e-6)
 
 
 def test_batch_norm_stays_usable_after_subtraction():

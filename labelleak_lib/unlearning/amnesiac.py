@@ -38,7 +38,8 @@ class Amnesiac:
     """Amnesiac unlearning (Graves, Nagisetty and Ganesh, 2021) at class level.
 
     With shuffled batches nearly every batch holds a forgotten sample, so that subtracting all of them would undo the
-    training. The forget samples therefore get batches of their own, and only those batches' updates are recorded.
+    training. The forget samples therefore get batches of their own, and only those batches' updates are recorded. With
+    batch normalisation, which would tell such batches apart, they share batches and only their part of each update is.
     Updates of parameters alone are recorded: subtracting those of batch-norm's running variances could make them
     negative, and the repair estimates them anew.
 

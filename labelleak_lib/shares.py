@@ -1,0 +1,46 @@
+"""What some samples contribute to a training whose batches they share with others."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+def has_batch_norm(model: nn.Module) -> bool:
+    """Say whether a sample's output in training depends on the other samples of its batch."""
+    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
+
+
+class GradientShare:
+    """The chosen samples' part of every step by Nesterov momentum; weight decay is nobody's.
+
+    A step is linear in the gradients once their common clipping is known, so the parts of all samples and the weight
+    decay add up to the way that the parameters went.
+
+    Parameters
+    ----------
+    model : nn.Module
+        The network in training.
+    chosen : Tensor
+        bool (n,): which samples of the training set count.
+    momentum : float
+        That of the optimiser.
+    """
+
+    def __init__(self, model: nn.Module, chosen: Tensor, momentum: float) -> None:
+        self.model, self.chosen, self.momentum = model, chosen, momentum
+        self.velocity = [torch.zeros_like(p) for p in model.parameters()]
+        self.gradients: list[Tensor] = []
+
+    def measure(self, logits: Tensor, labels: Tensor, index: Tensor) -> None:
+        """Take the chosen samples' part of the gradient of the mean loss over the batch `index`, not yet clipped."""
+        losses = nn.functional.cross_entropy(logits, labels, reduction="none")
+        part = losses[self.chosen[index].to(losses.device)].sum() / len(index)
+        self.gradients = list(torch.autograd.grad(part, list(self.model.parameters()), retain_graph=True))
+
+    @torch.no_grad()
+    def add(self, recorded: dict[str, Tensor], lr: float, clipped: Tensor) -> None:
+        """Add the part of the step just taken at rate `lr`, gradients scaled by `clipped`, to `recorded` in place."""
+        for gradient, velocity, total in zip(self.gradients, self.velocity, recorded.values(), strict=True):
+            velocity.mul_(self.momentum).add_(gradient * clipped)
+            total.sub_(gradient * clipped + self.momentum * velocity, alpha=lr)
