@@ -17,8 +17,9 @@ from labelleak_lib import data, published
 from labelleak_lib.cells import is_unlearned, measure_accuracies, method_of
 from labelleak_lib.checks import require_choice
 from labelleak_lib.figures.style import METHOD_ORDER
+from labelleak_lib.grid import Grid
 from labelleak_lib.records import RecordStore
-from labelleak_lib.sweep import COMMITTED, Grid, one_thread
+from labelleak_lib.sweep import COMMITTED, one_thread
 from labelleak_lib.tables import DATASET_ORDER, Markdown, numbered, ordered, over_trials, with_interval
 from labelleak_lib.trials import TrialSpec, original_and_unlearned
 from labelleak_lib.unlearning import RecordsTraining

@@ -14,12 +14,13 @@ from labelleak_lib.access import BlackBox, WhiteBox, WhiteBoxWithSamples
 from labelleak_lib.checks import require, require_int
 from labelleak_lib.criteria import criterion_for
 from labelleak_lib.figures.style import CRITERION_NAMES, row_name
+from labelleak_lib.granted import unrelated_images
 from labelleak_lib.models import Classifier, resolve_device
 from labelleak_lib.settings import PAPER_ROWS
 from labelleak_lib.summary import CONTROL_ROWS
 from labelleak_lib.tables import Markdown, numbered
 from labelleak_lib.training import load_checkpoint, save_checkpoint
-from labelleak_lib.trials import TrialSpec, make_generator, unlearned_model, unrelated_images
+from labelleak_lib.trials import TrialSpec, make_generator, unlearned_model
 
 NEEDS_LABELS = ("youden", "decision_tree")
 RANKS_FIRST = 0.995

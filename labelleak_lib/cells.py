@@ -11,12 +11,13 @@ import pandas as pd
 from labelleak_lib import __version__, published
 from labelleak_lib.criteria import HeadCriterion, criterion_for
 from labelleak_lib.evidence import Evidence
+from labelleak_lib.granted import gather
 from labelleak_lib.metrics import Scores, scores
 from labelleak_lib.models import Classifier
 from labelleak_lib.records import COLUMNS, Cell
 from labelleak_lib.registry import CRITERIA, METHODS
 from labelleak_lib.training import Samples, accuracy, split_classes
-from labelleak_lib.trials import TrialSpec, content_hash, describe, gather, original_and_unlearned
+from labelleak_lib.trials import TrialSpec, content_hash, describe, original_and_unlearned
 
 FORGET_LIMIT = 0.05
 RETAIN_MARGIN = {"NG": 0.04}

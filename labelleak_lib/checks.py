@@ -7,6 +7,11 @@ from numbers import Integral
 from typing import Any
 
 
+def one_line(error: BaseException) -> str:
+    """Return an error's message on one line, to stand inside a sentence."""
+    return " ".join(str(error).split())
+
+
 def require(condition: object, parameter: str, value: Any, valid: str) -> None:
     """Raise ValueError naming `parameter`, its `value` and what is `valid`, unless `condition` holds."""
     if not condition:

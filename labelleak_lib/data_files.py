@@ -18,6 +18,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from labelleak_lib.checks import one_line
+
 # A guard against decompression bombs; the largest data set known by name needs a tenth of it.
 MAX_BYTES = 2 * 1024**3
 DOWNLOAD_TIMEOUT_SECONDS = 30.0
@@ -167,12 +169,15 @@ def load_arrays(path: Path, keys: Sequence[str]) -> list[np.ndarray]:
     if size > MAX_BYTES:
         raise DataError(f"{path} unpacks to {size} bytes, more than the limit of {MAX_BYTES}; use fewer samples")
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        loaded = np.load(path, allow_pickle=False)
+        if not isinstance(loaded, np.lib.npyio.NpzFile):
+            raise ValueError("it does not begin as an archive")
+        with loaded as arrays:
             stored = list(arrays.files)
             found = [arrays[key] for key in keys if key in stored]
     except (ValueError, OSError, RuntimeError, EOFError, MemoryError, zlib.error, zipfile.BadZipFile) as error:
         raise DataError(
-            f"{path} holds an array that is damaged or not purely numeric ({' '.join(str(error).split())}); "
+            f"{path} holds an array that is damaged or not purely numeric ({one_line(error)}); "
             "save plain numeric arrays with numpy.savez"
         ) from error
     if missing := [key for key in keys if key not in stored]:
@@ -216,9 +221,8 @@ def download(name: str, folder: str, fetch: Callable[[Path], Any], *, looked_in:
             if not (root / folder).exists():  # another process may have been faster
                 os.replace(Path(temporary) / folder, root / folder)
     except (OSError, RuntimeError, http.client.HTTPException) as error:
-        reason = " ".join(str(error).split())
         raise DataError(
-            f"{name} is not under {looked_in} and cannot be downloaded to {root} ({reason}); connect to the "
+            f"{name} is not under {looked_in} and cannot be downloaded to {root} ({one_line(error)}); connect to the "
             f"network, put its files under {looked_in / folder}, or point LABELLEAK_DATA to them"
         ) from error
     finally:

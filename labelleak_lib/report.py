@@ -13,11 +13,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
+from labelleak_lib.cells import CLOSE
 from labelleak_lib.figures.overview import attack_rows
 from labelleak_lib.figures.style import row_name
+from labelleak_lib.grid import Grid
 from labelleak_lib.settings import PAPER_METHODS, PAPER_ROWS
 from labelleak_lib.summary import ENOUGH, TRIAL, UNITS, judged_both_ways
-from labelleak_lib.sweep import COMMITTED, Grid, collect
+from labelleak_lib.sweep import COMMITTED, collect
 from labelleak_lib.tables import committed_records
 
 README_PICTURE = Path(__file__).resolve().parent.parent / "book" / "_static"
@@ -90,16 +92,19 @@ def as_published(table: pd.DataFrame) -> list[str]:
     lines = _lines(table)
     reached = [line for line in lines if line.measured >= line.published - 0.005]
     tree = next(line for line in lines if line.criterion == "decision_tree")
+    headline = f"{'Most' if len(reached) > len(lines) / 2 else 'Few'} published rates are within reach."
+    alike = tree.measured - tree.placebo <= 100 * CLOSE
+    recognises = ": it recognises the class of an auxiliary head" if alike else ""
     trivial = max(line.chance for line in lines)
     lower = [line for line in lines if line.published < line.chance]
     listed = " and ".join(f"{line.published:.2f}%" for line in lower)
     remark = f", more than the published means of black-box inversion ({listed})" if lower else ""
     return [
-        f"**The published rates are within reach.** {len(reached)} of {len(lines)} attack rows reach the mean that "
+        f"**{headline}** {len(reached)} of {len(lines)} attack rows reach the mean that "
         "{cite:t}`zheng2026label` print.",
         f"**A high rate need not be a leak.** The decision tree scores {shown(tree, 'measured')} on target models and "
-        f"{shown(tree, 'placebo')} on models from which nothing was forgotten: it recognises the class of an auxiliary "
-        f"head. The answer that nothing was forgotten scores {trivial:.0f}%{remark}.",
+        f"{shown(tree, 'placebo')} on models from which nothing was forgotten{recognises}. The answer that nothing was "
+        f"forgotten scores {trivial:.0f}%{remark}.",
     ]
 
 
@@ -109,8 +114,9 @@ def as_attacker(table: pd.DataFrame) -> list[str]:
     fails = [line for line in lines if (line.excess if np.isnan(line.excess_low) else line.excess_low) <= 0]
     best, names = max(lines, key=lambda line: line.excess), "; ".join(f'"{_name(line)}"' for line in fails)
     rest = f" (not so: {names})" if fails else ""
+    headline = "The label does leak." if len(fails) < len(lines) / 2 else "Most attacks find no leak."
     return [
-        f"**The label does leak.** Decided class by class without the answer, {len(lines) - len(fails)} of "
+        f"**{headline}** Decided class by class without the answer, {len(lines) - len(fails)} of "
         f"{len(lines)} rows beat their placebo in balanced accuracy{rest}. The largest gap is that of {_name(best)}: "
         f"{shown(best, 'measured')} against {shown(best, 'placebo')}."
     ]
@@ -120,8 +126,9 @@ def without_search(table: pd.DataFrame) -> list[str]:
     """Say how far readings that need no search come."""
     cheap = [line for line in _lines(table) if (line.attack, line.criterion) in CHEAP_ROWS]
     listed = ", ".join(f"{_name(line)} {shown(line, 'measured')}" for line in cheap)
+    headline = "Much of it needs" if max(line.measured for line in cheap) > 75 else "Little can be had with"
     return [
-        f"**Much of it needs no search.** Balanced accuracy of simpler readings: {listed}. An attack earns its cost "
+        f"**{headline} no search.** Balanced accuracy of simpler readings: {listed}. An attack earns its cost "
         "only where it beats these ([Controls](chapters/08_controls.ipynb))."
     ]
 
@@ -130,8 +137,9 @@ def exactly(records: pd.DataFrame) -> list[str]:
     """Say how often the weakest attacker, who can only ask, names the forgotten class and no other."""
     chosen = records[(records.attack == "blackbox_inversion") & (records.criterion == "threshold")]
     share = chosen[chosen.protocol == "attacker"].groupby("control").exact_match.mean()
+    headline = "Queries suffice." if share["none"] > 0.5 else "Queries alone seldom suffice."
     return [
-        "**Queries suffice.** Black-box inversion with the threshold criterion names the forgotten class, and no "
+        f"**{headline}** Black-box inversion with the threshold criterion names the forgotten class, and no "
         f"other, for {100 * share['none']:.0f}% of the targets; on their placebos, which still know that class, for "
         f"{100 * share['placebo']:.0f}%."
     ]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from labelleak_lib import models
-from labelleak_lib.checks import require, require_choice, require_int, require_number
+from labelleak_lib.checks import one_line, require, require_choice, require_int, require_number
 from labelleak_lib.models import Classifier, ModelSpec
 from labelleak_lib.shares import GradientShare, has_batch_norm
 
@@ -223,9 +223,8 @@ def load_checkpoint(path: Path) -> Classifier:
         model = models.build(spec, seed=0)
         model.load_state_dict(state)
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
-        reason = " ".join(str(error).split())
         raise ValueError(
-            f"checkpoint is {str(path)!r}; it must be safetensors written by save_checkpoint: {reason}"
+            f"checkpoint is {str(path)!r}; it must be safetensors written by save_checkpoint: {one_line(error)}"
         ) from error
     require_finite(model, f"checkpoint {str(path)!r}", "train the model anew")
     return model.eval()

@@ -11,17 +11,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
 from labelleak_lib.cells import config_hash, run_cell
 from labelleak_lib.checks import require, require_int, require_number
+from labelleak_lib.metrics import Scores
 from labelleak_lib.records import KEY
 from labelleak_lib.sweep import COMMITTED, one_thread
 from labelleak_lib.tables import committed_records
 from labelleak_lib.trials import TrialSpec
 
-METRICS = ["asr", "balanced_accuracy", "exact_match", "auc", "tpr_at_5fpr"]
 ROUNDING = 1e-9
 """Records are stored with 15 decimals."""
 ACCURACIES = ["forget_acc_before", "forget_acc_after", "retain_acc_before", "retain_acc_after"]
@@ -65,11 +66,10 @@ def rerun(row: Any, records: pd.DataFrame, data_dir: str | None = None) -> Verdi
     both = stored.merge(found, on=KEY, suffixes=("_stored", "_found"))
     if not len(both) == len(stored) == len(found):
         return Verdict(name, float("nan"), f"{len(stored)} records stored, {len(found)} found")
-    columns = METRICS + ACCURACIES
+    columns = [*Scores._fields, *ACCURACIES]
     there, here = (both[[f"{column}_{side}" for column in columns]].to_numpy(float) for side in ("stored", "found"))
-    gap = pd.DataFrame(there - here).abs().max().max()
-    lost = (pd.isna(pd.DataFrame(there)) != pd.isna(pd.DataFrame(here))).any().any()
-    return Verdict(name, float(gap), "a metric is defined on one side only" if lost else "")
+    lost = bool((np.isnan(there) != np.isnan(here)).any())
+    return Verdict(name, float(np.nanmax(np.abs(there - here))), "a metric is defined on one side only" if lost else "")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -70,6 +70,7 @@ from labelleak_lib.theory.lemma_checks import OVERLAPPING_MAXIMA
 from labelleak_lib.theory.synthetic import ExactFeatures
 from labelleak_lib.trials import TrialSpec, original_model, unlearned_model
 
+# %%
 asked = {"dataset": dataset, "seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
 grid = Grid(**asked, trials=trials, ks=(k,), forgotten=forgotten)
 require_choice("records", records, ("reuse", "recompute"))
@@ -365,7 +366,7 @@ table.round(2)
 #
 # ### Spectrum
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Dots: eigenvalues of H of each set relative to the largest, by rank, falling over eight orders of magnitude and ending before the full rank"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Dots: eigenvalues of H of each set relative to the largest, by rank, falling over many orders of magnitude and ending before the full rank"}}
 sets, own = softmax.single_class_sets(train_phi, labels, 1, 50, rng)
 lost = int(spec.forgotten[0])
 kept = int(np.flatnonzero(~np.isin(np.arange(ds.classes), spec.forgotten))[0])
@@ -590,13 +591,12 @@ theory_figures.two_clusters(OVERLAPPING_MAXIMA, 1, accused)
 plt.show()
 
 # %% [markdown]
-# (theory-checks)=
 # ## Every data set
 #
 # The same measurements on one trial of every data set, profile `paper`, as
 # `python -m labelleak_lib.theory.survey NAME` stores them. Above: the assumptions on the features of the retrained
 # model. Below, for every target model: the correlation of dot products with logit margins over heads early
-# ($t\,E|\phi|^2 = 0.03$) and late (30) in training from zero, and over classes with the attack's own heads;
+# and late in training from zero (the columns give $t\,E|\phi|^2$), and over classes with the attack's own heads;
 # beside it what the direct probe answers on the same samples.
 
 # %% tags=["nbval-ignore-output"]
@@ -613,6 +613,7 @@ print("(9) fails on a retained class, everywhere:", not surveyed[surveyed["quant
 print("the zero row holds, everywhere:", bool(surveyed[surveyed["equation"] == 17].holds.all()))
 
 # %% [markdown]
+# (theory-checks)=
 # ## The table of checks
 #
 # One row for each claim. "Expected" is no where a broken assumption must break the claim; a test asserts

@@ -51,7 +51,7 @@ import pandas as pd
 from IPython.display import display
 from sklearn.metrics import roc_auc_score
 
-from labelleak_lib import tables
+from labelleak_lib import tables, verdicts
 from labelleak_lib.cells import CLOSE
 from labelleak_lib.figures import parameter_attacks as figures
 from labelleak_lib.figures.success import success_frame, success_rates
@@ -230,10 +230,10 @@ print(f"at RT, the tree is within {100 * CLOSE:.0f} points of its placebo:", "ye
 # At RT under the published protocol: does the measured mean reach the paper's mean over its four data sets?
 
 # %%
-display(tables.verdict(paper, k))
+display(verdicts.verdict(paper, k))
 
 # %% tags=["nbval-ignore-output"]
-display(tables.explanations(paper, classes))
+display(verdicts.explanations(paper, classes))
 
 # %% [markdown]
 # ## Every data set, from the committed records

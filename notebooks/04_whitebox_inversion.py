@@ -50,13 +50,14 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import display
 
-from labelleak_lib import inverted, published, tables
+from labelleak_lib import inverted, published, tables, verdicts
 from labelleak_lib.figures import inversion as figures
 from labelleak_lib.figures.success import success_frame, success_rates
+from labelleak_lib.granted import gather
 from labelleak_lib.settings import PAPER_ROWS
 from labelleak_lib.sweep import Grid, collect, one_thread
 from labelleak_lib.tables import Markdown
-from labelleak_lib.trials import gather, original_and_unlearned
+from labelleak_lib.trials import original_and_unlearned
 
 # %%
 chosen = {"seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
@@ -274,10 +275,10 @@ display(tables.to_markdown(table, caption=caption, name="tbl-04-live"))
 # At RT: does the measured mean reach the paper's mean over its four data sets?
 
 # %%
-display(tables.verdict(tables.leakage_table(found.records, "paper", k, rows), k))
+display(verdicts.verdict(tables.leakage_table(found.records, "paper", k, rows), k))
 
 # %% tags=["nbval-ignore-output"]
-display(tables.explanations(table, classes))
+display(verdicts.explanations(table, classes))
 
 # %% [markdown]
 # ## Every data set, from the committed records

@@ -51,16 +51,17 @@ import pandas as pd
 import torch
 from IPython.display import display
 
-from labelleak_lib import inverted, published, tables
+from labelleak_lib import inverted, published, tables, verdicts
 from labelleak_lib.access import BlackBox, QueryBudgetError
 from labelleak_lib.cells import CLOSE
 from labelleak_lib.figures import inversion as figures
 from labelleak_lib.figures.style import row_name
 from labelleak_lib.figures.success import baseline, success_frame, success_rates
+from labelleak_lib.granted import gather
 from labelleak_lib.settings import PAPER_ROWS
 from labelleak_lib.sweep import Grid, collect, one_thread
 from labelleak_lib.tables import Markdown
-from labelleak_lib.trials import gather, original_and_unlearned
+from labelleak_lib.trials import original_and_unlearned
 
 # %%
 chosen = {"seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
@@ -228,10 +229,10 @@ display(
 # At RT: does the measured mean reach the paper's mean over its four data sets?
 
 # %%
-display(tables.verdict(tables.leakage_table(found.records, "paper", k, rows), k))
+display(verdicts.verdict(tables.leakage_table(found.records, "paper", k, rows), k))
 
 # %% tags=["nbval-ignore-output"]
-display(tables.explanations(table, classes))
+display(verdicts.explanations(table, classes))
 
 # %% [markdown]
 # The bar is low. An answer that looks at nothing is right for all but $k$ of the $C$ classes. How many of the

@@ -9,6 +9,7 @@ from toys import blobs, small_trials
 
 from labelleak_lib import models, trials
 from labelleak_lib.data import NAMES
+from labelleak_lib.granted import gather
 from labelleak_lib.trials import TrialSpec
 
 C = 10  # of the bundled digits
@@ -113,7 +114,7 @@ def test_a_data_set_too_small_for_an_attack_is_refused_by_the_number_it_holds(tm
         attacks = {"dot_product": spec.settings.attacks["dot_product"]}
         model = models.build(spec.model_spec, seed=0)
         with pytest.raises(ValueError, match=r"^samples is 5; it must be at most 2, the attacker pool's samples"):
-            list(trials.gather(spec, model, attacks))
+            list(gather(spec, model, attacks))
 
 
 def test_nothing_is_computed_before_parameters_are_checked(monkeypatch):

@@ -19,9 +19,10 @@ from labelleak_lib.cells import (
 )
 from labelleak_lib.controls import HeadBias, RandomInputs
 from labelleak_lib.criteria import Threshold
+from labelleak_lib.granted import gather
 from labelleak_lib.records import COLUMNS, Cell, RecordStore, unpack
 from labelleak_lib.registry import ATTACKS, CRITERIA, METHODS
-from labelleak_lib.trials import TrialSpec, gather, original_and_unlearned, original_model
+from labelleak_lib.trials import TrialSpec, original_and_unlearned, original_model
 
 CONTRACT = (  # what readers' commands rely on
     "dataset architecture profile seed trial forgotten k unlearning control attack criterion protocol asr "

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from toys import trained
@@ -82,6 +82,7 @@ def folder(tmp_path_factory):
 
 @MANY
 @given(changes=edits())
+@example(changes=[("cut", 0.0, 60)])
 def test_a_damaged_npz_is_a_data_set_or_one_sentence(folder, changes):
     path = folder / "data.npz"
     path.write_bytes(damage(NPZ, changes))

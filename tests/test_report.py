@@ -51,6 +51,16 @@ def test_the_front_page_compares_with_the_published_means(written):
     assert "for 90% of the targets; on their placebos, which still know that class, for 40%" in text
 
 
+def test_the_front_pages_headlines_follow_the_records(written):
+    good, _ = written(full_records(target=0.99, placebo=0.4))
+    assert "The label does leak." in good and "Most published rates" in good and "Queries suffice." in good
+    assert "recognises the class" not in good
+    bad, _ = written(full_records(target=0.4, placebo=0.4))
+    assert "Most attacks find no leak." in bad and "Few published rates" in bad and "seldom suffice" in bad
+    assert "Little can be had with no search." in bad and "recognises the class" in bad
+    assert "does leak" not in bad
+
+
 def test_the_front_page_says_where_the_placebo_is_as_good(written):
     records = full_records(target=0.9, placebo=0.4)
     same = (records.attack == "difference") & (records.control == "placebo")

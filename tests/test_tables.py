@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from labelleak_lib import tables
+from labelleak_lib import tables, verdicts
 from labelleak_lib.records import COLUMNS, Cell, RecordStore
 
 
@@ -69,7 +69,7 @@ def test_nothing_is_published_for_other_numbers_of_classes_or_controls() -> None
     table = tables.leakage_table(records, "paper", 2, rows)
     assert table.attack.tolist() == ["trivial", "dot_product"]
     assert table.published.isna().all()
-    assert tables.at_or_above(table).empty
+    assert verdicts.at_or_above(table).empty
     assert tables.leakage_table(records, "paper", 1, rows).empty
     assert tables.leakage_table(records, "attacker", 2, rows).empty
     assert tables.leakage_table(records, "paper", 2).attack.tolist() == ["dot_product"]
@@ -166,9 +166,9 @@ def test_at_or_above_compares_with_the_printed_rate_of_one_method() -> None:
         pair(1.0, 0.5, unlearning="FT"),
     )
     table = tables.leakage_table(records, "paper", 1)
-    found = tables.at_or_above(table)
+    found = verdicts.at_or_above(table)
     assert found.holds.tolist() == [True, False, False]
-    assert tables.at_or_above(table, "FT").holds.tolist() == [True]
+    assert verdicts.at_or_above(table, "FT").holds.tolist() == [True]
 
 
 @pytest.mark.parametrize(
@@ -183,8 +183,8 @@ def test_at_or_above_compares_with_the_printed_rate_of_one_method() -> None:
 )
 def test_a_rate_below_the_published_one_is_explained(attack, criterion, asr, others, reason) -> None:
     records = frame(pair(asr, 0.5, attack=attack, criterion=criterion, **others))
-    (line,) = (row for _, row in tables.at_or_above(tables.leakage_table(records, "paper", 1)).iterrows())
-    text = tables.explain(line, 10)
+    (line,) = (row for _, row in verdicts.at_or_above(tables.leakage_table(records, "paper", 1)).iterrows())
+    text = verdicts.explain(line, 10)
     assert reason in text
     assert "below it" in text
 
@@ -192,8 +192,8 @@ def test_a_rate_below_the_published_one_is_explained(attack, criterion, asr, oth
 def test_a_placebo_that_succeeds_is_named_beside_the_success() -> None:
     for placebo, named in ((0.95, True), (0.5, False)):
         records = frame(pair(0.99, placebo))
-        (line,) = (row for _, row in tables.at_or_above(tables.leakage_table(records, "paper", 1)).iterrows())
-        text = tables.explain(line, 10)
+        (line,) = (row for _, row in verdicts.at_or_above(tables.leakage_table(records, "paper", 1)).iterrows())
+        text = verdicts.explain(line, 10)
         assert text.startswith("dot product, Youden: 99.0% measured, 90.75% published")
         assert ("the placebo reaches it too" in text) is named
 
@@ -215,13 +215,13 @@ def test_the_verdict_answers_row_by_row_or_says_that_nothing_is_published() -> N
     rows = [("dot_product", "youden", 0.95), ("difference", "decision_tree", 0.5)]
     records = frame(*(pair(asr, 0.4, attack=a, criterion=c) for a, c, asr in rows))
     table = tables.leakage_table(records, "paper", 1)
-    assert tables.verdict(table, 1).splitlines() == ["- dot product, Youden: yes", "- difference, tree: **no**"]
-    first, second = tables.explanations(table, 10).splitlines()
+    assert verdicts.verdict(table, 1).splitlines() == ["- dot product, Youden: yes", "- difference, tree: **no**"]
+    first, second = verdicts.explanations(table, 10).splitlines()
     assert "95.0% measured, 90.75% published, 40.0% on the placebo; at or above it." in first
     assert "below it" in second
     two = tables.leakage_table(records.assign(k=2), "paper", 2)
-    assert "no rate for k = 2" in tables.verdict(two, 2)
-    assert "No row" in tables.explanations(two, 10)
+    assert "no rate for k = 2" in verdicts.verdict(two, 2)
+    assert "No row" in verdicts.explanations(two, 10)
 
 
 def test_leakage_tabs_hold_one_numbered_table_a_protocol_and_number_of_classes() -> None:

@@ -17,6 +17,7 @@ from toys import RECIPE, SMALL_SETTINGS, same_state, small_trials, snapshot
 from labelleak_lib import models, trials
 from labelleak_lib.attacks.heads import HeadRecipe
 from labelleak_lib.controls import RandomGuess
+from labelleak_lib.granted import gather
 from labelleak_lib.registry import METHODS
 from labelleak_lib.training import accuracy, split_classes, train
 from labelleak_lib.trials import (
@@ -25,7 +26,6 @@ from labelleak_lib.trials import (
     describe,
     draw_forgotten,
     fingerprint,
-    gather,
     make_generator,
     original_and_unlearned,
     original_model,

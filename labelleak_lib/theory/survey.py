@@ -15,6 +15,7 @@ import pandas as pd
 
 from labelleak_lib import models
 from labelleak_lib.models import Classifier
+from labelleak_lib.settings import PAPER_METHODS
 from labelleak_lib.sweep import COMMITTED, one_thread
 from labelleak_lib.theory import heads, measured, probe, softmax
 from labelleak_lib.theory.heads import Array
@@ -109,14 +110,13 @@ def assumption_lines(table: pd.DataFrame) -> str:
 
 def agreement_lines(table: pd.DataFrame) -> str:
     """Write a stored table of agreement in Markdown, accuracies in percent."""
+    correlations = {f"at {EARLY:g}": table.early, f"at {LATE:g}": table.late, "attack's heads": table.deployed}
+    rates = {f"direct probe, {kind} %": 100 * table[f"probe_{kind}"] for kind in ("forgotten", "retained")}
     shown = pd.DataFrame(
-        {
-            "target": table.method, "early": table.early.map("{:.2f}".format), "late": table.late.map("{:.2f}".format),
-            "attack's heads": table.deployed.map("{:.2f}".format),
-            "direct probe, forgotten %": (100 * table.probe_forgotten).map("{:.1f}".format),
-            "direct probe, retained %": (100 * table.probe_retained).map("{:.1f}".format),
-        }
-    )  # fmt: skip
+        {"target": table.method}
+        | {name: values.map("{:.2f}".format) for name, values in correlations.items()}
+        | {name: values.map("{:.1f}".format) for name, values in rates.items()}
+    )
     return shown.to_markdown(index=False, disable_numparse=True)
 
 
@@ -124,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure the first trial of each named data set and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m labelleak_lib.theory.survey", description=__doc__)
     parser.add_argument("dataset", nargs="+")
-    parser.add_argument("--methods", nargs="+", default=["RT", "FT", "RL", "AU", "NG"])
+    parser.add_argument("--methods", nargs="+", default=list(PAPER_METHODS))
     parser.add_argument("--profile", default="paper")
     parser.add_argument("--data-dir")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where the tables are written")

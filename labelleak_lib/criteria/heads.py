@@ -1,26 +1,25 @@
-"""Criteria: rules that turn evidence into the set of classes held to be forgotten (paper, IV-A1, IV-B1, IV-C4).
+"""Criteria on auxiliary heads (paper, IV-A1, IV-B1): they label single heads.
 
-Criteria on auxiliary heads label single heads; a class is called forgotten when most of its heads are. Under the
-`paper` protocol every head's label is known and the rule is fitted on the heads it labels (a tree: on four fifths of
-them, labelling the rest). Under the `attacker` protocol the rule is fitted anew for each judged class, without that
-class's heads.
+A class is called forgotten when most of its heads are. Under the `paper` protocol every head's label is known and the
+rule is fitted on the heads it labels (a tree: on four fifths of them, labelling the rest). Under the `attacker`
+protocol the rule is fitted anew for each judged class, without that class's heads.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import entropy
 from sklearn.cluster import KMeans
 from sklearn.metrics import roc_curve
 from sklearn.model_selection import train_test_split
 from sklearn.tree import DecisionTreeClassifier
 
 from labelleak_lib.checks import require, require_number
+from labelleak_lib.criteria.base import Criterion
 from labelleak_lib.evidence import Evidence, Floats, HeadEvidence, Ints
 from labelleak_lib.registry import CRITERIA
 
@@ -33,20 +32,6 @@ class HeadLabels(NamedTuple):
     degree: Floats
     called: Bools
     judged: Bools
-
-
-class Criterion(ABC):
-    """A rule with one verb, `decide`; `score` orders the classes by how forgotten they look under the rule."""
-
-    name: ClassVar[str]
-
-    @abstractmethod
-    def decide(self, evidence: Evidence) -> frozenset[int]:
-        """Return the classes held to be forgotten."""
-
-    def score(self, evidence: Evidence) -> Floats:
-        """Return float (C,); the higher, the more the class looks forgotten."""
-        return evidence.score
 
 
 class HeadCriterion(Criterion):
@@ -69,14 +54,6 @@ def _heads(evidence: Evidence, criterion: str) -> HeadEvidence:
             f"evidence is of {evidence.attack!r}; criterion {criterion!r} needs evidence with auxiliary heads"
         )
     return evidence.heads
-
-
-def _ipv(evidence: Evidence, criterion: str) -> Floats:
-    if evidence.ipv is None:
-        raise ValueError(
-            f"evidence is of {evidence.attack!r}; criterion {criterion!r} needs inverted prediction vectors"
-        )
-    return evidence.ipv
 
 
 def leave_class_out(heads: HeadEvidence, classes: int) -> list[tuple[Bools, Bools]]:
@@ -192,71 +169,3 @@ class DecisionTree(HeadCriterion):
         source, labels = _heads(evidence, self.name).source, self.label_heads(evidence)
         members = [labels.degree[labels.judged & (source == c)] for c in range(evidence.classes)]
         return np.array([values.mean() if len(values) else 0.0 for values in members])
-
-
-@CRITERIA.register("threshold")
-@dataclass(frozen=True)
-class Threshold(Criterion):
-    """Call class c forgotten when m_c = max_j IPV_c[j] lies below mean - alpha * deviation (equations 27 to 30).
-
-    Parameters
-    ----------
-    alpha : float
-        How many standard deviations below the mean the threshold lies.
-    """
-
-    alpha: float = 1.0
-
-    def __post_init__(self) -> None:
-        require_number("alpha", self.alpha, low=0)
-
-    def decide(self, evidence: Evidence) -> frozenset[int]:
-        """Return {c: m_c < tau}."""
-        peak = _ipv(evidence, self.name).max(1)
-        tau = peak.mean() - self.alpha * peak.std()
-        return frozenset(np.flatnonzero(peak < tau).tolist())
-
-
-@CRITERIA.register("entropy")
-@dataclass(frozen=True)
-class EntropyCriterion(Criterion):
-    """Split the sorted IPVs by 2-means and call the cluster of higher mean entropy forgotten (equation 31).
-
-    The classes are those the inversions aimed at. The published reading, the argmax of each vector, is
-    `EntropyArgmax`: where the inversion of a forgotten class fails, its IPV peaks at some other class, which is then
-    called forgotten instead.
-    """
-
-    def decide(self, evidence: Evidence) -> frozenset[int]:
-        """Return the aimed-at classes of the cluster of higher entropy (none if all vectors are equal)."""
-        return frozenset(np.flatnonzero(self._uncertain(evidence)).tolist())
-
-    def score(self, evidence: Evidence) -> Floats:
-        """Return the entropy of each IPV in nats."""
-        return entropy(_ipv(evidence, self.name), axis=1)
-
-    def _uncertain(self, evidence: Evidence) -> Bools:
-        ipv = np.sort(_ipv(evidence, self.name), axis=1)
-        if np.ptp(ipv, axis=0).max() == 0:
-            return np.zeros(len(ipv), dtype=bool)
-        cluster = KMeans(2, n_init=10, random_state=evidence.seed).fit_predict(ipv)
-        nats = entropy(ipv, axis=1)
-        higher = int(nats[cluster == 1].mean() > nats[cluster == 0].mean())
-        return cluster == higher
-
-
-@CRITERIA.register("entropy_argmax")
-@dataclass(frozen=True)
-class EntropyArgmax(EntropyCriterion):
-    """As `EntropyCriterion`, but the class is read from the argmax of each vector, as published."""
-
-    def decide(self, evidence: Evidence) -> frozenset[int]:
-        """Return the argmax classes of the vectors in the cluster of higher entropy."""
-        ipv = _ipv(evidence, self.name)
-        return frozenset(ipv[self._uncertain(evidence)].argmax(1).tolist())
-
-
-def criterion_for(attack_criteria: tuple[str, ...], name: str) -> Criterion:
-    """Return criterion `name` with its defaults; ValueError if the attack does not offer it."""
-    require(name in attack_criteria, "criterion", name, "one of " + ", ".join(attack_criteria))
-    return CRITERIA[name]()
