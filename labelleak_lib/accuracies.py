@@ -146,15 +146,16 @@ def averages(table: pd.DataFrame) -> pd.DataFrame:
 
 def to_markdown(table: pd.DataFrame, *, caption: str | None = None, name: str | None = None) -> Markdown:
     """Write a table of `accuracy_table`, of one data set and number of classes, as Tables III and IV lay it out."""
-    rows = []
+    rows, printed = [], table["published"].notna().any()
     for code, group in table.groupby("unlearning", sort=False):
         row, first = [str(code)], group.iloc[0]
         for line in group.to_dict("records"):
             row.append(with_interval(line["mean"], line["low"], line["high"]))
-            row.append("" if np.isnan(line["published"]) else f"{line['published']:.2f}")
+            if printed:
+                row.append("" if np.isnan(line["published"]) else f"{line['published']:.2f}")
         rows.append([*row, f"{round(first.unlearned * first.trials)}/{first.trials}"])
     sides = [f"${side}$ {when} %" for side in ("D_f", "D_r") for when in ("before", "after")]
-    head = ["unlearning", *(text for side in sides for text in (side, "published")), "unlearned"]
+    head = ["unlearning", *(text for side in sides for text in (side, "published")[: 1 + printed]), "unlearned"]
     text = pd.DataFrame(rows).to_markdown(index=False, headers=head, disable_numparse=True)
     return numbered(text, caption, name)
 

@@ -54,6 +54,15 @@ def verdicts(records: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
+def verdict_table(found: pd.DataFrame) -> Markdown:
+    """Write `verdicts` in Markdown: AUC and balanced accuracy in percent, each beside its placebo's."""
+    names = {"auc": "AUC %", "auc_placebo": "placebo %", "balanced_accuracy": "balanced accuracy %"}
+    names |= {"balanced_accuracy_placebo": "its placebo %"}
+    rates = {shown: (100 * found[name]).map("{:.0f}".format) for name, shown in names.items()}
+    shown = pd.DataFrame({"attack": found.row, "verdict": found.verdict, **rates, "flags": found["flags"]})
+    return Markdown(shown.to_markdown(index=False, disable_numparse=True))
+
+
 def load_for(spec: TrialSpec, path: Path, known: Sequence[int] | None = None) -> Classifier:
     """Read a checkpoint to audit on the data set of `spec`.
 

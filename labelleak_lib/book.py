@@ -27,6 +27,8 @@ GENERATED = Path("book/generated")
 
 # One thread a process: the notebooks run side by side, and more threads than cores slow every one of them.
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+# Seconds. By default a kernel that reports the end of a cell 4 s late, as on a busy machine, fails the notebook.
+_PATIENCE = 300
 _INJECTED = "injected-parameters"
 _PRINTING = {"print", "display", "show"}
 SHOW_CODE = "show-code"
@@ -135,6 +137,8 @@ def execute(source: Path, target: Path, parameters: Mapping[str, object]) -> str
             kernel_name="python3",
             progress_bar=False,
             request_save_on_cell_execute=False,
+            start_timeout=_PATIENCE,
+            iopub_timeout=_PATIENCE,
             # The kernel logs its local sockets and its own shutdown; what fails comes back as an exception.
             extra_arguments=["--log-level=CRITICAL"],
         )

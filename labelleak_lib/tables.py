@@ -166,6 +166,8 @@ def to_markdown(table: pd.DataFrame, *, caption: str | None = None, name: str | 
         "unlearned": [f"{round(line.unlearned * line.trials)}/{line.trials}" for line in lines],
         "flags": [_keys(line.flags) for line in lines],
     }
+    if not any(columns["published %"]):
+        del columns["published %"]
     text = numbered(pd.DataFrame(columns).to_markdown(index=False, disable_numparse=True), caption, name)
     return Markdown(f"{text}{_legend(table['flags'])}")
 

@@ -104,8 +104,10 @@ def show(*equations, features="exact"):
 # label features. One-hot targets $y$ make a label feature a matrix with one row for each class:
 #
 # $$
-# H_r = E_r[\phi\phi^\top] \;(1), \qquad H_{r'} = E_{r'}[\phi\phi^\top] \;(2), \qquad
+# \begin{gathered}
+# H_r = E_r[\phi\phi^\top] \;(1), \qquad H_{r'} = E_{r'}[\phi\phi^\top] \;(2), \\
 # H_{f'} = E_{f'}[\phi\phi^\top] \;(3)
+# \end{gathered}
 # $$
 #
 # $$
@@ -124,8 +126,10 @@ show("1", "2", "3", "4", "5", "6")
 # quadratic function, so
 #
 # $$
-# \nabla R_S(W) = W H_S - E_S[y\phi^\top] \;(7), \qquad \nabla^2 R_S = I_C \otimes H_S \;(8), \qquad
+# \begin{gathered}
+# \nabla R_S(W) = W H_S - E_S[y\phi^\top] \;(7), \qquad \nabla^2 R_S = I_C \otimes H_S \;(8), \\
 # H_r = H_{r'} = H_{f'} = I \;(9)
+# \end{gathered}
 # $$
 #
 # (7) and (8) are calculus; automatic differentiation in double precision agrees. (9) is an assumption,
@@ -140,8 +144,10 @@ show("7", "8", "9")
 # The gradient vanishes where $W H_S = E_S[y\phi^\top]$. With (9) the minimiser is the label feature itself:
 #
 # $$
-# w_u = E_r[y\phi^\top] \;(10), \qquad w_r' = E_{r'}[y\phi^\top] \;(11), \qquad
+# \begin{gathered}
+# w_u = E_r[y\phi^\top] \;(10), \qquad w_r' = E_{r'}[y\phi^\top] \;(11), \\
 # w_f' = E_{f'}[y\phi^\top] \;(12)
+# \end{gathered}
 # $$
 #
 # The check compares them with the solution of a least-squares solver.
@@ -156,16 +162,20 @@ show("10", "11", "12")
 # $D_r$:
 #
 # $$
-# \langle E_r[\phi y], E_{f'}[\phi y]\rangle = 0 \;(13), \qquad
-# \langle E_{r'}[\phi y], E_{f'}[\phi y]\rangle = 0 \;(14), \qquad
+# \begin{gathered}
+# \langle E_r[\phi y], E_{f'}[\phi y]\rangle = 0 \;(13), \\
+# \langle E_{r'}[\phi y], E_{f'}[\phi y]\rangle = 0 \;(14), \\
 # E_{r'}[\phi y] \approx E_r[\phi y] \;(15)
+# \end{gathered}
 # $$
 #
 # It concludes
 #
 # $$
-# w_r' \approx w_u, \quad \langle w_u, w_r'\rangle \approx |w_u|^2 > 0 \;(16), \qquad
+# \begin{gathered}
+# w_r' \approx w_u, \quad \langle w_u, w_r'\rangle \approx |w_u|^2 > 0 \;(16), \\
 # \langle w_u, w_f'\rangle = 0 \;(17)
+# \end{gathered}
 # $$
 #
 # (15) holds for a large random sample of $D_r$. It fails for a sample of *one class* of $D_r$, which is
@@ -173,8 +183,10 @@ show("10", "11", "12")
 # row $\mu_r$. With $C_r$ balanced retained classes and means of one length,
 #
 # $$
-# \frac{|w_r' - w_u|}{|w_u|} = \sqrt{C_r - 1}, \qquad
+# \begin{gathered}
+# \frac{|w_r' - w_u|}{|w_u|} = \sqrt{C_r - 1}, \\
 # \langle w_u, w_r'\rangle = \pi_r|\mu_r|^2 = \frac{|\mu|^2}{C_r} = \sum_{c} \pi_c^2|\mu_c|^2 = |w_u|^2 .
+# \end{gathered}
 # $$
 #
 # So the inner product comes out as (16) says even though the reason given for it, $w_r' \approx w_u$, is
@@ -190,8 +202,10 @@ show("13", "14", "15", "16", "17", "16, 17")
 # holds is $|w_u - w'|^2 = |w_u|^2 + |w'|^2 - 2\langle w_u, w'\rangle$, so that
 #
 # $$
-# |w_u - w_r'|^2 = |\mu|^2\Bigl(1 - \frac{1}{C_r}\Bigr), \qquad
+# \begin{gathered}
+# |w_u - w_r'|^2 = |\mu|^2\Bigl(1 - \frac{1}{C_r}\Bigr), \\
 # |w_u - w_f'|^2 = |w_u|^2 + |w_f'|^2 = |\mu|^2\Bigl(1 + \frac{1}{C_r}\Bigr).
+# \end{gathered}
 # $$
 #
 # The two are close for many classes. The sum of absolute differences, which the paper plots, adds up in the

@@ -103,8 +103,10 @@ plt.show()
 # adds a penalty on the input's size and on its total variation {cite:p}`rudin1992nonlinear`,
 #
 # $$
-# L_c(x) = \ell(f(x), c) + \lambda_2 \lVert x \rVert_2^2 + \lambda_{TV}\, \mathrm{TV}(x), \qquad
+# \begin{gathered}
+# L_c(x) = \ell(f(x), c) + \lambda_2 \lVert x \rVert_2^2 + \lambda_{TV}\, \mathrm{TV}(x), \\
 # x_{t+1} = x_t - \eta \nabla_x L_c(x_t) ,
+# \end{gathered}
 # $$ (eq-04-objective)
 #
 # and keeps the best of the $R$ results:
@@ -122,8 +124,10 @@ plt.show()
 # far below the mean (equations (27) to (30)):
 #
 # $$
-# \mu = \frac1C \sum_c m_c, \qquad \sigma^2 = \frac1C \sum_c (m_c - \mu)^2, \qquad
+# \begin{gathered}
+# \mu = \frac1C \sum_c m_c, \qquad \sigma^2 = \frac1C \sum_c (m_c - \mu)^2, \\
 # \tau = \mu - \alpha\sigma, \qquad \{c : m_c < \tau\} .
+# \end{gathered}
 # $$ (eq-04-threshold)
 #
 # The **entropy criterion** sorts every vector, splits them by k-means into two clusters $S_1$ and $S_2$, and

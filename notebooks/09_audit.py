@@ -122,7 +122,7 @@ plt.show()
 
 # %% tags=["nbval-ignore-output"]
 verdicts = audit.verdicts(mine)
-display(Markdown(verdicts.to_markdown(index=False, floatfmt=".2f")))
+display(audit.verdict_table(verdicts))
 
 # %%
 by_row = verdicts.set_index("row").verdict

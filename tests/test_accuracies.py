@@ -72,13 +72,25 @@ def test_a_table_holds_means_intervals_the_published_values_and_the_gate() -> No
     assert table.published.tolist() == [99.11, 28.30, 98.99, 99.06]  # Table III, MNIST, retrain
 
 
-def test_equal_accuracies_and_unpublished_cells_leave_blanks() -> None:
+def cells_of(text):
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
+
+
+def test_a_table_without_published_values_has_no_columns_for_them() -> None:
     table = accuracies.accuracy_table(accuracy_rows([1.0, 1.0], dataset="digits", k=2))
     assert table.low.isna().all()
     assert table.published.isna().all()
-    head, _, line = accuracies.to_markdown(table).splitlines()
-    assert head.count("published") == 4
-    assert [cell.strip() for cell in line.split("|")[1:-1]] == ["RT", *["100.0", ""] * 4, "1/2"]
+    head, _, line = cells_of(accuracies.to_markdown(table))
+    assert head == ["unlearning", "$D_f$ before %", "$D_f$ after %", "$D_r$ before %", "$D_r$ after %", "unlearned"]
+    assert line == ["RT", *["100.0"] * 4, "1/2"]
+
+
+def test_unpublished_cells_beside_published_ones_leave_blanks() -> None:
+    table = accuracies.accuracy_table(pd.concat([accuracy_rows([1.0, 1.0]), accuracy_rows([1.0, 1.0], code="mine")]))
+    head, _, first, second = cells_of(accuracies.to_markdown(table))
+    assert head.count("published") == 4 and len(head) == len(first) == len(second) == 10
+    assert first == ["RT", "100.0", "99.11", "100.0", "28.30", "100.0", "98.99", "100.0", "99.06", "1/2"]
+    assert second == ["mine", *["100.0", ""] * 4, "1/2"]
 
 
 def test_methods_and_data_sets_stand_in_the_books_order() -> None:

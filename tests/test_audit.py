@@ -43,6 +43,14 @@ def test_a_leak_ranks_the_forgotten_first_and_beats_the_placebo(numbers, verdict
     assert judged(*numbers).verdict == verdict
 
 
+def test_verdicts_are_shown_in_percent_beside_their_placebo() -> None:
+    found = {"row": "direct probe", "verdict": "leaks", "auc": 1.0, "auc_placebo": 0.25, "balanced_accuracy": 0.9}
+    found |= {"balanced_accuracy_placebo": 0.5, "flags": "odd"}
+    head, _, line = audit.verdict_table(pd.DataFrame([found])).splitlines()
+    assert "AUC % | placebo % | balanced accuracy % | its placebo %" in " ".join(head.split())
+    assert " ".join(line.split()) == "| direct probe | leaks | 100 | 25 | 90 | 50 | odd |"
+
+
 def test_a_verdict_carries_the_flags_of_the_target_once():
     line = judged(1.0, 0.5, 1.0, 0.5, "not forgotten; placebo succeeds")
     assert line.flags == "not forgotten; placebo succeeds"

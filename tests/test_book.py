@@ -158,6 +158,28 @@ def test_notebooks_are_executed_with_the_parameters_and_failures_are_named(tmp_p
     assert not (target / "99_old.ipynb").exists()
 
 
+SLOW_TO_IDLE = """
+import time
+print("here")
+kernel = get_ipython().kernel
+publish = kernel._publish_status
+
+def slow(status, *arguments, **options):
+    if status == "idle":
+        time.sleep(6)
+    publish(status, *arguments, **options)
+
+kernel._publish_status = slow
+"""
+
+
+def test_a_kernel_that_is_slow_to_report_the_end_of_a_cell_is_waited_for(tmp_path: Path) -> None:
+    source = write(tmp_path / "00_slow.ipynb", SLOW_TO_IDLE, "del kernel._publish_status")
+    assert book.execute(source, tmp_path / "slow.ipynb", {}) is None
+    executed = nbformat.read(tmp_path / "slow.ipynb", as_version=4)
+    assert [output.text for cell in executed.cells for output in cell.get("outputs", [])] == ["here\n"]
+
+
 def test_a_chapters_code_is_folded_unless_it_is_part_of_the_story(tmp_path: Path) -> None:
     cells = [
         new_code_cell("x = 1"),

@@ -129,6 +129,11 @@ def test_markdown_shows_the_gate_the_placebo_and_the_excess_beside_the_number() 
     assert repr(text) == text == text._repr_markdown_()
 
 
+def test_a_table_without_published_rates_has_no_column_for_them() -> None:
+    head, _, line = cells_of(tables.to_markdown(tables.leakage_table(frame(pair(1, 1, unlearning="mine")), "paper", 1)))
+    assert "published %" not in head and len(head) == len(line) == 7
+
+
 def test_a_flag_of_every_trial_is_its_letter_and_an_unknown_one_its_name() -> None:
     records = frame(*(pair(1, 1, trial=i, flags="placebo succeeds; odd" + "; zero gradient" * i) for i in range(2)))
     text = tables.to_markdown(tables.leakage_table(records, "paper", 1), caption="All", name="tbl-all")
