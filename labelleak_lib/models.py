@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from labelleak_lib.checks import require, require_choice, require_int
+from labelleak_lib.half_precision import HalfPrecision
 from labelleak_lib.tap_exact import skip_padding_taps
 
 
@@ -99,7 +100,7 @@ def _resnet18(channels: int) -> tuple[nn.Module, int]:
     if channels != 3:
         network.conv1 = nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
     skip_padding_taps(network)
-    return nn.Sequential(Standardise(), network), width
+    return HalfPrecision(Standardise(), network), width
 
 
 @dataclass(frozen=True)

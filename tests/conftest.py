@@ -1,13 +1,22 @@
-"""What holds for every test: one thread, and the same examples drawn in every run; and a watch on training."""
+"""What holds for every test: one thread, float32, the same examples drawn in every run; and a watch on training."""
 
 import hypothesis
 import pytest
 import torch
 from torch import nn
 
+from labelleak_lib.half_precision import full_precision
+
 hypothesis.settings.register_profile("repeatable", derandomize=True)
 hypothesis.settings.load_profile("repeatable")
 torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def same_on_any_processor():
+    """Compute in float32 also where the processor multiplies bfloat16."""
+    with full_precision():
+        yield
 
 
 @pytest.fixture
