@@ -29,7 +29,7 @@ def store_outputs(source: Path) -> Path:
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number:02d}"
     NotebookClient(
-        notebook, kernel_name="python3", record_timing=False, resources={"metadata": {"path": "."}}
+        notebook, kernel_name="python3", iopub_timeout=300, record_timing=False, resources={"metadata": {"path": "."}}
     ).execute()
     for cell in notebook.cells:
         if cell.cell_type == "code":
