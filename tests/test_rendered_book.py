@@ -1,9 +1,11 @@
 """The book as a reader meets it: run after `make book`, on what stands in _build/html."""
 
+import functools
 import re
 import shutil
 import subprocess
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import nbformat
 import pytest
@@ -71,6 +73,24 @@ def test_what_a_page_loads_is_there(name: str) -> None:
     loaded += [tag["href"] for tag in soup.find_all("link", rel="stylesheet")]
     files = [address.partition("?")[0] for address in loaded if not address.startswith("data:")]
     assert [file for file in files if not (folder / file).is_file()] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_within_the_book_lead_somewhere(name: str) -> None:
+    here = HTML / f"{name}.html"
+    links = {urlsplit(link["href"]) for link in page(name).find_all("a", href=True) if link["href"] != "#"}
+    inner = [
+        ((here.parent / link.path).resolve() if link.path else here, link.fragment) for link in links if not link.scheme
+    ]
+    assert inner
+    assert [str(target) for target, _ in inner if not target.exists()] == []
+    pages = [(target, unquote(fragment)) for target, fragment in inner if fragment and target.suffix == ".html"]
+    assert [(target.name, fragment) for target, fragment in pages if fragment not in anchors(target)] == []
+
+
+@functools.cache
+def anchors(target: Path) -> set[str]:
+    return {tag["id"] for tag in BeautifulSoup(target.read_text(), "html.parser").find_all(id=True)}
 
 
 @pytest.mark.parametrize("name", PAGES)

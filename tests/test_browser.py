@@ -1,0 +1,153 @@
+"""The rendered book in a real browser: quiet, self-contained, searchable, legible in both themes, fit for a phone."""
+
+import functools
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
+
+pytestmark = pytest.mark.rendered
+
+ROOT = Path(__file__).parents[1]
+HTML = ROOT / "_build/html"
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
+PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+PHONE = 400
+"""Width in CSS pixels."""
+LEGIBLE = 4.5
+"""Contrast of text that WCAG 2.1 asks for at its level AA."""
+
+CONTRASTS = """
+const numbers = text => (text.match(/[\\d.]+/g) || [0, 0, 0]).map(Number);
+const light = colour => {
+  const [r, g, b] = colour.map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const behind = element => {
+  for (let e = element; e; e = e.parentElement) {
+    const [r, g, b, a = 1] = numbers(getComputedStyle(e).backgroundColor);
+    if (a === 1) return [r, g, b];
+  }
+  return [255, 255, 255];
+};
+const poor = [];
+for (const e of document.querySelectorAll("article p, article h1, article h2, article td, article th, article li, " +
+    "article a, article pre, article pre span, article code, article figcaption, article caption, nav a")) {
+  const own = [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
+  if (!own || !e.checkVisibility() || e.matches(".headerlink")) continue;  // shown when pointed at
+  const [a, b] = [light(numbers(getComputedStyle(e).color)), light(behind(e))].sort((x, y) => y - x);
+  const contrast = (a + 0.05) / (b + 0.05);
+  if (contrast < arguments[0]) poor.push(`${e.tagName} ${e.className} ${contrast.toFixed(1)}: ` +
+    e.textContent.trim().slice(0, 40));
+}
+return poor;
+"""
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves files and says nothing."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=HTML))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    if CHROMIUM is None or DRIVER is None:
+        pytest.skip("no Chromium and ChromeDriver to open the book in")
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in ("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-sync"):
+        options.add_argument(f"--{flag}")
+    options.add_argument("--disable-background-networking")
+    options.add_argument("--disable-component-update")
+    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('profile')}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+    driver.set_page_load_timeout(60)
+    driver.get("about:blank")  # leaves the browser's own start page, which loads parts of the browser
+    yield driver
+    driver.quit()
+
+
+def open_page(browser: webdriver.Chrome, address: str, width: int = 1280) -> None:
+    """Open `address` in a window of `width` CSS pixels and wait until its equations are typeset."""
+    screen = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    browser.get(address)
+    typeset = "return window.MathJax === undefined || MathJax.startup.promise.then(() => true)"
+    WebDriverWait(browser, 60).until(lambda driver: driver.execute_script(typeset))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_loads_without_an_error_and_asks_no_other_host(browser, site, name) -> None:
+    for kind in ("browser", "performance"):
+        browser.get_log(kind)  # reading empties it
+    open_page(browser, f"{site}/{name}.html")
+    assert [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
+    assert f"{site}/{name}.html" in asked
+    assert [url for url in asked if not url.startswith((site, "data:", "blob:"))] == []
+    answers = [e["params"]["response"] for e in events if e["method"] == "Network.responseReceived"]
+    assert [answer["url"] for answer in answers if answer["status"] >= 400] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_fits_a_phone(browser, site, name) -> None:
+    open_page(browser, f"{site}/{name}.html", PHONE)
+    assert browser.execute_script("return window.innerWidth") == PHONE
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= PHONE
+    # what is wider than the screen scrolls within a box of its own, and text never does
+    cut = """
+    return [...document.querySelectorAll("article p, article li, article h1, article h2, article h3, article img")]
+      .filter(e => e.checkVisibility() && !e.closest("table, .math, pre, .cell_output"))
+      .filter(e => e.getBoundingClientRect().right > window.innerWidth + 1)
+      .map(e => e.tagName + " " + e.textContent.trim().slice(0, 60));
+    """
+    assert browser.execute_script(cut) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_text_is_legible_in_both_themes(browser, site, name, theme) -> None:
+    open_page(browser, f"{site}/{name}.html")
+    browser.execute_script("document.documentElement.dataset.theme = document.documentElement.dataset.mode = "
+                           f"{theme!r}; document.documentElement.style.colorScheme = {theme!r}")  # fmt: skip
+    assert browser.execute_script(CONTRASTS, LEGIBLE) == []
+
+
+def test_the_search_finds_the_placebo(browser, site) -> None:
+    open_page(browser, f"{site}/search.html?q=placebo")
+    results = WebDriverWait(browser, 60).until(lambda driver: driver.find_elements(By.CSS_SELECTOR, "ul.search li a"))
+    found = {urlsplit(link.get_attribute("href")).path for link in results}
+    assert "/chapters/08_controls.html" in found
+
+
+def test_the_theme_switch_changes_the_theme(browser, site) -> None:
+    open_page(browser, f"{site}/index.html")
+    seen = set()
+    for _ in range(3):
+        browser.find_element(By.CSS_SELECTOR, "button.theme-switch-button").click()
+        seen.add(browser.execute_script("return document.documentElement.dataset.theme"))
+    assert {"light", "dark"} <= seen
