@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from filelock import FileLock
+
+from labelleak_lib.files import write_atomically
 
 COLUMNS = [
     "dataset",
@@ -142,22 +142,6 @@ class RecordStore:
 
 
 EVIDENCE_COLUMNS = ["config_hash", "control", "attack", "protocols", "kind", "shape", "values"]
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that readers see the old content or the new, never a part of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(prefix=".", suffix=".draft", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(draft, 0o644)
-        os.replace(draft, path)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise
 
 
 def _write_parquet(frame: pd.DataFrame, path: Path) -> None:

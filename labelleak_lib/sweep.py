@@ -23,6 +23,7 @@ from tqdm import tqdm
 from labelleak_lib import data
 from labelleak_lib.cells import Gathered, run_cell
 from labelleak_lib.checks import require_choice, require_int
+from labelleak_lib.files import UnwritableError, require_writable
 from labelleak_lib.granted import gather
 from labelleak_lib.grid import Grid, Task, open_tasks
 from labelleak_lib.models import Classifier
@@ -80,10 +81,14 @@ def sweep(
     ------
     ValueError
         If `jobs` is below 1.
+    UnwritableError
+        If the store's folder cannot be written, before anything is computed.
     """
     require_int("jobs", jobs, low=1)
     name = grid.specs()[0].data.name
     tasks = open_tasks(grid, set() if recompute else store.known(name))
+    if tasks:
+        require_writable(store.root)
     root = None if scheduler else store.root
     calls = (joblib.delayed(run_task)(task, root) for task in tasks)
     with _backend(scheduler):
@@ -173,10 +178,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         grid = Grid(**{n: getattr(chosen, n) for n in names}, ks=tuple(chosen.ks), methods=tuple(chosen.methods))
         store = RecordStore(chosen.store)
         ran = sweep(grid, store, jobs=chosen.jobs, scheduler=chosen.scheduler)
-    except ValueError as error:
+        store.compact(grid.specs()[0].data.name)
+    except (ValueError, UnwritableError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    store.compact(grid.specs()[0].data.name)
     print(f"{ran} tasks run; records in {chosen.store}")
     return 0
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 
 from labelleak_lib import models
 from labelleak_lib.checks import one_line, require, require_choice, require_int, require_number
+from labelleak_lib.files import write_atomically
 from labelleak_lib.models import Classifier, ModelSpec
 from labelleak_lib.shares import GradientShare, has_batch_norm
 
@@ -196,13 +196,10 @@ def accuracy(model: Classifier, samples: Samples) -> float:
 
 def save_checkpoint(model: Classifier, path: Path) -> None:
     """Write `model` to `path` as safetensors, atomically, with its specification in the header."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
     state = {name: value.contiguous() for name, value in model.state_dict().items()}
-    save_file(state, draft, metadata={"spec": json.dumps(asdict(model.spec))})
-    os.replace(draft, path)
+    write_atomically(path, save(state, metadata={"spec": json.dumps(asdict(model.spec))}))
 
 
 def load_checkpoint(path: Path) -> Classifier:

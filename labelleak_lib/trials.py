@@ -16,6 +16,7 @@ from filelock import FileLock
 
 from labelleak_lib import data, models
 from labelleak_lib.checks import require, require_int
+from labelleak_lib.files import require_writable
 from labelleak_lib.models import Classifier, ModelSpec
 from labelleak_lib.registry import METHODS
 from labelleak_lib.settings import Settings, settings
@@ -202,7 +203,7 @@ def original_model(spec: TrialSpec) -> Classifier:
     decisive = {name: identity[name] for name in ("data", "model", "recipe", "train_seed", "version")}
     key = content_hash(decisive)
     path = data.cache_dir() / "models" / f"{spec.data.name}-{key}.safetensors"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    require_writable(path.parent)
     with FileLock(path.with_suffix(".lock")):
         if not path.exists():
             model = models.build(spec.model_spec, seed=spec.train_seed).to(models.resolve_device(spec.device))

@@ -2,6 +2,7 @@
 
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -168,3 +169,45 @@ def test_a_bad_option_is_one_sentence_and_a_failure(options, words, tmp_path, ca
     assert said.startswith("error: ") and said.count("\n") == 1
     assert all(word in said for word in words)
     assert not list(tmp_path.iterdir())
+
+
+NOWHERE = ["/proc/nowhere", "file/records"]
+"""A file system that takes no files, and a folder where a file stands."""
+
+
+@pytest.mark.parametrize("store", NOWHERE)
+def test_a_store_that_cannot_be_written_is_one_sentence_before_anything_is_computed(
+    store, blobs_npz, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setattr("labelleak_lib.sweep.run_task", lambda *_: pytest.fail("computed something"))
+    assert main(["--dataset", blobs_npz, "--ks", "1", "--jobs", "1", "--store", str(tmp_path / store)]) == 2
+    said = capsys.readouterr().err
+    assert (
+        said.startswith("error: ")
+        and said.count("\n") == 1
+        and "could not be written" in said
+        and str(tmp_path / store) in said
+    )
+    assert (tmp_path / "file").read_text() == "not a folder"
+
+
+def test_a_disk_that_fills_up_is_one_sentence_and_damages_no_record(grid, cache, uninterrupted, tmp_path):
+    store = RecordStore(tmp_path)
+    sweep(Grid(dataset=grid.dataset, trials=1, methods=("NG",), seed=3), store)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.npz")}
+    limit = min(map(len, before.values())) // 2
+
+    def fill_up():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    options = ["--dataset", grid.dataset, "--trials", "2", "--methods", "NG", "--seed", "3", "--ks", "1"]
+    command = [sys.executable, "-m", "labelleak_lib.sweep", *options, "--profile", grid.profile, "--jobs", "2"]
+    ended = subprocess.run(
+        [*command, "--store", str(tmp_path)], preexec_fn=fill_up, capture_output=True, text=True, timeout=300
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines()[-1].startswith("error: ") and "could not be written" in ended.stderr
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.suffix in (".npz", ".draft")} == before
+    assert sweep(grid, store) == 1, "with room again, the rest is computed"
+    pd.testing.assert_frame_equal(comparable(store), comparable(uninterrupted))
