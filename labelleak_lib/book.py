@@ -203,7 +203,7 @@ def _positive(text: str) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Execute every notebook, then write the front page's findings; return the exit status.
+    """Execute every notebook, then write what the front page and the page of lessons include; return the exit status.
 
     Parameters
     ----------
@@ -232,10 +232,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
     # Imported here: the checks above serve without the figures that the front page draws.
+    from labelleak_lib.learned import learned_page
     from labelleak_lib.report import front_page
 
     GENERATED.mkdir(parents=True, exist_ok=True)
     front_page(GENERATED)
+    learned_page(GENERATED)
     return 0
 
 

@@ -1,0 +1,97 @@
+"""The page of lessons says what the records say, and says otherwise where they say otherwise."""
+
+import pandas as pd
+import pytest
+from record_samples import full_records
+
+from labelleak_lib import learned
+from labelleak_lib.learned import Rates
+
+
+@pytest.fixture
+def written(tmp_path, monkeypatch):
+    def write(records, everything=None):
+        monkeypatch.setattr(learned, "front_records", lambda: records)
+        monkeypatch.setattr(learned, "committed_records", lambda: records if everything is None else everything)
+        learned.learned_page(tmp_path / "generated")
+        return (tmp_path / "generated" / "learned.md").read_text()
+
+    return write
+
+
+def changed(records, attack, value, **where):
+    same = records.attack == attack
+    for name, wanted in where.items():
+        same &= records[name] == wanted
+    return records.assign(**{
+        name: records[name].mask(same, value) for name in ("asr", "balanced_accuracy", "exact_match")
+    })  # fmt: skip
+
+
+def test_an_exact_share_counts_data_sets_alike_and_each_control_apart():
+    many, few = (
+        full_records(trials=9, target=1.0, placebo=0.0),
+        full_records("mnist", trials=1, target=0.0, placebo=1.0),
+    )
+    assert learned.exactly(pd.concat([many, few]), *learned.BLOBS) == Rates(0.5, 0.5)
+
+
+def test_the_lesson_for_providers_follows_the_blobs_and_the_retrained_models(written):
+    records = changed(full_records(target=0.9, placebo=0.1), "random_inputs", 0.8, control="none")
+    text = written(changed(records, "direct_probe", 0.7, control="none", unlearning="RT"))
+    assert "mostly says which class it was" in text
+    assert "no other for 80% of the targets; on models from which nothing was forgotten, for 10%" in text
+    assert "Forgetting better does not help" in text and "those images name it for 70%" in text
+    other = written(full_records(target=0.2, placebo=0.1))
+    assert "sometimes says" in other and "Forgetting better does help." in other
+
+
+def test_the_lesson_for_auditors_names_the_highest_placebo(written):
+    text = written(changed(full_records(target=0.9, placebo=0.4), "difference", 0.73, control="placebo"))
+    assert "scores up to 73% there" in text and "right for 90% of the classes" in text
+
+
+def test_the_lesson_for_authors_counts_what_was_not_forgotten(written):
+    records = full_records()
+    text = written(records)
+    assert "All 15 runs passed." in text
+    known = records.assign(unlearned=records.unlearning != "FT", forget_acc_before=0.9, forget_acc_after=0.0)
+    known = known.assign(
+        forget_acc_after=known.forget_acc_after.mask((known.unlearning == "FT") & (known.trial > 0), 0.8)
+    )
+    text = written(known)
+    assert "3 of 15 runs did not pass (FT 3); in 2 of them the model still knew" in text
+
+
+def test_the_lesson_for_attackers_compares_the_search_with_the_blobs(written):
+    records = full_records().assign(queries=100)
+    records = records.assign(queries=records.queries.mask(records.attack == "blackbox_inversion", 5000))
+    text = written(changed(records, "random_inputs", 0.6))
+    assert "search of up to 5,000 queries buys a balanced accuracy of 100%, against 60% for 100 random blobs" in text
+    assert "does not buy anything" in written(changed(records, "blackbox_inversion", 0.6))
+
+
+def test_the_collapse_is_told_where_there_are_runs_on_both_sides_of_it(written):
+    few, many = (full_records(k=k).assign(predicted=said) for k, said in ((4, "1"), (5, "")))
+    assert "Below that share it accused somebody in 100% of the runs, from there on in 0%" in written(
+        full_records(), pd.concat([few, many])
+    )
+    assert learned.collapse(few) == [] == learned.collapse(many)
+
+
+def test_the_lesson_for_readers_counts_the_rates_that_are_reached(written):
+    # means of the seven rows: 86.17, 85.22, 91.56, 98.45, 98.52, 77.75, 76.65
+    assert "4 of its 7 mean rates are reached here" in written(full_records(target=0.9))
+    text = written(full_records(target=0.5))
+    assert "0 of its 7 mean rates" in text
+    assert (
+        "2 accuracies of retrained models" in text
+        and "3 rates that no count" in text
+        and "1 of the printed means" in text
+    )
+
+
+def test_without_measured_assumptions_nothing_is_said_of_them(written, monkeypatch):
+    monkeypatch.setattr(learned.survey, "stored", lambda kind: {})
+    text = written(full_records())
+    assert "assumptions" not in text and "auxiliary head" not in text and "nan" not in text
