@@ -1,6 +1,8 @@
 """Runs a random sample of committed cells again from their specification and compares the records.
 
-`python -m labelleak_lib.verify --sample 20`.
+`python -m labelleak_lib.verify --sample 20`. On the kind of processor that made a record the numbers are identical. On
+another kind sums are rounded otherwise and training ends in another model, as with another seed: there the sample as a
+whole is compared, metric by metric.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 from tqdm import tqdm
 
 from labelleak_lib.cells import config_hash, run_cell
@@ -25,6 +28,8 @@ from labelleak_lib.trials import TrialSpec
 
 ROUNDING = 1e-9
 """Records are stored with 15 decimals."""
+LEVEL = 0.01
+"""Chance of calling equally good samples different, over all metrics."""
 ACCURACIES = ["forget_acc_before", "forget_acc_after", "retain_acc_before", "retain_acc_after"]
 
 
@@ -32,11 +37,18 @@ class Verdict(NamedTuple):
     """How a cell run again compares with its committed records.
 
     `difference` is the largest difference of a metric or an accuracy, in 0 .. 1; below `ROUNDING` all are identical.
+    `means` has one line a metric and control, with its mean over the cell's rows as ``stored`` and as ``found``.
     """
 
     cell: str
     difference: float
     problem: str
+    means: pd.DataFrame | None = None
+
+    @property
+    def identical(self) -> bool:
+        """Tell whether every number came out again."""
+        return not self.problem and self.difference < ROUNDING
 
 
 def draw(records: pd.DataFrame, sample: int, seed: int) -> list[Any]:
@@ -69,7 +81,42 @@ def rerun(row: Any, records: pd.DataFrame, data_dir: str | None = None) -> Verdi
     columns = [*Scores._fields, *ACCURACIES]
     there, here = (both[[f"{column}_{side}" for column in columns]].to_numpy(float) for side in ("stored", "found"))
     lost = bool((np.isnan(there) != np.isnan(here)).any())
-    return Verdict(name, float(np.nanmax(np.abs(there - here))), "a metric is defined on one side only" if lost else "")
+    problem = "a metric is defined on one side only" if lost else ""
+    return Verdict(name, float(np.nanmax(np.abs(there - here))), problem, _means(both, columns))
+
+
+def _means(both: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    sides = {side: both.groupby("control")[[f"{c}_{side}" for c in columns]].mean() for side in ("stored", "found")}
+    return pd.DataFrame({side: table.set_axis(list(columns), axis=1).stack() for side, table in sides.items()})
+
+
+def compare_samples(means: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Compare stored and found cells as two samples, metric by metric.
+
+    Parameters
+    ----------
+    means : sequence of DataFrame
+        `Verdict.means` of each cell.
+
+    Returns
+    -------
+    DataFrame
+        One line a control and metric: ``stored found`` (means over cells, 0 .. 1) and ``p``, the probability of so
+        large a difference if stored and found were drawn alike, from exchanging the two within cells at random.
+    """
+    cells = pd.concat(means, keys=range(len(means)), names=["cell", "control", "metric"])
+    lines = []
+    for (control, metric), pairs in cells.dropna().groupby(["control", "metric"], sort=False):
+        tested = stats.permutation_test(
+            (pairs.found.to_numpy(), pairs.stored.to_numpy()), _mean_difference, permutation_type="samples",
+            vectorized=True, n_resamples=9999, rng=np.random.default_rng(0),
+        )  # fmt: skip
+        lines.append([control, metric, pairs.stored.mean(), pairs.found.mean(), tested.pvalue])
+    return pd.DataFrame(lines, columns=["control", "metric", "stored", "found", "p"])
+
+
+def _mean_difference(found: np.ndarray, stored: np.ndarray, axis: int) -> np.ndarray:
+    return np.mean(found - stored, axis=axis)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -97,11 +144,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rerun(row, records, chosen.data_dir)
         for row in tqdm(draw(records, chosen.sample, chosen.sample_seed), desc="cells", disable=None)
     ]
-    for cell, difference, problem in verdicts:
-        print(f"{cell}: {problem or ('identical' if difference < ROUNDING else f'differs by up to {difference:.4f}')}")
-    failed = [v for v in verdicts if v.problem or v.difference > chosen.tolerance]
-    same = sum(not v.problem and v.difference < ROUNDING for v in verdicts)
-    print(f"{len(verdicts)} cells run again: {same} identical, {len(failed)} beyond {chosen.tolerance}")
+    for v in verdicts:
+        print(f"{v.cell}: {v.problem or ('identical' if v.identical else f'differs by up to {v.difference:.4f}')}")
+    return judge(verdicts, chosen.tolerance)
+
+
+def judge(verdicts: Sequence[Verdict], tolerance: float) -> int:
+    """Print the outcome and return the exit status: 0 if the records are confirmed, else 1.
+
+    Where at least half of the cells are identical, every cell must be within `tolerance`. Otherwise no metric's mean
+    may differ beyond chance.
+    """
+    same, problems = sum(v.identical for v in verdicts), sum(bool(v.problem) for v in verdicts)
+    strict = 2 * same >= len(verdicts) or problems == len(verdicts)
+    failed = problems + sum(strict and not v.problem and v.difference > tolerance for v in verdicts)
+    if not strict:
+        table = compare_samples([v.means for v in verdicts if v.means is not None])
+        print("Most cells differ, as they do on another kind of processor: the samples are compared.")
+        print(table.to_string(index=False, float_format="{:.3f}".format))
+        failed += int((table.p * len(table) < LEVEL).sum())
+    compared = f"{failed} beyond {tolerance}" if strict else f"{failed} beyond chance"
+    print(f"{len(verdicts)} cells run again: {same} identical, {compared}")
     return 1 if failed else 0
 
 

@@ -1,7 +1,9 @@
 """Committed cells run again: equal ones pass, altered ones are named."""
 
+import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from toys import small_trials
 
 from labelleak_lib import verify
@@ -66,6 +68,45 @@ def test_the_sample_is_drawn_by_its_seed_and_no_larger_than_the_store(store):
     drawn = [[row.config_hash for row in verify.draw(records, 1, seed)] for seed in range(20)]
     assert drawn[0] == [row.config_hash for row in verify.draw(records, 1, 0)]
     assert len({hashes[0] for hashes in drawn}) == 2
+
+
+def other_processor(shift, cells=20):
+    """Make verdicts of cells that all differ: by noise alone, and by `shift` in one metric of the targets."""
+    draw = np.random.default_rng(0)
+    lines = pd.MultiIndex.from_product([["none", "placebo"], ["asr", "auc"]])
+    verdicts = []
+    for i in range(cells):
+        stored, found = 0.8 + 0.05 * draw.standard_normal((2, 4))
+        found[0] += shift
+        verdicts.append(verify.Verdict(f"cell {i}", 0.2, "", pd.DataFrame({"stored": stored, "found": found}, lines)))
+    return verdicts
+
+
+def test_on_another_processor_noise_passes_and_a_shift_does_not(capsys):
+    assert verify.judge(other_processor(0.0), 0.02) == 0
+    assert "20 cells run again: 0 identical, 0 beyond chance" in capsys.readouterr().out
+    assert verify.judge(other_processor(-0.1), 0.02) == 1
+    assert "20 cells run again: 0 identical, 1 beyond chance" in capsys.readouterr().out
+
+
+def test_the_comparison_of_samples_is_a_paired_test():
+    verdicts = other_processor(0.05)
+    table = verify.compare_samples([v.means for v in verdicts]).set_index(["control", "metric"])
+    pairs = pd.concat([v.means.loc[[("none", "asr")]] for v in verdicts])
+    expected = stats.ttest_rel(pairs.found, pairs.stored).pvalue
+    assert table.loc[("none", "asr"), "p"] == pytest.approx(expected, abs=0.01)
+    assert table.loc[("none", "asr"), "found"] == pytest.approx(pairs.found.mean())
+
+
+def test_one_altered_cell_among_identical_ones_is_not_taken_for_another_processor(capsys):
+    same = [v._replace(difference=0.0) for v in other_processor(0.0, 3)]
+    assert verify.judge([*same, *other_processor(0.0, 1)], 0.02) == 1
+    assert "4 cells run again: 3 identical, 1 beyond 0.02" in capsys.readouterr().out
+
+
+def test_a_problem_fails_on_another_processor_too(capsys):
+    assert verify.judge([*other_processor(0.0), verify.Verdict("x", float("nan"), "lost")], 0.02) == 1
+    assert "1 beyond chance" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
