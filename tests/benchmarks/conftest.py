@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 import torch
 
+from labelleak_lib.cells import config_hash
+from labelleak_lib.data import cache_dir
 from labelleak_lib.models import Classifier
+from labelleak_lib.training import load_checkpoint, save_checkpoint
 from labelleak_lib.trials import TrialSpec, original_model, unlearned_model
 
 torch.set_num_threads(1)
@@ -65,8 +68,11 @@ def original(spec) -> Classifier:
 
 @pytest.fixture(scope="session")
 def target(spec) -> Classifier:
-    """Return the model that was retrained without the forgotten class."""
-    return unlearned_model(spec, "RT")
+    """Return the model that was retrained without the forgotten class: trained once, then read from the cache."""
+    path = cache_dir() / "models" / f"retrained-{config_hash(spec, 'RT')}.safetensors"
+    if not path.exists():
+        save_checkpoint(unlearned_model(spec, "RT"), path)
+    return load_checkpoint(path)
 
 
 @pytest.fixture(scope="session")
