@@ -13,9 +13,9 @@ from labelleak_lib.attacks.heads import HeadRecipe, Heads, fit_heads
 
 HEADS, CLASSES = 400, 10
 RECIPE = HeadRecipe()
-SUBJECT = "400 auxiliary heads"
+SUBJECT = "auxiliary heads"
 # Two classes a head: of a single one, which the attacks use, scikit-learn fits nothing.
-NOTE = "50 samples of two classes a head"
+NOTE = f"{HEADS} heads, {RECIPE.samples} samples of two classes each, {RECIPE.steps} steps"
 
 
 class Problem:
@@ -117,10 +117,15 @@ def test_scikit_learn(enter, problem, ours):
 
     def loss(i, fitted):
         column = (labels[i] == fitted.classes_[1]).astype(int)
-        return -fitted.predict_log_proba(phi[i])[range(RECIPE.samples), column].mean()
+        return -np.log(fitted.predict_proba(phi[i])[range(RECIPE.samples), column]).mean()
 
     logits = torch.baddbmm(ours.bias[:, None], problem.phi, ours.weight.transpose(1, 2))
-    goals = nn.functional.cross_entropy(logits.transpose(1, 2), problem.labels, reduction="none").mean(1)[:m].clamp_min(1e-9).tolist()
+    goals = (
+        nn.functional.cross_entropy(logits.transpose(1, 2), problem.labels, reduction="none")
+        .mean(1)[:m]
+        .clamp_min(1e-9)
+        .tolist()
+    )
     needed = [next(n for n in range(1, 100) if loss(i, fit(i, n)) <= goals[i]) for i in range(m)]
     enter(
         lambda: [fit(i, needed[i]) for i in range(m)], subject=SUBJECT, name="scikit-learn", role="peer", target=20,

@@ -11,7 +11,7 @@ from labelleak_lib.access import WhiteBox
 from labelleak_lib.attacks.gradient_inversion import GradientInversion
 
 CLASSES, STARTS, STEPS = 10, 5, 300
-SUBJECT = "white-box inversion, 10 classes x 5 starts x 300 steps"
+SUBJECT = "white-box inversion, LeNet"
 
 
 @pytest.fixture
@@ -32,6 +32,7 @@ def test_ours(enter, target, retained, reached):
     found = enter(
         lambda: attack.evidence(WhiteBox(target), generator=torch.Generator().manual_seed(0)),
         subject=SUBJECT, name="this library", role="ours", quality=lambda found: reached(found.inverted),
+        note=f"{CLASSES} classes, {STARTS} starts, {STEPS} steps",
     )  # fmt: skip
     assert (found.ipv.diagonal()[retained] >= 0.99).all()
 

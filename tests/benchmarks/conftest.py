@@ -16,6 +16,19 @@ from labelleak_lib.trials import TrialSpec, original_model, unlearned_model
 torch.set_num_threads(1)
 
 
+def pytest_benchmark_update_machine_info(config, machine_info):
+    machine_info["torch"] = torch.__version__.partition("+")[0]
+
+
+def time_shares(function: Callable[[], Any], most: int = 4) -> str:
+    """Run `function` once more, and name the operators of torch that take most of its time."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        function()
+    spent = {e.key.removeprefix("aten::"): e.self_cpu_time_total for e in profile.key_averages()}
+    largest = sorted(spent, key=spent.__getitem__, reverse=True)[:most]
+    return ", ".join(f"{name} {100 * spent[name] / sum(spent.values()):.0f}%" for name in largest)
+
+
 @pytest.fixture(autouse=True)
 def same_on_any_processor():
     """Let the library multiply in bfloat16, as it does for its users; other tests compute in float32."""
@@ -50,6 +63,10 @@ def enter(benchmark) -> Callable[..., Any]:
         benchmark.extra_info |= {"subject": subject, "name": name, "role": role, "quality": quality(result), **info}
         if value is not None:
             benchmark.extra_info["value"] = value(result)
+        if role == "ours" and not wall:
+            # What a missed target is explained by.
+            notes = [info["note"]] if "note" in info else []
+            benchmark.extra_info["note"] = "; ".join([*notes, time_shares(function)])
         return result
 
     return run

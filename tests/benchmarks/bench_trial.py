@@ -1,0 +1,73 @@
+"""One whole trial: where its time goes; and what a second worker process brings to a sweep."""
+
+import time
+from collections import Counter
+
+import joblib
+import pytest
+
+from labelleak_lib import cells, data, sweep, trials
+from labelleak_lib.grid import Grid, open_tasks
+from labelleak_lib.records import RecordStore
+from labelleak_lib.unlearning.amnesiac import Amnesiac
+
+TRIAL = "one trial on Fashion-MNIST: five methods, all attacks, placebos"
+SWEEP = "sweep on digits"
+
+
+@pytest.fixture
+def spent(monkeypatch, tmp_path) -> Counter:
+    """Count the processor seconds of each phase, with nothing in the cache."""
+    monkeypatch.setenv("LABELLEAK_CACHE", str(tmp_path))
+    found = Counter()
+
+    def timed(phase, function):
+        def run(*arguments, **options):
+            begin = time.process_time()
+            result = function(*arguments, **options)
+            found[phase] += time.process_time() - begin
+            return result
+
+        return run
+
+    def gathered(*arguments):
+        return list(gather(*arguments))
+
+    gather = cells.gather
+    monkeypatch.setattr(trials, "original_model", timed("training", trials.original_model))
+    monkeypatch.setattr(Amnesiac, "train_original", timed("training", Amnesiac.train_original))
+    monkeypatch.setattr(trials, "apply_method", timed("unlearning", trials.apply_method))
+    for module in (cells, sweep):
+        monkeypatch.setattr(module, "gather", timed("attacks", gathered))
+    return found
+
+
+def test_one_trial(enter, benchmark, spent):
+    tasks = open_tasks(Grid("fashion_mnist", seed=1000, profile="paper", device="cpu"), set())
+
+    def run():
+        for task in tasks:
+            sweep.run_task(task)
+
+    enter(
+        run, subject=TRIAL, name="share of the attacks", role="at_most", rounds=1, target=1 / 3, unit="of the time",
+        value=lambda _: spent["attacks"] / sum(spent.values()),
+    )  # fmt: skip
+    whole = benchmark.stats.stats.min
+    parts = {**spent, "rest": whole - sum(spent.values())}
+    benchmark.extra_info["quality"] = ", ".join(f"{phase} {100 * s / whole:.0f}%" for phase, s in parts.items())
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_sweep(enter, monkeypatch, tmp_path, jobs):
+    monkeypatch.setenv("LABELLEAK_CACHE", str(tmp_path / "cache"))
+    grid = Grid("digits", trials=4, seed=1000, methods=("RT", "FT", "RL", "NG"), device="cpu")
+    # A worker's start is no part of the comparison: long sweeps pay for it once.
+    with sweep._backend(None):
+        joblib.Parallel(n_jobs=jobs)(joblib.delayed(open_tasks)(grid, set()) for _ in range(4 * jobs))
+    assert str(data.cache_dir()).startswith(str(tmp_path))
+    enter(
+        lambda: sweep.sweep(grid, RecordStore(tmp_path / "store"), jobs=jobs), subject=SWEEP, rounds=1, wall=True,
+        name="two workers" if jobs == 2 else "one worker", role="ours" if jobs == 2 else "peer",
+        target=None if jobs == 2 else 1.7,
+    )  # fmt: skip
