@@ -91,7 +91,8 @@ def table(frame: pd.DataFrame) -> str:
     parts = []
     for subject, group in frame.groupby("subject", sort=False):
         lines = ["| | time | reached | ratio | target |", "|---|---|---|---|---|"]
-        lines += [f"| {' | '.join(_cells(line))} |" for line in group.itertuples()]
+        ours_first = group.iloc[(group.role != "ours").to_numpy().argsort(kind="stable")]
+        lines += [f"| {' | '.join(_cells(line))} |" for line in ours_first.itertuples()]
         notes = [f"{line.name}: {line.note}." for line in group[group.note != ""].itertuples(index=False)]
         parts += [f"**{subject}**", "\n".join(lines), *notes]
     return "\n\n".join(parts)

@@ -113,7 +113,7 @@ def test_peer(enter, benchmark, fitness, name):
     run, goal = PEERS[name]
     enter(
         lambda: run(fitness), subject=SUBJECT, name=name, role="peer", target=goal, rounds=1,
-        quality=lambda best: f"class {fitness.aim}: {best:.3f}",
+        quality=lambda best: f"probability {best:.3f} of class {fitness.aim}",
     )  # fmt: skip
     benchmark.extra_info |= {"scale": QUERIES / fitness.queries, "scaled_from": f"{fitness.queries} queries"}
 
@@ -121,7 +121,7 @@ def test_peer(enter, benchmark, fitness, name):
 def test_ours(enter, target, retained):
     found = enter(
         lambda: search(target), subject=SUBJECT, name="this library", role="ours", rounds=2,
-        quality=lambda found: f"class {retained[0]}: {found.history[-1, retained[0]]:.3f}",
+        quality=lambda found: f"probability {found.history[-1, retained[0]]:.3f} of class {retained[0]}",
         note=f"10 classes, population {POPULATION}, {GENERATIONS} generations",
     )  # fmt: skip
     assert found.queries == QUERIES

@@ -87,7 +87,7 @@ def test_time(enter, name):
 
     enter(
         lambda: [seconds(size) for size in sizes], subject=SUBJECT, name=name, role="at_most", rounds=1, target=LIMIT,
-        unit="exponent", value=lambda costs: slope(sizes, costs, power),
+        unit="as exponent", value=lambda costs: slope(sizes, costs, power),
         quality=lambda costs: " / ".join(f"{cost:.3g} s" for cost in costs),
     )  # fmt: skip
 
@@ -110,6 +110,6 @@ def test_memory(enter, name):
 
     enter(
         more, subject=SUBJECT, name=f"{name}: memory", role="at_most", rounds=1, wall=True, target=LIMIT,
-        unit="exponent", value=lambda found: slope([size - smallest for size in sizes], found),
+        unit="as exponent", value=lambda found: slope([size - smallest for size in sizes], found),
         quality=lambda found: " / ".join(f"{megabytes:.0f} MiB" for megabytes in found),
     )  # fmt: skip

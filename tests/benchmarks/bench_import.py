@@ -9,7 +9,7 @@ import pytest
 MODULES = {
     "import labelleak_lib": "labelleak_lib",
     "import labelleak_lib.models": "labelleak_lib.models",
-    "import every method and attack": "labelleak_lib.settings",
+    "import labelleak_lib.sweep": "labelleak_lib.sweep",
 }
 
 
