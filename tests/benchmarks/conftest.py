@@ -24,7 +24,7 @@ def time_shares(function: Callable[[], Any], most: int = 4) -> str:
     """Run `function` once more, and name the operators of torch that take most of its time."""
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
         function()
-    spent = {e.key.removeprefix("aten::"): e.self_cpu_time_total for e in profile.key_averages()}
+    spent = {e.key.removeprefix("aten::").strip("_"): e.self_cpu_time_total for e in profile.key_averages()}
     largest = sorted(spent, key=spent.__getitem__, reverse=True)[:most]
     return ", ".join(f"{name} {100 * spent[name] / sum(spent.values()):.0f}%" for name in largest)
 
