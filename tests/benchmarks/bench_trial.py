@@ -67,7 +67,7 @@ def test_one_trial(enter, benchmark, spent):
     benchmark.extra_info["note"] = shares(attacks, sum(attacks.values()))
 
 
-def processor_seconds(_=None):
+def processor_seconds():
     """Return this process's number, and the processor seconds it has spent."""
     time.sleep(0.2)  # so that no worker answers twice in a row
     return os.getpid(), time.process_time()

@@ -1,6 +1,7 @@
 """One contestant, timed once or a few times, on one thread, with what `labelleak_lib.bench_report` needs to know."""
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -24,9 +25,10 @@ def time_shares(function: Callable[[], Any], most: int = 4) -> str:
     """Run `function` once more, and name the operators of torch that take most of its time."""
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
         function()
-    spent = {e.key.removeprefix("aten::").strip("_"): e.self_cpu_time_total for e in profile.key_averages()}
-    largest = sorted(spent, key=spent.__getitem__, reverse=True)[:most]
-    return ", ".join(f"{name} {100 * spent[name] / sum(spent.values()):.0f}%" for name in largest)
+    spent: Counter[str] = Counter()
+    for event in profile.key_averages():
+        spent[event.key.removeprefix("aten::").strip("_")] += event.self_cpu_time_total
+    return ", ".join(f"{name} {100 * part / spent.total():.0f}%" for name, part in spent.most_common(most))
 
 
 @pytest.fixture(autouse=True)
