@@ -26,7 +26,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 unexport JUPYTER_PATH
 
-.PHONY: help env book chapters render test lint types unit notebooks rendered sweep verify outputs lab clean
+.PHONY: help env book chapters render test lint types unit notebooks rendered sweep verify bench outputs lab clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -73,6 +73,11 @@ sweep: env ## run the trials of a data set and store their records [DATASET= TRI
 
 verify: env ## run a random sample of committed trials again and compare [SAMPLE=]
 	$(BIN)/python -m labelleak_lib.verify $(if $(SAMPLE),--sample '$(SAMPLE)')
+
+bench: env ## time the library beside its peers and store what was measured
+	$(PIP_INSTALL) -e '.[bench]'
+	$(BIN)/pytest -p no:cacheprovider tests/benchmarks --benchmark-json=out_bench.json
+	$(BIN)/python -m labelleak_lib.bench_report out_bench.json
 
 lab: env ## open JupyterLab
 	$(PIP_INSTALL) -e '.[lab]'

@@ -203,7 +203,7 @@ def _positive(text: str) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Execute every notebook, then write what the front page and the page of lessons include; return the exit status.
+    """Execute every notebook, then write what the front page and two others include; return the exit status.
 
     Parameters
     ----------
@@ -231,13 +231,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if failures:
         return 1
 
-    # Imported here: the checks above serve without the figures that the front page draws.
+    # Imported here: the checks above serve without the figures that these pages draw.
+    from labelleak_lib.bench_report import speed_page
     from labelleak_lib.learned import learned_page
     from labelleak_lib.report import front_page
 
     GENERATED.mkdir(parents=True, exist_ok=True)
     front_page(GENERATED)
     learned_page(GENERATED)
+    speed_page(GENERATED)
     return 0
 
 

@@ -24,6 +24,22 @@ class Standardise(nn.Module):
         return ((x - 0.5) * 4.0).contiguous(memory_format=torch.channels_last)
 
 
+class MaxPool(nn.MaxPool2d):
+    """Maxima of 2x2 pixels, for even sides."""
+
+    def __init__(self) -> None:
+        super().__init__(2)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the maxima (n, channels, height / 2, width / 2) of `input` (n, channels, height, width)."""
+        if input.requires_grad:
+            # of equal pixels exactly one gets the gradient
+            return super().forward(input)
+        # the same values up to five times as fast: torch's own kernel is slow on few channels in channels-last order
+        rows = torch.maximum(input[:, :, ::2], input[:, :, 1::2])
+        return torch.maximum(rows[..., ::2], rows[..., 1::2])
+
+
 @dataclass(frozen=True)
 class ModelSpec:
     """What is needed to build a classifier anew: architecture name, number of classes, input channels."""
@@ -75,7 +91,7 @@ class Classifier(nn.Module):
 def _small(channels: int) -> tuple[nn.Module, int]:
     layers = [
         *(Standardise(), nn.Conv2d(channels, 16, 3, padding=1), nn.ReLU()),
-        *(nn.Conv2d(16, 32, 3, padding=1), nn.MaxPool2d(2), nn.ReLU()),
+        *(nn.Conv2d(16, 32, 3, padding=1), MaxPool(), nn.ReLU()),
         *(nn.Flatten(), nn.Linear(32 * 4 * 4, 64), nn.ReLU()),
     ]
     return nn.Sequential(*layers), 64
@@ -84,8 +100,8 @@ def _small(channels: int) -> tuple[nn.Module, int]:
 def _lenet(channels: int) -> tuple[nn.Module, int]:
     # maximum and ReLU commute exactly, and ReLU after pooling has a quarter of the work
     layers = [
-        *(Standardise(), nn.Conv2d(channels, 6, 5, padding=2), nn.MaxPool2d(2), nn.ReLU()),
-        *(nn.Conv2d(6, 16, 5), nn.MaxPool2d(2), nn.ReLU()),
+        *(Standardise(), nn.Conv2d(channels, 6, 5, padding=2), MaxPool(), nn.ReLU()),
+        *(nn.Conv2d(6, 16, 5), MaxPool(), nn.ReLU()),
         *(nn.Flatten(), nn.Linear(16 * 5 * 5, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU()),
     ]
     return nn.Sequential(*layers), 84

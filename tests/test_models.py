@@ -155,3 +155,18 @@ def test_an_absent_or_unknown_device_is_refused(monkeypatch):
     assert models.resolve_device("cuda:1") == torch.device("cuda:1")
     with pytest.raises(ValueError, match="device is 'cuda:2'"):
         models.resolve_device("cuda:2")
+
+
+@pytest.mark.parametrize("asked", [False, True])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_pooling_is_torchs_own_bit_by_bit_and_so_is_its_gradient(asked, layout):
+    # many equal pixels, of which torch gives the gradient to one
+    x = torch.randn((5, 6, 8, 4), generator=rng(0)).mul(2).round().contiguous(memory_format=layout)
+    x.requires_grad_(asked)
+    ours, theirs = models.MaxPool()(x), nn.functional.max_pool2d(x, 2)
+    assert torch.equal(ours, theirs)
+    assert ours.is_contiguous(memory_format=layout)
+    if asked:
+        weight = torch.rand(ours.shape, generator=rng(1))
+        gradients = [torch.autograd.grad((y * weight).sum(), x)[0] for y in (ours, theirs)]
+        assert torch.equal(*gradients)

@@ -83,8 +83,8 @@ class GeneticInversion:
         # relative to the class's best, so that fitnesses of 1e-30 still select; all-zero rows select uniformly
         weight = fitness.double() / fitness.double().amax(1, keepdim=True).clamp_min(1e-300)
         weight = torch.where(weight.sum(1, keepdim=True) > 0, weight, torch.ones_like(weight))
-        chosen = torch.multinomial(weight, 2 * m, replacement=True, generator=generator)[..., None].expand(-1, -1, d)
-        parents = genes.gather(1, chosen).view(c, 2, m, d)
+        chosen = torch.multinomial(weight, 2 * m, replacement=True, generator=generator)
+        parents = _rows(genes, chosen).view(c, 2, m, d)
         cut = torch.randint(1, max(d, 2), (c, m, 1), generator=generator)
         children = torch.where(torch.arange(d) < cut, parents[:, 0], parents[:, 1])
         gene = torch.randint(d, (c, m, 1), generator=generator)
@@ -100,5 +100,10 @@ def _fitness(answers: Tensor) -> Tensor:
 def _sorted(genes: Tensor, answers: Tensor, elites: int) -> tuple[Tensor, Tensor, int]:
     """Move each class's `elites` fittest individuals to the front."""
     order = _fitness(answers).argsort(dim=1, descending=True, stable=True)
-    genes = genes.gather(1, order[..., None].expand_as(genes))
-    return genes, answers.gather(1, order[..., None].expand_as(answers)), elites
+    return _rows(genes, order), _rows(answers, order), elites
+
+
+def _rows(values: Tensor, index: Tensor) -> Tensor:
+    """Return rows `index` (C, m) of each class's `values` (C, N, d), copied whole: float (C, m, d)."""
+    c, n, d = values.shape
+    return values.reshape(c * n, d)[(index + n * torch.arange(c)[:, None]).flatten()].view(c, -1, d)

@@ -1,0 +1,77 @@
+"""ResNet18 on 32x32 images, beside torchvision's network run as it comes."""
+
+import contextlib
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+from torchvision.models import resnet18
+
+from labelleak_lib import models
+from labelleak_lib.half_precision import full_precision
+from labelleak_lib.models import ModelSpec
+
+SHAPE, SIDE = (3, 32, 32), 2048
+EAGER, OURS, FULL = "torchvision, eager float32", "this library", "this library, float32 only"
+CONTESTANTS = {OURS: ("ours", contextlib.nullcontext), FULL: ("peer", full_precision), EAGER: ("peer", None)}
+
+
+def network(name):
+    if name == EAGER:
+        return resnet18(num_classes=10)
+    return models.build(ModelSpec("resnet18", 10, 3), seed=0)
+
+
+def operations():
+    """Return the floating-point operations of one image's forward pass through the network as published."""
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), counter:
+        resnet18(num_classes=10).eval()(torch.rand((1, *SHAPE)))
+    return counter.get_total_flops()
+
+
+def enter_passes(enter, benchmark, name, subject, run, images, work, goal):
+    """File images per second, and the share of operations that the machine's own matrix product reaches."""
+    role, context = CONTESTANTS[name]
+    with (context or contextlib.nullcontext)():
+        enter(run, subject=subject, name=name, role=role, target=goal if name == EAGER else None, rounds=2)
+    rate = images / benchmark.stats.stats.min
+    benchmark.extra_info |= {"quality": f"{rate:.0f} images/s, {rate * work / 1e9:.0f} GFLOP/s"}
+
+
+@pytest.mark.parametrize("name", CONTESTANTS)
+def test_forward(enter, benchmark, name):
+    model, x = network(name).eval(), torch.rand((1024, *SHAPE))
+
+    @torch.no_grad()
+    def run():
+        model(x)
+
+    enter_passes(enter, benchmark, name, "ResNet18 forward, batch 1024", run, len(x), operations(), 4)
+
+
+@pytest.mark.parametrize("batch", [128, 512])
+@pytest.mark.parametrize("name", CONTESTANTS)
+def test_training(enter, benchmark, name, batch):
+    model, x = network(name).train(), torch.rand((batch, *SHAPE))
+    labels, steps = torch.arange(batch) % 10, 512 // batch
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+
+    def run():
+        for _ in range(steps):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(x), labels).backward()
+            optimizer.step()
+
+    subject = f"ResNet18 training, batch {batch}"
+    # a step's backward pass takes two products for each one of the forward pass
+    enter_passes(enter, benchmark, name, subject, run, batch * steps, 3 * operations(), 2.3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_matrix_product_of_this_machine(enter, benchmark, dtype):
+    a = torch.rand((SIDE, SIDE)).to(dtype)
+    name = str(dtype).removeprefix("torch.")
+    enter(lambda: a @ a, subject="matrix product, 2048 x 2048", name=name, role="aside", rounds=5)
+    benchmark.extra_info["quality"] = f"{2 * SIDE**3 / benchmark.stats.stats.min / 1e9:.0f} GFLOP/s"

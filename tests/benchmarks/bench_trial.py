@@ -1,0 +1,103 @@
+"""One whole trial: where its time goes; and what a second worker process brings to a sweep."""
+
+import os
+import time
+from collections import Counter
+
+import joblib
+import pytest
+
+from labelleak_lib import cells, sweep, trials
+from labelleak_lib.grid import Grid, open_tasks
+from labelleak_lib.records import RecordStore
+from labelleak_lib.unlearning.amnesiac import Amnesiac
+
+TRIAL = "one trial on Fashion-MNIST, five methods, all attacks, placebos"
+
+
+@pytest.fixture
+def spent(monkeypatch, tmp_path) -> tuple[Counter, Counter]:
+    """Count the processor seconds of each phase, and the seconds of each attack, with nothing in the cache."""
+    monkeypatch.setenv("LABELLEAK_CACHE", str(tmp_path))
+    found, attacks = Counter(), Counter()
+
+    def timed(phase, function):
+        def run(*arguments, **options):
+            begin = time.process_time()
+            result = function(*arguments, **options)
+            found[phase] += time.process_time() - begin
+            return result
+
+        return run
+
+    def gathered(*arguments):
+        done = list(gather(*arguments))
+        for name, *_, seconds in done:
+            attacks[name] += seconds
+        return done
+
+    gather = cells.gather
+    monkeypatch.setattr(trials, "original_model", timed("training", trials.original_model))
+    monkeypatch.setattr(Amnesiac, "train_original", timed("training", Amnesiac.train_original))
+    monkeypatch.setattr(trials, "apply_method", timed("unlearning", trials.apply_method))
+    for module in (cells, sweep):
+        monkeypatch.setattr(module, "gather", timed("attacks", gathered))
+    return found, attacks
+
+
+def shares(seconds, whole):
+    return ", ".join(f"{name} {100 * part / whole:.0f}%" for name, part in seconds.items() if part >= 0.01 * whole)
+
+
+def test_one_trial(enter, benchmark, spent):
+    phases, attacks = spent
+    tasks = open_tasks(Grid("fashion_mnist", seed=1000, profile="paper", device="cpu"), set())
+
+    def run():
+        for task in tasks:
+            sweep.run_task(task)
+
+    enter(
+        run, subject=TRIAL, name="share of the attacks", role="at_most", rounds=1, target=1 / 3, unit="of the time",
+        value=lambda _: phases["attacks"] / benchmark.stats.stats.min,
+    )  # fmt: skip
+    whole = benchmark.stats.stats.min
+    parts = {**phases, "rest": whole - sum(phases.values())}
+    benchmark.extra_info["quality"] = shares(parts, whole)
+    benchmark.extra_info["note"] = shares(attacks, sum(attacks.values()))
+
+
+def processor_seconds():
+    """Return this process's number, and the processor seconds it has spent."""
+    time.sleep(0.2)  # so that no worker answers twice in a row
+    return os.getpid(), time.process_time()
+
+
+def swept(monkeypatch, folder, jobs):
+    """Return the seconds by the clock, and those of the processor in the busiest worker."""
+    monkeypatch.setenv("LABELLEAK_CACHE", str(folder / "cache"))
+    grid = Grid("digits", trials=4, seed=1000, methods=("RT", "FT"), device="cpu")
+    # A worker's start is no part of the comparison: long sweeps pay for it once.
+    with sweep._backend(None), joblib.Parallel(n_jobs=jobs) as workers:
+        workers(joblib.delayed(open_tasks)(grid, set()) for _ in range(4 * jobs))
+        before = dict(workers(joblib.delayed(processor_seconds)() for _ in range(8)))
+    begin = time.perf_counter()
+    sweep.sweep(grid, RecordStore(folder / "store"), jobs=jobs)
+    clock = time.perf_counter() - begin
+    with sweep._backend(None):
+        after = dict(joblib.Parallel(n_jobs=jobs)(joblib.delayed(processor_seconds)() for _ in range(8)))
+    assert len(after) == jobs and before.keys() == after.keys()
+    return clock, max(after[worker] - before[worker] for worker in after)
+
+
+def test_two_workers(enter, benchmark, monkeypatch, tmp_path):
+    found = enter(
+        lambda: [swept(monkeypatch, tmp_path / str(jobs), jobs) for jobs in (1, 2)], subject="sweep on digits",
+        name="two workers, speed-up by processor time of the busier", role="at_least", rounds=1, wall=True, target=1.7,
+        value=lambda found: found[0][1] / found[1][1], unit="times one worker",
+    )  # fmt: skip
+    texts = [
+        f"{workers} {cpu:.1f} s, by the clock {clock:.1f} s"
+        for workers, (clock, cpu) in zip(("one", "two"), found, strict=True)
+    ]
+    benchmark.extra_info["quality"] = "; ".join(texts)

@@ -1,0 +1,123 @@
+"""The report of a measurement, from one made by hand."""
+
+import copy
+import json
+import struct
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+
+from labelleak_lib import bench_report
+
+
+def entry(name, role, seconds, subject="heads", **info):
+    return {"stats": {"min": seconds}, "extra_info": {"subject": subject, "name": name, "role": role, **info}}
+
+
+MEASURED = {
+    "machine_info": {"cpu": {"brand_raw": "Some Processor", "count": 4}, "torch": "2.0"},
+    "benchmarks": [
+        entry("this library", "ours", 0.5, quality="loss 0.10", note="softmax 80%"),
+        entry("plain loop", "peer", 2.0, scale=10.0, scaled_from="40 heads", quality="loss 0.11", target=30),
+        entry("other library", "peer", 3.0, quality="", target=10),
+        entry("products alone", "bare", 0.25, quality="", target=2),
+        entry("aside", "aside", 0.1, quality="2000 queries"),
+        entry("attacks", "at_most", 9.0, subject="trial", quality="", value=0.4, target=0.3, unit="of the time"),
+        entry("rate", "at_least", 9.0, subject="trial", quality="", value=0.4, target=0.3),
+    ],
+}
+
+
+@pytest.fixture
+def frame():
+    return bench_report.rows(MEASURED)
+
+
+def line(frame, name):
+    [found] = frame[frame["name"] == name].itertuples()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds", "ratio", "met"),
+    [
+        ("plain loop", 20.0, 40.0, "yes"),
+        ("other library", 3.0, 6.0, "no"),
+        ("products alone", 0.25, 2.0, "yes"),
+        ("attacks", 9.0, 0.4, "no"),
+        ("rate", 9.0, 0.4, "yes"),
+    ],
+)
+def test_ratios_are_scaled_and_held_against_their_targets(frame, name, seconds, ratio, met):
+    found = line(frame, name)
+    assert (found.seconds, found.ratio, found.met) == (pytest.approx(seconds), pytest.approx(ratio), met)
+
+
+def test_a_bare_computation_bounds_our_time_from_above_and_a_peer_from_below(frame):
+    slower = copy.deepcopy(MEASURED)
+    slower["benchmarks"][0]["stats"]["min"] = 1.0
+    found = bench_report.rows(slower)
+    assert line(found, "products alone").ratio == pytest.approx(4.0)
+    assert [line(found, n).met for n in ("plain loop", "products alone")] == ["no", "no"]
+
+
+def test_lines_without_a_target_have_no_verdict(frame):
+    for name in ("this library", "aside"):
+        assert line(frame, name).met == ""
+        assert pd.isna(line(frame, name).ratio)
+    assert set(frame.processor) == {"Some Processor"} and set(frame.cores) == {4} and set(frame.torch) == {"2.0"}
+
+
+@pytest.mark.parametrize("change", [lambda b: b.pop(0), lambda b: b.append(b[0])])
+def test_a_subject_without_exactly_one_line_of_this_library_is_an_error(change):
+    damaged = copy.deepcopy(MEASURED)
+    change(damaged["benchmarks"])
+    with pytest.raises(ValueError, match=r"subject 'heads' has [02] lines of this library; it must be one"):
+        bench_report.rows(damaged)
+
+
+def test_the_table_says_what_was_scaled_reached_met_and_missed(frame):
+    text = bench_report.table(frame)
+    assert "| plain loop | 20 s (scaled from 40 heads) | loss 0.11 | takes 40 times ours | at least 30: met |" in text
+    assert "| other library | 3 s |  | takes 6 times ours | at least 10: **missed** |" in text
+    assert "| products alone | 0.25 s |  | ours takes 2 times this | at most 2: met |" in text
+    assert "| attacks |  |  | 0.4 of the time | at most 0.3: **missed** |" in text
+    assert "| **this library** | 0.5 s | loss 0.10 |  |  |" in text
+    assert "this library: softmax 80%." in text
+    assert text.index("**heads**") < text.index("**trial**")
+    assert "nan" not in text
+
+
+def test_the_figure_shows_each_comparison_with_its_target(frame):
+    drawn = bench_report.figure(frame)
+    peers, bare = drawn.axes
+    assert [tick.get_text() for tick in peers.get_yticklabels()] == ["plain loop  (heads)", "other library  (heads)"]
+    assert [tick.get_text() for tick in bare.get_yticklabels()] == ["products alone  (heads)"]
+    assert peers.get_xscale() == bare.get_xscale() == "log"
+    points = {c.get_label(): c.get_offsets().tolist() for c in peers.collections}
+    assert points["target met"] == [[40.0, 1.0]]
+    assert points["target missed"] == [[6.0, 0.0]]
+    assert points["target"] == [[30.0, 1.0], [10.0, 0.0]]
+    plt.close(drawn)
+
+
+def test_a_measurement_survives_its_file_and_becomes_a_page(tmp_path, frame, capsys):
+    report, csv = tmp_path / "out.json", tmp_path / "bench" / "bench.csv"
+    report.write_text(json.dumps(MEASURED))
+    assert bench_report.main([str(report), "--csv", str(csv)]) == 0
+    assert "missed: heads: other library: 6, target 10" in capsys.readouterr().out
+    pd.testing.assert_frame_equal(bench_report.read(csv), frame, check_dtype=False)
+    bench_report.speed_page(tmp_path / "generated", bench_report.read(csv))
+    text = (tmp_path / "generated" / "speed.md").read_text()
+    assert "Measured on Some Processor (4 cores, of which one thread works), torch 2.0. 3 of 5 targets are met." in text
+    assert "](generated/speed.png)" in text
+    width, _ = struct.unpack(">II", (tmp_path / "generated" / "speed.png").read_bytes()[16:24])
+    assert 500 < width <= 900
+
+
+def test_the_committed_measurement_is_a_page(tmp_path):
+    bench_report.speed_page(tmp_path)
+    text = (tmp_path / "speed.md").read_text()
+    for name in ("scikit-learn", "ART, MIFace", "PyGAD", "EvoTorch", "DEAP", "torchvision"):
+        assert name in text
