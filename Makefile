@@ -65,8 +65,8 @@ unit: env ## test the library, the packaging and the notebook pairs
 notebooks: env ## run every notebook and compare its stored outputs
 	$(BIN)/pytest -p no:cacheprovider -n 2 --dist loadscope --nbval --nbval-current-env notebooks
 
-rendered: env ## check the rendered book
-	$(BIN)/pytest tests/test_rendered_book.py
+rendered: env ## check the rendered book, also in a browser where there is one
+	$(BIN)/pytest -m rendered tests/test_rendered_book.py tests/test_browser.py
 
 sweep: env ## run the trials of a data set and store their records [DATASET= TRIALS= SCHEDULER=]
 	$(BIN)/python -m labelleak_lib.sweep --dataset '$(DATASET)' $(TRIALS_OPTION) $(if $(SCHEDULER),--scheduler '$(SCHEDULER)')
