@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from labelleak_lib.figures.style import PALETTE, use_style
 from labelleak_lib.sweep import COMMITTED
@@ -29,6 +30,8 @@ COLUMNS = [
 AT_LEAST, AT_MOST = ("peer", "at_least"), ("bare", "at_most")
 """Roles whose ratio should be large, and those whose ratio should be small."""
 NO_TARGET = np.nan
+WIDE = 50
+"""Range of ratios from which on an axis counts in powers of ten, not of two."""
 
 
 def rows(report: dict[str, Any]) -> pd.DataFrame:
@@ -139,8 +142,10 @@ def _dots(ax: Axes, part: pd.DataFrame, label: str) -> None:
     ax.axvline(1, color="0.35", linestyle="--", linewidth=1)
     ax.set_yticks(y, part["name"] + "  (" + part.subject + ")")
     ax.tick_params(axis="y", labelsize=8)
-    ax.set(xscale="log", xlabel=label, ylim=(-0.7, len(part) - 0.3))
+    ax.set(xlabel=label, ylim=(-0.7, len(part) - 0.3))
+    ax.set_xscale("log", base=10 if part.ratio.max() > WIDE * part.ratio.min() else 2)
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    ax.xaxis.set_minor_formatter(NullFormatter())
     ax.grid(axis="x")
 
 
