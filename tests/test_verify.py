@@ -25,6 +25,7 @@ def altered(store, folder, change):
     rows = change(store.read("digits"))
     folder.mkdir()
     rows.to_parquet(folder / "digits.parquet")
+    store.evidence("digits").to_parquet(folder / "digits.evidence.parquet")
     return ["--store", str(folder), "--sample", "5"]
 
 
@@ -32,7 +33,7 @@ def test_cells_run_again_are_identical(store, capsys):
     assert verify.main(["--store", str(store.root), "--sample", "5"]) == 0
     out = capsys.readouterr().out
     assert out.count(": identical\n") == 2
-    assert out.endswith("2 cells run again: 2 identical, 0 beyond 0.02\n")
+    assert "0 with a problem; of 2 from the same model 2 are identical and 0 beyond 0.02; of 0 from another" in out
 
 
 def test_an_altered_metric_is_found(store, tmp_path, capsys):
@@ -78,15 +79,17 @@ def other_processor(shift, cells=20):
     for i in range(cells):
         stored, found = 0.8 + 0.05 * draw.standard_normal((2, 4))
         found[0] += shift
-        verdicts.append(verify.Verdict(f"cell {i}", 0.2, "", pd.DataFrame({"stored": stored, "found": found}, lines)))
+        verdicts.append(
+            verify.Verdict(f"cell {i}", 0.2, "", False, pd.DataFrame({"stored": stored, "found": found}, lines))
+        )
     return verdicts
 
 
 def test_on_another_processor_noise_passes_and_a_shift_does_not(capsys):
     assert verify.judge(other_processor(0.0), 0.02) == 0
-    assert "20 cells run again: 0 identical, 0 beyond chance" in capsys.readouterr().out
+    assert "of 20 from another, 0 metrics beyond chance" in capsys.readouterr().out
     assert verify.judge(other_processor(-0.1), 0.02) == 1
-    assert "20 cells run again: 0 identical, 1 beyond chance" in capsys.readouterr().out
+    assert "of 20 from another, 1 metrics beyond chance" in capsys.readouterr().out
 
 
 def test_the_comparison_of_samples_is_a_paired_test():
@@ -98,15 +101,27 @@ def test_the_comparison_of_samples_is_a_paired_test():
     assert table.loc[("none", "asr"), "found"] == pytest.approx(pairs.found.mean())
 
 
-def test_one_altered_cell_among_identical_ones_is_not_taken_for_another_processor(capsys):
-    same = [v._replace(difference=0.0) for v in other_processor(0.0, 3)]
-    assert verify.judge([*same, *other_processor(0.0, 1)], 0.02) == 1
-    assert "4 cells run again: 3 identical, 1 beyond 0.02" in capsys.readouterr().out
+def test_a_cell_of_the_same_model_must_be_the_same_whatever_the_others_are(capsys):
+    first, *others = other_processor(0.0)
+    assert verify.judge([first._replace(same_model=True), *others], 0.02) == 1
+    assert (
+        "of 1 from the same model 0 are identical and 1 beyond 0.02; of 19 from another, 0" in capsys.readouterr().out
+    )
+
+
+def test_another_model_is_known_by_its_stored_scores(store, tmp_path, capsys):
+    evidence = store.evidence("digits")
+    bent = (evidence.control == "placebo") & (evidence.kind == "score") & (evidence.attack == "dot_product")
+    halved = evidence["values"].map(lambda kept: (np.frombuffer(kept, "<f4") * np.float32(0.5)).tobytes())
+    options = altered(store, tmp_path / "bent", lambda rows: rows)
+    evidence.assign(values=evidence["values"].mask(bent, halved)).to_parquet(tmp_path / "bent/digits.evidence.parquet")
+    assert verify.main(options) == 0
+    assert "of 0 from the same model 0 are identical and 0 beyond 0.02; of 2 from another" in capsys.readouterr().out
 
 
 def test_a_problem_fails_on_another_processor_too(capsys):
     assert verify.judge([*other_processor(0.0), verify.Verdict("x", float("nan"), "lost")], 0.02) == 1
-    assert "1 beyond chance" in capsys.readouterr().out
+    assert "21 cells run again: 1 with a problem" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
