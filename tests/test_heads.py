@@ -16,7 +16,16 @@ from toys import blobs, grant, rng, trained, unrelated
 
 from labelleak_lib import models
 from labelleak_lib.access import WhiteBoxWithSamples
-from labelleak_lib.attacks.heads import HeadRecipe, Heads, auxiliary_heads, class_means, fit_heads, plan, spread
+from labelleak_lib.attacks.heads import (
+    HeadRecipe,
+    Heads,
+    auxiliary_heads,
+    class_means,
+    fit_heads,
+    plan,
+    spread,
+    without_denormals,
+)
 from labelleak_lib.training import Samples
 
 RECIPE = HeadRecipe(heads=12, samples=8, steps=20)
@@ -199,3 +208,16 @@ def test_class_means_agree_with_numpy_and_leave_out_other_sources():
     source = np.array([0, 2, -1, 2, 0, -1])
     values = np.array([1.0, 5.0, 100.0, 7.0, 2.0, -100.0])
     np.testing.assert_array_equal(class_means(source, values, 4), [1.5, np.nan, 6.0, np.nan])
+
+
+@pytest.mark.parametrize("flushed", [False, True])
+def test_denormal_numbers_are_treated_afterwards_as_before(flushed):
+    tiny = torch.full((1,), 1e-39)
+    torch.set_flush_denormal(flushed)
+    try:
+        with pytest.raises(RuntimeError), without_denormals():
+            assert tiny.mul(0.5) == 0
+            raise RuntimeError
+        assert bool(tiny.mul(0.5) == 0) == flushed
+    finally:
+        torch.set_flush_denormal(False)
