@@ -29,7 +29,7 @@ def learnt(samples, epochs):
 
 
 def test_a_network_trained_in_bfloat16_decides_as_it_does_in_float32(fast):
-    model, unseen = learnt(blobs(side=32), 6), blobs(per_class=100, seed=5, side=32)
+    model, unseen = learnt(blobs(per_class=12, side=32), 6), blobs(per_class=50, seed=5, side=32)
     half = models.predict_proba(model, unseen.images)
     with full_precision():
         full = models.predict_proba(model, unseen.images)
@@ -41,7 +41,7 @@ def test_a_network_trained_in_bfloat16_decides_as_it_does_in_float32(fast):
 
 def test_gradients_point_the_way_of_float32s(fast):
     model, found = models.build(RESNET, seed=0), []
-    images, labels = torch.rand((64, 1, 32, 32), generator=rng(3)), torch.arange(4).repeat(16)
+    images, labels = torch.rand((32, 1, 32, 32), generator=rng(3)), torch.arange(4).repeat(8)
     for context in (full_precision, torch.enable_grad):
         twin, x = copy.deepcopy(model), images.clone().requires_grad_(True)
         with context():
