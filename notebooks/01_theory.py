@@ -607,7 +607,7 @@ plt.show()
 # %% [markdown]
 # ## Every data set
 #
-# The same measurements on one trial of every data set, profile `paper`, as
+# The same measurements on one trial of every data set, profile `paper` (CIFAR-10: `quick`), as
 # `python -m labelleak_lib.theory.survey NAME` stores them. Above: the assumptions on the features of the retrained
 # model. Below, for every target model: the correlation of dot products with logit margins over heads early
 # and late in training from zero (the columns give $t\,E|\phi|^2$), and over classes with the attack's own heads;

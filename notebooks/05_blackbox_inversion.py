@@ -155,6 +155,19 @@ print("the elite never loses its best:", "holds" if rising else "does not hold")
 print("queries as counted by the black box:", "holds" if search.queries == cost else "does not hold")
 
 # %%
+# individuals of one value each show the cut, and equal ones the mutation and its strength
+rng = torch.Generator().manual_seed(seed)
+crowd, alike = torch.linspace(0, 1, 500).expand(classes, -1), torch.full((classes, 500), 0.5)
+strengths = [0.1 * attack.decay**t for t in (0, 50)]
+cuts = attack.breed(crowd[..., None].repeat(1, 1, 40), alike, 0.0, rng).diff(dim=2) != 0
+moved = [attack.breed(alike[..., None].repeat(1, 1, 40), alike, s, rng) - 0.5 for s in strengths]
+single = max(int((step != 0).sum(2).max()) for step in moved)
+spread = [float(step[step != 0].std()) / s for step, s in zip(moved, strengths, strict=True)]
+print("(24), a child is two parents joined at one cut:", "holds" if int(cuts.sum(2).max()) == 1 else "does not hold")
+print("(25), one gene mutates:", "holds" if single == 1 else "does not hold")
+print("(26), the strength decays:", "holds" if all(abs(s - 1) < 0.1 for s in spread) else "does not hold")
+
+# %%
 last = attack.mutation * attack.decay ** (attack.generations - 1)
 display(
     Markdown(

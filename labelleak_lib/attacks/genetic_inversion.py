@@ -61,7 +61,7 @@ class GeneticInversion:
         history = [_fitness(answers).amax(1).numpy()]
         for t in range(1, self.generations):
             genes, answers, kept = _sorted(genes, answers, self.elites)
-            children = self._breed(genes, _fitness(answers), self.mutation * self.decay**t, generator)
+            children = self.breed(genes, _fitness(answers), self.mutation * self.decay**t, generator)
             genes = torch.cat([genes[:, :kept], children], dim=1)
             answers = torch.cat([answers[:, :kept], self._ask(access, children)], dim=1)
             history.append(_fitness(answers).amax(1).numpy())
@@ -76,8 +76,23 @@ class GeneticInversion:
         c, n, _ = genes.shape
         return access.query(genes.reshape(c * n, *access.shape)).cpu().view(c, n, -1)
 
-    def _breed(self, genes: Tensor, fitness: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-        """Select parents by fitness, cross them at one point, mutate one gene: float (C, N - e, d)."""
+    def breed(self, genes: Tensor, fitness: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+        """Select parents by fitness, cross them at one point, mutate one gene (equations 24 and 25).
+
+        Parameters
+        ----------
+        genes : Tensor
+            float (C, N, d) in [0, 1], each class's population.
+        fitness : Tensor
+            float (C, N), p_c of every individual.
+        strength : float
+            s_t, standard deviation of the step on the mutated gene.
+
+        Returns
+        -------
+        Tensor
+            float (C, N - e, d) in [0, 1].
+        """
         c, n, d = genes.shape
         m = n - self.elites
         # relative to the class's best, so that fitnesses of 1e-30 still select; all-zero rows select uniformly
