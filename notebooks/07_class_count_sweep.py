@@ -52,6 +52,7 @@ import numpy as np
 from IPython.display import display
 
 from labelleak_lib.figures import class_count
+from labelleak_lib.figures.style import ATTACK_NAMES
 from labelleak_lib.records import RecordStore
 from labelleak_lib.settings import PAPER_ROWS
 from labelleak_lib.sweep import COMMITTED, Grid, collect
@@ -135,11 +136,11 @@ plt.show()
 agreement = class_count.agreement(swept)
 for line in agreement.itertuples():
     exact = "yes" if line.share > 0.9 else "no"
-    print(f"{line.attack}: prediction right in more than 90% of {line.cells} cases: {exact}")
+    print(f"{ATTACK_NAMES[line.attack]}: prediction right in more than 90% of {line.cells} cases: {exact}")
 
 # %% tags=["nbval-ignore-output"]
 lines = [
-    f"{line.attack}: right in {100 * line.share:.1f}% as it stands, in {100 * line.share_noisy:.1f}% with the spread "
+    f"{ATTACK_NAMES[line.attack]}: right in {100 * line.share:.1f}% as it stands, in {100 * line.share_noisy:.1f}% with the spread "
     "of the evidence within each kind of class taken into account."
     for line in agreement.itertuples()
 ]
@@ -179,9 +180,15 @@ def answers(name, rows):
     kept = class_count.stored_ipvs(rows, evidence)
     means = class_count.rules_by_k(kept, rows).groupby(["attack", "rule", "k"], sort=False).balanced_accuracy.mean()
     tested = class_count.agreement(class_count.alpha_sweep(kept, alphas))
-    right = "; ".join(f"{line.attack} {100 * line.share:.1f}% of {line.cells} cases" for line in tested.itertuples())
+    lines = tested.replace({"attack": ATTACK_NAMES}).itertuples()
+    right = "; ".join(f"{line.attack} {100 * line.share:.1f}% of {line.cells} cases" for line in lines)
     counted = rows.drop_duplicates(["trial", "k"]).groupby("k").size()
-    text = (100 * means.unstack("k").sort_index(axis=1)).reset_index().to_markdown(index=False, floatfmt=".0f")
+    text = (
+        (100 * means.unstack("k").sort_index(axis=1))
+        .rename(index=ATTACK_NAMES)
+        .reset_index()
+        .to_markdown(index=False, floatfmt=".0f")
+    )
     return f"{text}\n\nTrials: {counted.min()} to {counted.max()} a $k$. The prediction is right for {right}."
 
 
