@@ -53,10 +53,11 @@ def provider(records: pd.DataFrame) -> list[str]:
         f"A model that has forgotten a class hardly ever answers with it, and that silence {says} which class it was. "
         f"{queries:,} blurred blobs, which show nothing at all, name the forgotten class and no other for "
         f"{_percent(found.target)} of the targets; on models from which nothing was forgotten, for "
-        f"{_percent(found.placebo)}. A few images of each class name it for {_percent(probe.target)} "
-        f"(placebo {_percent(probe.placebo)}).",
-        f"{moral} Of the models retrained without it, which forget perfectly, those images name it for "
-        f"{_percent(asked.target)}, and a search by queries alone for {_percent(searched.target)}.",
+        f"{_percent(found.placebo)}. Labelled images of every class, classified by the model, name it for "
+        f"{_percent(probe.target)} (placebo {_percent(probe.placebo)}).",
+        f"{moral} Of the models retrained without it, which never saw it, those images name it for "
+        f"{_percent(asked.target)} (placebo {_percent(asked.placebo)}), and a search by queries alone for "
+        f"{_percent(searched.target)} (placebo {_percent(searched.placebo)}).",
     ]
 
 
@@ -98,13 +99,14 @@ def author(records: pd.DataFrame) -> list[str]:
 def attacker(records: pd.DataFrame, everything: pd.DataFrame) -> list[str]:
     """Say what a search buys, what the auxiliary heads measure, and where the threshold criterion ends."""
     counted = _counted(records)
-    rows = compare(counted, "balanced_accuracy", "attacker", (SEARCH, BLOBS)).set_index("attack").measured
+    search, blobs = compare(counted, "balanced_accuracy", "attacker", (SEARCH, BLOBS)).to_dict("records")
     queries = [int(_row(counted, *row).queries.max()) for row in (SEARCH, BLOBS)]
-    wins = "buys" if rows[SEARCH[0]] > rows[BLOBS[0]] else "does not buy anything:"
+    wins = "buys" if search["measured"] > blobs["measured"] else "does not buy anything:"
     lessons = [
         "## If you write an attack",
         f"Compare it with inputs that took no effort. A genetic search of up to {queries[0]:,} queries {wins} a "
-        f"balanced accuracy of {rows[SEARCH[0]]:.0f}%, against {rows[BLOBS[0]]:.0f}% for {queries[1]:,} random blobs.",
+        f"balanced accuracy of {search['measured']:.0f}% (placebo {search['placebo']:.0f}%), against "
+        f"{blobs['measured']:.0f}% (placebo {blobs['placebo']:.0f}%) for {queries[1]:,} random blobs.",
     ]
     agreement = list(survey.stored("agreement").values())
     if agreement:
@@ -119,24 +121,25 @@ def attacker(records: pd.DataFrame, everything: pd.DataFrame) -> list[str]:
 
 def collapse(records: pd.DataFrame) -> list[str]:
     """Say how the threshold criterion fares on either side of its collapse point (nothing without records of both)."""
-    chosen = records[(records.criterion == "threshold") & (records.control == "none") & records.unlearned.astype(bool)]
-    chosen = chosen[chosen.protocol == "attacker"]
+    chosen = _counted(records[(records.criterion == "threshold") & (records.protocol == "attacker")])
     share = collapse_fraction(Threshold().alpha)
     beyond = chosen.k >= share * chosen.classes
     if not 0 < beyond.sum() < len(chosen):
         return []
-    named = [100 * (chosen[side].predicted != "").mean() for side in (~beyond, beyond)]
+    named = (chosen.predicted != "").groupby([beyond, chosen.control]).mean().map(_percent)
+    below, above = (f"{named[side, 'none']} of the runs (placebo {named[side, 'placebo']})" for side in (False, True))
     return [
-        f"A threshold made of mean and deviation cannot find many classes: from {_percent(share)} of the classes on, "
-        f"it lies below every forgotten one, by arithmetic. Below that share it accused somebody in {named[0]:.0f}% of "
-        f"the runs, from there on in {named[1]:.0f}% ([Class-count sweep](chapters/07_class_count_sweep.ipynb))."
+        f"A threshold made of mean and deviation cannot find many classes: from {_percent(share)} of the classes on it "
+        "lies, by arithmetic, below every forgotten one, if inversion succeeds for the others alone. Below that share "
+        f"it accused somebody in {below}, from there on in {above} "
+        "([Class-count sweep](chapters/07_class_count_sweep.ipynb))."
     ]
 
 
 def reader(records: pd.DataFrame) -> list[str]:
     """Say which published rates come out again, and what the printed numbers give away by themselves."""
     rates = compare(_counted(records), "asr", "paper", PAPER_ROWS)
-    reached = int((rates.measured >= rates.published - 0.005).sum())
+    reached = int(published.reaches(rates.measured, rates.published).sum())
     unseen = published.unlearning_accuracy().query("unlearning == 'RT' and forget_after > 5")
     odd, slips = len(misfits()), int(published.row_mean_mismatch().mismatch.sum())
     datasets = ", ".join(sorted(set(unseen.dataset)))

@@ -75,6 +75,11 @@ def published_asr(attack: str, criterion: str, unlearning: str, k: int) -> float
     return _asr_by_cell().get((SCENARIOS.get(k, ""), attack, criterion, unlearning))
 
 
+def reaches(measured: pd.Series, printed: pd.Series) -> pd.Series:
+    """Tell which measured rates reach the printed ones, both in percent: what is printed may have been rounded up."""
+    return measured >= printed - 0.005
+
+
 def could_be_mean(percent: float, denominator: int, *, datasets: int = 4) -> bool:
     """Tell whether a printed percentage can be the mean of rates that are each a count out of `denominator`.
 

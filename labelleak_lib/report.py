@@ -17,6 +17,7 @@ from labelleak_lib.cells import CLOSE
 from labelleak_lib.figures.overview import attack_rows
 from labelleak_lib.figures.style import row_name
 from labelleak_lib.grid import Grid
+from labelleak_lib.published import reaches
 from labelleak_lib.settings import PAPER_METHODS, PAPER_ROWS
 from labelleak_lib.summary import ENOUGH, TRIAL, UNITS, judged_both_ways
 from labelleak_lib.sweep import COMMITTED, collect
@@ -90,9 +91,9 @@ def basis(records: pd.DataFrame) -> str:
 def as_published(table: pd.DataFrame) -> list[str]:
     """Say how the published judgement comes out, on targets and on models from which nothing was forgotten."""
     lines = _lines(table)
-    reached = [line for line in lines if line.measured >= line.published - 0.005]
+    reached = int(reaches(table.measured, table.published).sum())
     tree = next(line for line in lines if line.criterion == "decision_tree")
-    headline = f"{'Most' if len(reached) > len(lines) / 2 else 'Few'} published rates are within reach."
+    headline = f"{'Most' if reached > len(lines) / 2 else 'Few'} published rates are within reach."
     alike = tree.measured - tree.placebo <= 100 * CLOSE
     recognises = ": it recognises the class of an auxiliary head" if alike else ""
     trivial = max(line.chance for line in lines)
@@ -100,8 +101,7 @@ def as_published(table: pd.DataFrame) -> list[str]:
     listed = " and ".join(f"{line.published:.2f}%" for line in lower)
     remark = f", more than the published means of black-box inversion ({listed})" if lower else ""
     return [
-        f"**{headline}** {len(reached)} of {len(lines)} attack rows reach the mean that "
-        "{cite:t}`zheng2026label` print.",
+        f"**{headline}** {reached} of {len(lines)} attack rows reach the mean that {{cite:t}}`zheng2026label` print.",
         f"**A high rate need not be a leak.** The decision tree scores {shown(tree, 'measured')} on target models and "
         f"{shown(tree, 'placebo')} on models from which nothing was forgotten{recognises}. The answer that nothing was "
         f"forgotten scores {trivial:.0f}%{remark}.",
@@ -125,11 +125,11 @@ def as_attacker(table: pd.DataFrame) -> list[str]:
 def without_search(table: pd.DataFrame) -> list[str]:
     """Say how far readings that need no search come."""
     cheap = [line for line in _lines(table) if (line.attack, line.criterion) in CHEAP_ROWS]
-    listed = ", ".join(f"{_name(line)} {shown(line, 'measured')}" for line in cheap)
+    listed = ", ".join(f"{_name(line)} {shown(line, 'measured')} against {line.placebo:.0f}%" for line in cheap)
     headline = "Much of it needs" if max(line.measured for line in cheap) > 75 else "Little can be had with"
     return [
-        f"**{headline} no search.** Balanced accuracy of simpler readings: {listed}. An attack earns its cost "
-        "only where it beats these ([Controls](chapters/08_controls.ipynb))."
+        f"**{headline} no search.** Balanced accuracy of simpler readings, against their placebo: {listed}. An attack "
+        "earns its cost only where it beats these ([Controls](chapters/08_controls.ipynb))."
     ]
 
 

@@ -51,6 +51,7 @@ import pandas as pd
 import torch
 from IPython.display import display
 
+# %%
 from labelleak_lib import inverted, published, tables, verdicts
 from labelleak_lib.access import BlackBox, QueryBudgetError
 from labelleak_lib.cells import CLOSE

@@ -6,11 +6,10 @@ import shutil
 import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-import yaml
+from rendered_book import HTML, PAGES, page
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -18,10 +17,6 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 pytestmark = pytest.mark.rendered
 
-ROOT = Path(__file__).parents[1]
-HTML = ROOT / "_build/html"
-TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
-PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 PHONE = 400
@@ -135,6 +130,13 @@ def test_text_is_legible_in_both_themes(browser, site, name, theme) -> None:
     browser.execute_script("document.documentElement.dataset.theme = document.documentElement.dataset.mode = "
                            f"{theme!r}; document.documentElement.style.colorScheme = {theme!r}")  # fmt: skip
     assert browser.execute_script(CONTRASTS, LEGIBLE) == []
+
+
+def test_equations_are_typeset_without_a_network(browser, site) -> None:
+    open_page(browser, f"{site}/notation.html")
+    typeset = browser.find_elements(By.CSS_SELECTOR, "mjx-container mjx-math")
+    assert len(typeset) == len(page("notation").select("span.math, div.math")) > 0
+    assert browser.find_elements(By.CSS_SELECTOR, "mjx-merror") == []
 
 
 def test_the_search_finds_the_placebo(browser, site) -> None:

@@ -9,6 +9,7 @@ import pytest
 from record_samples import evidence_of, full_records, record, well_formed
 from sklearn.metrics import balanced_accuracy_score
 
+from labelleak_lib import many_classes
 from labelleak_lib.figures import class_count
 from labelleak_lib.settings import PAPER_ROWS
 
@@ -38,41 +39,57 @@ def perfect(classes, low=0.2, high=0.99, methods=("RT",), trials=2):
 
 @pytest.mark.parametrize("classes", [4, 7, 10])
 def test_perfect_inversions_collapse_exactly_where_predicted(classes):
-    stored = class_count.stored_ipvs(*perfect(classes, low=0.6))
-    swept = class_count.alpha_sweep(stored, [0.5, 0.9, 1.0, 1.3, 2.0])
+    stored = many_classes.stored_ipvs(*perfect(classes, low=0.6))
+    swept = many_classes.alpha_sweep(stored, [0.5, 0.9, 1.0, 1.3, 2.0])
     for row in swept.to_dict("records"):
         alpha = Fraction(row["alpha"]).limit_denominator(10)
         limit = Fraction(classes) / (1 + alpha**2)
         if row["k"] != limit:
             assert row["recall"] == float(row["k"] < limit), row
         assert row["limit"] == pytest.approx(float(limit))
-    (line,) = class_count.agreement(swept).itertuples()
+    (line,) = many_classes.agreement(swept).itertuples()
     assert (line.share, line.share_noisy) == (1.0, 1.0)
 
 
 def test_stored_vectors_come_with_the_forgotten_classes_of_their_cell():
     records, evidence = perfect(5)
     placebo = evidence.assign(control="placebo")
-    stored = class_count.stored_ipvs(records, pd.concat([evidence, placebo]))
-    assert len(stored) == len(evidence)
+    stored = many_classes.stored_ipvs(records, pd.concat([evidence, placebo]))
+    assert stored.control.value_counts().to_dict() == {"none": len(evidence), "placebo": len(evidence)}
     assert all(cell["forgotten"].sum() == cell["k"] for cell in stored.to_dict("records"))
 
 
 def test_rules_without_mean_and_deviation_keep_finding_the_forgotten():
     records, evidence = perfect(10)
     probe = records.assign(attack="direct_probe", criterion="two_means", balanced_accuracy=0.75)
-    judged = class_count.rules_by_k(class_count.stored_ipvs(records, evidence), pd.concat([records, probe]))
+    judged = many_classes.rules_by_k(many_classes.stored_ipvs(records, evidence), pd.concat([records, probe]))
     table = judged.pivot_table("balanced_accuracy", "rule", "k")
     assert (table.loc[["two-means on maxima", "two-means on the class aimed at"]] == 1).all(axis=None)
     assert (table.loc["threshold", :4] == 1).all() and (table.loc["threshold", 6:] == 0.5).all()
     assert (table.loc["direct probe"] == 0.75).all()
 
 
+def test_answers_stand_by_k_beside_their_placebo_and_count_the_cases():
+    records, evidence = perfect(10, trials=3)
+    blind = [np.full((10, 10), 0.1)] * len(evidence)
+    placebo = evidence_of(records, "ipv", blind, "whitebox_inversion", control="placebo")
+    text = many_classes.answers(records, pd.concat([evidence, placebo]), [0.9])
+    lines = {
+        tuple(cells[:3]): cells[3:]
+        for cells in ([c.strip() for c in row.split("|")[1:-1]] for row in text.splitlines())
+        if cells
+    }
+    assert lines["attack", "rule", "control"] == [str(k) for k in range(1, 10)]
+    assert lines["white-box inversion", "threshold", "target"] == ["100"] * 5 + ["50"] * 4
+    assert lines["white-box inversion", "threshold", "placebo"] == ["50"] * 9
+    assert text.endswith("Trials: 3 to 3 a $k$. The prediction is right for white-box inversion 100.0% of 27 cases.")
+
+
 def test_the_class_aimed_at_tells_apart_what_the_maximum_does_not():
     # one class is left, and takes nearly everything of every sample
     ipv = np.full((4, 4), 0.01)
     ipv[:, 3] = 0.97
-    called = {rule: decide(ipv) for rule, decide in class_count.RULES.items()}
+    called = {rule: decide(ipv) for rule, decide in many_classes.RULES.items()}
     truth = np.array([True, True, True, False])
     assert balanced_accuracy_score(truth, called["two-means on the class aimed at"]) == 1
     assert balanced_accuracy_score(truth, called["two-means on maxima"]) < 1
@@ -93,9 +110,9 @@ def test_figures_of_the_sweep_are_drawn_for_any_number_of_classes(classes, trial
     shown = well_formed(class_count.success_by_k(records, PAPER_ROWS))
     limit = [line for line in shown[2].lines if line.get_label() == "predicted collapse of the threshold"]
     assert limit[0].get_xdata()[0] == pytest.approx(classes / 2)
-    stored = class_count.stored_ipvs(*perfect(classes, trials=trials))
-    swept = class_count.alpha_sweep(stored, np.arange(0.4, 2.5, 0.3))
+    stored = many_classes.stored_ipvs(*perfect(classes, trials=trials))
+    swept = many_classes.alpha_sweep(stored, np.arange(0.4, 2.5, 0.3))
     (panel,) = (ax for ax in well_formed(class_count.collapse_map(swept)) if ax.get_title())
     curve = next(line for line in panel.lines if line.get_label().startswith("predicted"))
     np.testing.assert_allclose(curve.get_xdata(), classes / (1 + curve.get_ydata() ** 2))
-    well_formed(class_count.rules(class_count.rules_by_k(stored, records)))
+    well_formed(class_count.rules(many_classes.rules_by_k(stored, records)))

@@ -41,7 +41,7 @@ def test_the_lesson_for_providers_follows_the_blobs_and_the_retrained_models(wri
     text = written(changed(records, "direct_probe", 0.7, control="none", unlearning="RT"))
     assert "mostly says which class it was" in text
     assert "no other for 80% of the targets; on models from which nothing was forgotten, for 10%" in text
-    assert "Forgetting better does not help" in text and "those images name it for 70%" in text
+    assert "Forgetting better does not help" in text and "those images name it for 70% (placebo 10%)" in text
     other = written(full_records(target=0.2, placebo=0.1))
     assert "sometimes says" in other and "Forgetting better does help." in other
 
@@ -67,13 +67,13 @@ def test_the_lesson_for_attackers_compares_the_search_with_the_blobs(written):
     records = full_records().assign(queries=100)
     records = records.assign(queries=records.queries.mask(records.attack == "blackbox_inversion", 5000))
     text = written(changed(records, "random_inputs", 0.6))
-    assert "search of up to 5,000 queries buys a balanced accuracy of 100%, against 60% for 100 random blobs" in text
+    assert "search of up to 5,000 queries buys a balanced accuracy of 100% (placebo 50%), against 60%" in text
     assert "does not buy anything" in written(changed(records, "blackbox_inversion", 0.6))
 
 
 def test_the_collapse_is_told_where_there_are_runs_on_both_sides_of_it(written):
     few, many = (full_records(k=k).assign(predicted=said) for k, said in ((4, "1"), (5, "")))
-    assert "Below that share it accused somebody in 100% of the runs, from there on in 0%" in written(
+    assert "Below that share it accused somebody in 100% of the runs (placebo 100%), from there on in 0% of" in written(
         full_records(), pd.concat([few, many])
     )
     assert learned.collapse(few) == [] == learned.collapse(many)

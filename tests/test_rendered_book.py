@@ -2,31 +2,19 @@
 
 import functools
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import nbformat
 import pytest
-import yaml
 from bs4 import BeautifulSoup, Tag
+from rendered_book import HTML, PAGES, ROOT, page
 
 from labelleak_lib.book import has_output
 
 pytestmark = pytest.mark.rendered
 
-ROOT = Path(__file__).parents[1]
-HTML = ROOT / "_build/html"
-TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
-LISTED = [chapter["file"] for part in TOC["parts"] for chapter in part["chapters"]]
-CHAPTERS = [file for file in LISTED if file.startswith("chapters/")]
-PAGES = [TOC["root"], *LISTED]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-
-def page(name: str) -> BeautifulSoup:
-    return BeautifulSoup((HTML / f"{name}.html").read_text(), "html.parser")
+CHAPTERS = [file for file in PAGES if file.startswith("chapters/")]
 
 
 def squeeze(text: str) -> str:
@@ -145,17 +133,3 @@ def outputs_missing(cell: nbformat.NotebookNode, block: Tag) -> list[str]:
         elif "text/plain" in data and squeeze(data["text/plain"]) not in text:
             missing.append("value")
     return missing + ["image"] * max(0, -images)
-
-
-def test_equations_are_typeset_without_a_network(tmp_path: Path) -> None:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium to open the book in")
-    quiet = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-    command = [CHROMIUM, "--headless", "--no-sandbox", *quiet, "--disable-component-update", "--disable-sync"]
-    command += [f"--user-data-dir={tmp_path}", "--virtual-time-budget=20000", "--dump-dom"]
-    opened = subprocess.run(
-        [*command, (HTML / "notation.html").as_uri()], capture_output=True, text=True, timeout=120, check=True
-    )
-    dom = BeautifulSoup(opened.stdout, "html.parser")
-    assert len(dom.select("mjx-container mjx-math")) == len(page("notation").select("span.math, div.math")) > 0
-    assert dom.select("mjx-merror") == []

@@ -60,12 +60,12 @@ class GeneticInversion:
         answers = self._ask(access, genes)
         history = [_fitness(answers).amax(1).numpy()]
         for t in range(1, self.generations):
-            genes, answers, kept = _sorted(genes, answers, self.elites)
+            genes, answers = _sorted(genes, answers)
             children = self.breed(genes, _fitness(answers), self.mutation * self.decay**t, generator)
-            genes = torch.cat([genes[:, :kept], children], dim=1)
-            answers = torch.cat([answers[:, :kept], self._ask(access, children)], dim=1)
+            genes = torch.cat([genes[:, : self.elites], children], dim=1)
+            answers = torch.cat([answers[:, : self.elites], self._ask(access, children)], dim=1)
             history.append(_fitness(answers).amax(1).numpy())
-        genes, answers, _ = _sorted(genes, answers, 1)
+        genes, answers = _sorted(genes, answers)
         ipv = answers[:, 0].double().numpy()
         return Evidence(
             "blackbox_inversion", c, -ipv.max(1), seed=seed, ipv=ipv, inverted=genes[:, 0].view(c, *access.shape),
@@ -112,10 +112,10 @@ def _fitness(answers: Tensor) -> Tensor:
     return answers.diagonal(dim1=0, dim2=2).T
 
 
-def _sorted(genes: Tensor, answers: Tensor, elites: int) -> tuple[Tensor, Tensor, int]:
-    """Move each class's `elites` fittest individuals to the front."""
+def _sorted(genes: Tensor, answers: Tensor) -> tuple[Tensor, Tensor]:
+    """Put each class's individuals in order, the fittest first."""
     order = _fitness(answers).argsort(dim=1, descending=True, stable=True)
-    return _rows(genes, order), _rows(answers, order), elites
+    return _rows(genes, order), _rows(answers, order)
 
 
 def _rows(values: Tensor, index: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -10,24 +10,18 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
-from sklearn.metrics import balanced_accuracy_score
 
 from labelleak_lib.figures.layout import bottom_legend
-from labelleak_lib.figures.style import ATTACK_NAMES, BASELINE, PALETTE, PLACEBO_COLOUR, row_name, use_style
+from labelleak_lib.figures.style import ATTACK_NAMES, BASELINE, PALETTE, row_name, use_style
 from labelleak_lib.figures.success import baseline
-from labelleak_lib.inverted import kinds
 from labelleak_lib.metrics import summarise
-from labelleak_lib.records import unpack
 from labelleak_lib.summary import ENOUGH
-from labelleak_lib.theory.collapse import below_threshold, collapse_fraction, two_means_split
+from labelleak_lib.theory.collapse import collapse_fraction
 
-Floats = NDArray[np.floating]
-Bools = NDArray[np.bool_]
 PARAMETER_ATTACKS = ("dot_product", "difference")
 INVERSIONS = ("whitebox_inversion", "blackbox_inversion")
+CONTROLS = (("none", "$M_u$"), ("placebo", "placebo, $M_o$"))
 LINES = ("-", "--", ":")
-TIE = 1e-6
 
 
 def success_by_k(records: pd.DataFrame, rows: Sequence[tuple[str, str]], protocol: str = "paper") -> Figure:
@@ -46,7 +40,7 @@ def success_by_k(records: pd.DataFrame, rows: Sequence[tuple[str, str]], protoco
     classes, families = int(records.classes.iloc[0]), (PARAMETER_ATTACKS, INVERSIONS)
     figure, grid = plt.subplots(2, 2, figsize=(8, 5.8), sharex=True, sharey=True)
     for axes, family in zip(grid, families, strict=True):
-        for ax, (control, title) in zip(axes, (("none", "$M_u$"), ("placebo", "placebo, $M_o$")), strict=True):
+        for ax, (control, title) in zip(axes, CONTROLS, strict=True):
             _success_panel(ax, table[table.control == control], [row for row in rows if row[0] in family])
             ks = np.array(sorted(table.k.unique()))
             level = [baseline(next(c for a, c in rows if a in family), protocol, k, classes) for k in ks]
@@ -91,87 +85,13 @@ def _success_panel(ax: Axes, table: pd.DataFrame, rows: Sequence[tuple[str, str]
         _line(ax, lines, 0.08 * order, label=row_name(attack, criterion), **style)
 
 
-def stored_ipvs(records: pd.DataFrame, evidence: pd.DataFrame) -> pd.DataFrame:
-    """Return every stored set of inverted prediction vectors of the target models, one row each.
-
-    Parameters
-    ----------
-    records, evidence : DataFrame
-        Of `sweep.collect` or of a record store.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``attack unlearning trial k forgotten`` (bool (C,)) and ``ipv`` (float (C, C)).
-    """
-    cells = records.drop_duplicates("config_hash").set_index("config_hash")
-    same = (evidence.control == "none") & (evidence.kind == "ipv") & evidence.config_hash.isin(cells.index)
-    rows = []
-    for row in evidence[same].to_dict("records"):
-        cell, ipv = cells.loc[row["config_hash"]], unpack(row).astype(float)
-        found = {"attack": row["attack"], "unlearning": cell.unlearning, "trial": int(cell.trial), "k": int(cell.k)}
-        rows.append(found | {"forgotten": kinds(len(ipv), cell.forgotten) == "forgotten", "ipv": ipv})
-    return pd.DataFrame(rows, columns=["attack", "unlearning", "trial", "k", "forgotten", "ipv"])
-
-
-def alpha_sweep(stored: pd.DataFrame, alphas: Sequence[float]) -> pd.DataFrame:
-    """Apply the threshold criterion with every alpha to stored maxima, and predict whether it can work.
-
-    Parameters
-    ----------
-    stored : DataFrame
-        Of :func:`stored_ipvs`.
-    alphas : sequence of float
-        Positive.
-
-    Returns
-    -------
-    DataFrame
-        One row a stored set and alpha: ``attack unlearning trial k alpha``, ``recall`` (share of the forgotten classes
-        found), ``limit`` (C / (1 + alpha^2)), ``noisy_limit`` (with the spread within each kind, see
-        `collapse_fraction`), ``works`` (more than half found).
-    """
-    rows = []
-    for cell in stored.to_dict("records"):
-        peak, lost = cell["ipv"].max(1), cell["forgotten"]
-        distance = peak[~lost].mean() - peak[lost].mean()
-        inner = np.where(lost, peak - peak[lost].mean(), peak - peak[~lost].mean()).std()
-        noise = float(inner / distance) if distance > 0 else 1e3
-        shared = {name: cell[name] for name in ("attack", "unlearning", "trial", "k")}
-        for alpha in map(float, alphas):
-            recall, limit = below_threshold(peak, alpha)[lost].mean(), len(peak) * collapse_fraction(alpha)
-            noisy = len(peak) * collapse_fraction(alpha, noise)
-            found = {"recall": recall, "limit": limit, "noisy_limit": noisy, "works": recall > 0.5}
-            rows.append({**shared, "alpha": alpha, **found})
-    return pd.DataFrame(rows)
-
-
-def agreement(swept: pd.DataFrame) -> pd.DataFrame:
-    """Count by attack how often the criterion works exactly where the prediction says so; ties at the limit left out.
-
-    Returns
-    -------
-    DataFrame
-        ``attack cells share share_noisy``: share of (stored set, alpha) in which the prediction without, and with, the
-        spread within each kind holds.
-    """
-    rows = []
-    for attack, group in swept.groupby("attack", sort=False):
-        shares = []
-        for column in ("limit", "noisy_limit"):
-            clear = group[(group.k - group[column]).abs() > TIE]
-            shares.append(float((clear.works == (clear.k < clear[column])).mean()))
-        rows.append({"attack": attack, "cells": len(group), "share": shares[0], "share_noisy": shares[1]})
-    return pd.DataFrame(rows)
-
-
 def collapse_map(swept: pd.DataFrame) -> Figure:
     """Draw the share of forgotten classes found for every k and alpha, with the predicted limit k = C / (1 + alpha^2).
 
     Parameters
     ----------
     swept : DataFrame
-        Of :func:`alpha_sweep`.
+        Of `many_classes.alpha_sweep`.
     """
     use_style()
     attacks = list(dict.fromkeys(swept.attack))
@@ -195,55 +115,26 @@ def collapse_map(swept: pd.DataFrame) -> Figure:
     return figure
 
 
-def _lowest(values: Floats) -> Bools:
-    """Return the lower of two clusters of values (C,), none if all are equal."""
-    called = np.zeros(len(values), dtype=bool)
-    called[np.argsort(values, kind="stable")[: two_means_split(values)]] = np.ptp(values) > 0
-    return called
-
-
-# each maps IPVs (C, C) to the classes called forgotten, bool (C,)
-RULES: dict[str, Callable[[Floats], Bools]] = {
-    "threshold": lambda ipv: below_threshold(ipv.max(1), 1.0),
-    "two-means on maxima": lambda ipv: _lowest(ipv.max(1)),
-    "two-means on the class aimed at": lambda ipv: _lowest(np.diagonal(ipv)),
-}
-
-
-def rules_by_k(stored: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
-    """Judge stored vectors by rules with and without mean and deviation, beside the direct probe.
-
-    Returns
-    -------
-    DataFrame
-        ``attack rule k trial balanced_accuracy``, one row a stored set and rule; the direct probe's stand under each
-        attack.
-    """
-    rows = [
-        {"attack": cell["attack"], "rule": rule, "k": cell["k"], "trial": cell["trial"],
-         "balanced_accuracy": balanced_accuracy_score(cell["forgotten"], decide(cell["ipv"]))}
-        for cell in stored.to_dict("records") for rule, decide in RULES.items()
-    ]  # fmt: skip
-    probe = records[(records.attack == "direct_probe") & (records.criterion == "two_means")]
-    probe = probe[(probe.protocol == "attacker") & (probe.control == "none")][["k", "trial", "balanced_accuracy"]]
-    parts = [probe.assign(attack=attack, rule="direct probe") for attack in stored.attack.unique()]
-    return pd.concat([pd.DataFrame(rows), *parts], ignore_index=True)
-
-
 def rules(judged: pd.DataFrame) -> Figure:
-    """Draw balanced accuracy against k for every rule of :func:`rules_by_k`, mean and 95% interval."""
+    """Draw balanced accuracy against k for every rule of `many_classes.rules_by_k`, target models above their placebo.
+
+    Means with 95% intervals.
+    """
     use_style()
-    table = over_trials(judged, ["attack", "rule", "k"], "balanced_accuracy")
+    table = over_trials(judged, ["attack", "rule", "control", "k"], "balanced_accuracy").sort_values("k")
     attacks, names = list(dict.fromkeys(judged.attack)), list(dict.fromkeys(judged.rule))
-    figure, axes = plt.subplots(1, len(attacks), figsize=(8, 3.9), sharey=True, squeeze=False)
-    for ax, attack in zip(axes[0], attacks, strict=True):
-        for i, rule in enumerate(names):
-            lines = table[(table.attack == attack) & (table.rule == rule)].sort_values("k")
-            colour = PLACEBO_COLOUR if rule == "direct probe" else PALETTE[i]
-            _line(ax, lines, 0.09 * (i - 1.5), color=colour, marker="osD^"[i], label=rule)
-        ax.axhline(50, label="answer that looks at nothing", **BASELINE)
-        ax.set(title=ATTACK_NAMES[attack], xlabel="number of forgotten classes, $k$", ylim=(-4, 106))
-        ax.xaxis.get_major_locator().set_params(integer=True)
-    axes[0][0].set_ylabel("balanced accuracy (%)")
-    bottom_legend(figure, axes[0])
+    figure, grid = plt.subplots(2, len(attacks), figsize=(8, 5.8), sharex=True, sharey=True, squeeze=False)
+    for axes, (control, model) in zip(grid, CONTROLS, strict=True):
+        for ax, attack in zip(axes, attacks, strict=True):
+            same = table[(table.attack == attack) & (table.control == control)]
+            for i, rule in enumerate(names):
+                style = {"color": PALETTE[i], "marker": "osD^"[i], "label": rule}
+                _line(ax, same[same.rule == rule], 0.09 * (i - 1.5), **style)
+            ax.axhline(50, label="answer that looks at nothing", **BASELINE)
+            ax.set(title=f"{ATTACK_NAMES[attack]}: {model}", ylim=(-4, 106))
+            ax.xaxis.get_major_locator().set_params(integer=True)
+        axes[0].set_ylabel("balanced accuracy (%)")
+    for ax in grid[1]:
+        ax.set_xlabel("number of forgotten classes, $k$")
+    bottom_legend(figure, grid[0])
     return figure
