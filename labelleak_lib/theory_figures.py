@@ -147,7 +147,8 @@ def difference_norms(frame: pd.DataFrame) -> Figure:
     figure, axes = _axes(frame["loss"].nunique(), 9.6)
     for axis, (loss, part) in zip(axes, frame.groupby("loss", sort=False), strict=True):
         sns.scatterplot(part, x="sum", y="distance", hue="side", style="side", palette=SIDES, ax=axis)
-        axis.locator_params(axis="x", nbins=5)
+        axis.ticklabel_format(useOffset=False)
+        axis.locator_params(axis="x", nbins=4)
         axis.axline((part["sum"].mean(),) * 2, slope=1, color="black", ls=":", label="predicted by (17)")
         axis.set(title=loss, xlabel="$|w_u|^2 + |w'|^2$", ylabel="$|w_u - w'|^2$")
         axis.get_legend().set_visible(False)
