@@ -42,5 +42,5 @@ class GradientShare:
     def add(self, recorded: dict[str, Tensor], lr: float, clipped: Tensor) -> None:
         """Add the part of the step just taken at rate `lr`, gradients scaled by `clipped`, to `recorded` in place."""
         for gradient, velocity, total in zip(self.gradients, self.velocity, recorded.values(), strict=True):
-            velocity.mul_(self.momentum).add_(gradient * clipped)
-            total.sub_(gradient * clipped + self.momentum * velocity, alpha=lr)
+            velocity.mul_(self.momentum).add_(gradient.mul_(clipped))
+            total.sub_(gradient.add_(velocity, alpha=self.momentum), alpha=lr)

@@ -8,8 +8,35 @@ the same function.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+
+Window = tuple[slice, slice]
+
+
+class _Windows(torch.autograd.Function):
+    """Windows of a kernel, as one matrix of a window's output channels after the other's.
+
+    The gradient has the kernel's own memory layout; autograd's would have another, and each step of an optimiser
+    would then read and write the largest layers crosswise.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, windows: list[Window]) -> Tensor:
+        ctx.windows, ctx.like = windows, torch.empty_like(weight, device="meta")
+        return torch.cat([weight[:, :, rows, columns] for rows, columns in windows]).flatten(1)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        whole = torch.zeros_like(ctx.like, device=gradient.device)
+        side = ctx.windows[0][0].stop - ctx.windows[0][0].start
+        parts = gradient.unflatten(1, (-1, side, side)).chunk(len(ctx.windows))
+        for (rows, columns), part in reversed(list(zip(ctx.windows, parts, strict=True))):
+            whole[:, :, rows, columns] += part
+        return whole, None
 
 
 class TapExactConv2d(nn.Conv2d):
@@ -22,10 +49,10 @@ class TapExactConv2d(nn.Conv2d):
             return super().forward(input)
         positions = range(0, side, self.stride[0])
         # the window at (i, j) starts one pixel above and left of it, so pixel (a, b) meets tap (a - i + 1, b - j + 1)
-        taps = [self.weight[:, :, 1 - i : 1 - i + side, 1 - j : 1 - j + side] for i in positions for j in positions]
-        dense = taps[0] if len(taps) == 1 else torch.cat(taps)
-        out = nn.functional.linear(input.flatten(1), dense.flatten(1))
-        return out.view(len(input), len(taps), self.out_channels).transpose(1, 2).unflatten(2, (len(positions), -1))
+        starts = [slice(1 - i, 1 - i + side) for i in positions]
+        windows = [(rows, columns) for rows in starts for columns in starts]
+        out = nn.functional.linear(input.flatten(1), _Windows.apply(self.weight, windows))
+        return out.view(len(input), len(windows), self.out_channels).transpose(1, 2).unflatten(2, (len(positions), -1))
 
 
 def skip_padding_taps(module: nn.Module) -> None:

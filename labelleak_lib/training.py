@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,8 @@ from labelleak_lib.shares import GradientShare, has_batch_norm
 
 SHORTEST_CYCLE = 4
 """Steps below which a one-cycle schedule has no rise and fall, and the rate stays constant."""
+FLOATS_A_REGISTER = 16
+"""The most float32 numbers in a processor's vector register."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,7 @@ def train(
     epochs = recipe.epochs_for(steps_an_epoch)
     steps = epochs * steps_an_epoch
     optimizer = torch.optim.SGD(
-        model.parameters(), lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0,
+        _groups(model), lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0,
         weight_decay=recipe.weight_decay,
     )  # fmt: skip
     one_cycle = recipe.schedule == "one_cycle" and steps >= SHORTEST_CYCLE
@@ -178,6 +181,18 @@ def train(
     model.eval()
     require_finite(model)
     return recorded
+
+
+def _groups(model: Classifier) -> list[dict[str, Any]]:
+    """Return the parameters in groups for an optimiser: those that one fused pass over memory updates, and the others.
+
+    The fused pass rounds what is left over after the last whole vector register in another way. Parameters that leave
+    nothing over get the same bits either way.
+    """
+    even: dict[bool, list[nn.Parameter]] = {True: [], False: []}
+    for parameter in model.parameters():
+        even[parameter.numel() % FLOATS_A_REGISTER == 0].append(parameter)
+    return [{"params": found, "fused": fused} for fused, found in even.items() if found]
 
 
 def require_finite(model: Classifier, what: str = "model", fix: str = "lower the learning rate") -> None:

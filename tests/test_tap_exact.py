@@ -57,3 +57,12 @@ def test_resnet18_is_torchvisions_network():
         found = ours(images)
     torch.testing.assert_close(found, expected, rtol=0, atol=2e-6 * float(expected.abs().max().clamp_min(1)))
     assert (found.argmax(1) == expected.argmax(1)).all()
+
+
+@pytest.mark.parametrize("side", [1, 2])
+def test_gradients_have_their_kernels_memory_layout(side):
+    layer = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1, bias=False)).to(memory_format=torch.channels_last)
+    skip_padding_taps(layer)
+    layer(torch.rand(4, 8, side, side)).sum().backward()
+    weight = layer[0].weight
+    assert weight.grad.stride() == weight.stride() != weight.contiguous().stride()

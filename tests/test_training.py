@@ -87,6 +87,24 @@ def test_training_equals_the_update_rule_written_out(change):
         torch.testing.assert_close(p, q, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("architecture", ["small", "lenet", "resnet18"])
+def test_fused_updates_give_the_bits_of_the_plain_optimiser(architecture, monkeypatch):
+    class Unfused(torch.optim.SGD):
+        def __init__(self, groups, **options):
+            fused.extend(group.pop("fused") for group in groups)
+            super().__init__(groups, **options, fused=False)
+
+    spec, fused, states = ModelSpec(architecture, 10, 1), [], []
+    images = torch.randint(0, 256, (48, *spec.shape), generator=rng(0)).to(torch.uint8)
+    for optimiser in (torch.optim.SGD, Unfused):
+        monkeypatch.setattr(torch.optim, "SGD", optimiser)
+        model = models.build(spec, seed=0)
+        train(model, Samples(images, torch.arange(48) % 10), Recipe(epochs=3, batch_size=16), generator=rng(0))
+        states.append(snapshot(model))
+    assert same_state(*states)
+    assert fused == [True, False]
+
+
 def test_one_cycle_rises_to_the_peak_and_anneals_to_nothing():
     recipe, model = replace(PLAIN, schedule="one_cycle", epochs=4), linear()
     rates, step = [], torch.optim.SGD.step
