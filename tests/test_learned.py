@@ -46,6 +46,16 @@ def test_the_lesson_for_providers_follows_the_blobs_and_the_retrained_models(wri
     assert "sometimes says" in other and "Forgetting better does help." in other
 
 
+def test_targets_that_were_not_unlearned_count_for_no_lesson(written):
+    records = full_records(target=0.9, placebo=0.1)
+    kept = records[records.trial > 0]
+    spoilt = records.assign(unlearned=records.trial > 0, queries=records.queries.mask(records.trial == 0, 9e9))
+    metrics = ["asr", "balanced_accuracy", "exact_match"]
+    spoilt[metrics] = spoilt[metrics].mask(records.trial == 0, 0.0)
+    for lesson in (learned.provider, learned.auditor, learned.reader, lambda r: learned.attacker(r, r)):
+        assert lesson(spoilt) == lesson(kept)
+
+
 def test_the_lesson_for_auditors_names_the_highest_placebo(written):
     text = written(changed(full_records(target=0.9, placebo=0.4), "difference", 0.73, control="placebo"))
     assert "scores up to 73% there" in text and "right for 90% of the classes" in text
@@ -56,11 +66,9 @@ def test_the_lesson_for_authors_counts_what_was_not_forgotten(written):
     text = written(records)
     assert "All 15 runs passed." in text
     known = records.assign(unlearned=records.unlearning != "FT", forget_acc_before=0.9, forget_acc_after=0.0)
-    known = known.assign(
-        forget_acc_after=known.forget_acc_after.mask((known.unlearning == "FT") & (known.trial > 0), 0.8)
-    )
+    known = known.assign(forget_acc_after=known.forget_acc_after.mask(known.unlearning == "FT", known.trial * 0.4))
     text = written(known)
-    assert "3 of 15 runs did not pass (FT 3); in 2 of them the model still knew" in text
+    assert "3 of 15 runs did not pass (FT 3); in 1 of them the model still knew" in text
 
 
 def test_the_lesson_for_attackers_compares_the_search_with_the_blobs(written):
