@@ -97,8 +97,21 @@ def table(frame: pd.DataFrame) -> str:
         ours_first = group.iloc[(group.role != "ours").to_numpy().argsort(kind="stable")]
         lines += [f"| {' | '.join(_cells(line))} |" for line in ours_first.itertuples()]
         notes = [f"{line.name}: {line.note}." for line in group[group.note != ""].itertuples(index=False)]
-        parts += [f"**{subject}**", "\n".join(lines), *notes]
+        parts += [f"**{subject}**", "\n".join(lines), *notes, *_out_of_reach(group)]
     return "\n\n".join(parts)
+
+
+def _out_of_reach(group: pd.DataFrame) -> list[str]:
+    """Say which missed targets of a subject leave less time than the computation that cannot be done without."""
+    lines = group.to_dict("records")
+    bare = [line for line in lines if line["role"] == "bare" and line["name"].startswith("its ")]
+    missed = [line for line in lines if line["role"] == "peer" and line["met"] == "no"]
+    return [
+        f"{peer['name']}: the target leaves {left:.3g} s; {floor['name']} take {floor['seconds']:.3g} s."
+        for peer in missed
+        for floor in bare
+        if (left := peer["seconds"] / peer["target"]) < floor["seconds"]
+    ]
 
 
 def _cells(line: Any) -> list[str]:

@@ -147,7 +147,7 @@ def train(
     epochs = recipe.epochs_for(steps_an_epoch)
     steps = epochs * steps_an_epoch
     optimizer = torch.optim.SGD(
-        _groups(model), lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0,
+        parameter_groups(model), lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0,
         weight_decay=recipe.weight_decay,
     )  # fmt: skip
     one_cycle = recipe.schedule == "one_cycle" and steps >= SHORTEST_CYCLE
@@ -183,7 +183,7 @@ def train(
     return recorded
 
 
-def _groups(model: Classifier) -> list[dict[str, Any]]:
+def parameter_groups(model: nn.Module) -> list[dict[str, Any]]:
     """Return the parameters in groups for an optimiser: those that one fused pass over memory updates, and the others.
 
     The fused pass rounds what is left over after the last whole vector register in another way. Parameters that leave

@@ -89,6 +89,15 @@ def test_the_table_says_what_was_scaled_reached_met_and_missed(frame):
     assert "nan" not in text
 
 
+def test_a_target_below_the_bare_computation_is_said_to_be_out_of_reach(frame):
+    assert "the target leaves" not in bench_report.table(frame)
+    bare = copy.deepcopy(MEASURED)
+    bare["benchmarks"][3] = entry("its products alone", "bare", 0.31, quality="")
+    text = bench_report.table(bench_report.rows(bare))
+    assert "other library: the target leaves 0.3 s; its products alone take 0.31 s." in text
+    assert text.count("the target leaves") == 1
+
+
 def test_the_figure_shows_each_comparison_with_its_target(frame):
     drawn = bench_report.figure(frame)
     peers, bare = drawn.axes

@@ -159,6 +159,19 @@ def forward(model, shape, batches):
             model(x)
 
 
+def test_passes_alone(enter, target):
+    x, batches = torch.rand((10 * POPULATION, 1, 28, 28)), 20
+
+    def passes():
+        for _ in range(batches):
+            models.predict_proba(target, x)
+
+    enter(
+        passes, subject=SUBJECT, name="its passes alone", role="bare", scale=QUERIES / (len(x) * batches),
+        scaled_from=f"{len(x) * batches} images",
+    )  # fmt: skip
+
+
 def test_eager_lenet(enter):
     model, batches = eager_lenet().eval(), 200
     enter(

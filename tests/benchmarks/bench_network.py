@@ -11,6 +11,7 @@ from torchvision.models import resnet18
 from labelleak_lib import models
 from labelleak_lib.half_precision import full_precision
 from labelleak_lib.models import ModelSpec
+from labelleak_lib.training import parameter_groups
 
 SHAPE, SIDE = (3, 32, 32), 2048
 EAGER, OURS, FULL = "torchvision, eager float32", "this library", "this library, float32 only"
@@ -56,7 +57,8 @@ def test_forward(enter, benchmark, name):
 def test_training(enter, benchmark, name, batch):
     model, x = network(name).train(), torch.rand((batch, *SHAPE))
     labels, steps = torch.arange(batch) % 10, 512 // batch
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+    parameters = model.parameters() if name == EAGER else parameter_groups(model)
+    optimizer = torch.optim.SGD(parameters, lr=0.01, momentum=0.9)
 
     def run():
         for _ in range(steps):
