@@ -68,6 +68,9 @@ notebooks: env ## run every notebook and compare its stored outputs
 rendered: env ## check the rendered book, also in a browser where there is one
 	$(BIN)/pytest -m rendered tests/test_rendered_book.py tests/test_browser.py
 
+# glibc otherwise gives freed blocks of a few megabytes back to the system at once, and takes them anew at every step.
+sweep: export MALLOC_MMAP_THRESHOLD_ := 33554432
+sweep: export MALLOC_TRIM_THRESHOLD_ := 8589934592
 sweep: env ## run the trials of a data set and store their records [DATASET= TRIALS= SCHEDULER=]
 	$(BIN)/python -m labelleak_lib.sweep --dataset '$(DATASET)' $(TRIALS_OPTION) $(if $(SCHEDULER),--scheduler '$(SCHEDULER)')
 
