@@ -120,12 +120,19 @@ def compare_samples(means: Sequence[pd.DataFrame]) -> pd.DataFrame:
     cells = pd.concat(means, keys=range(len(means)), names=["cell", "control", "metric"])
     lines = []
     for (control, metric), pairs in cells.dropna().groupby(["control", "metric"], sort=False):
-        tested = stats.permutation_test(
-            (pairs.found.to_numpy(), pairs.stored.to_numpy()), _mean_difference, permutation_type="samples",
-            vectorized=True, n_resamples=9999, rng=np.random.default_rng(0),
-        )  # fmt: skip
-        lines.append([control, metric, pairs.stored.mean(), pairs.found.mean(), tested.pvalue])
+        p = _exchange_test(pairs.found.to_numpy(), pairs.stored.to_numpy())
+        lines.append([control, metric, pairs.stored.mean(), pairs.found.mean(), p])
     return pd.DataFrame(lines, columns=["control", "metric", "stored", "found", "p"])
+
+
+def _exchange_test(found: np.ndarray, stored: np.ndarray) -> float:
+    if len(found) < 2:
+        return 1.0  # one difference is as large with the other sign; scipy refuses to say so
+    tested = stats.permutation_test(
+        (found, stored), _mean_difference, permutation_type="samples", vectorized=True, n_resamples=9999,
+        rng=np.random.default_rng(0),
+    )  # fmt: skip
+    return float(tested.pvalue)
 
 
 def _mean_difference(found: np.ndarray, stored: np.ndarray, axis: int) -> np.ndarray:
@@ -177,6 +184,8 @@ def judge(verdicts: Sequence[Verdict], tolerance: float) -> int:
         print(f"{len(others)} cells come from another model, as they do on another kind of processor; as samples:")
         print(table.to_string(index=False, float_format="{:.3f}".format))
         shifted = int((table.p * len(table) < LEVEL).sum())
+        if 2.0 ** (1 - len(others)) * len(table) >= LEVEL:
+            print("They are too few to tell a shift from chance, however large it is.")
     print(
         f"{len(verdicts)} cells run again: {problems} with a problem; of {len(same)} from the same model {identical} "
         f"are identical and {beyond} beyond {tolerance}; of {len(others)} from another, {shifted} metrics beyond chance"

@@ -92,6 +92,16 @@ def test_on_another_processor_noise_passes_and_a_shift_does_not(capsys):
     assert "of 20 from another, 1 metrics beyond chance" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("cells", "few"), [(1, True), (2, True), (9, True), (10, False)])
+def test_few_cells_of_another_model_are_not_judged_and_that_is_said(cells, few, capsys):
+    # of four metrics the least probability is 4 * 2^(1 - n)
+    verdicts = other_processor(-5.0, cells)
+    assert verify.judge(verdicts, 0.02) == (0 if few else 1)
+    out = capsys.readouterr().out
+    assert ("too few to tell a shift from chance" in out) == few
+    assert f"of {cells} from another, {0 if few else 1} metrics beyond chance" in out
+
+
 def test_the_comparison_of_samples_is_a_paired_test():
     verdicts = other_processor(0.05)
     table = verify.compare_samples([v.means for v in verdicts]).set_index(["control", "metric"])
