@@ -32,7 +32,7 @@ def test_ours(enter, target, retained, reached):
     found = enter(
         lambda: attack.evidence(WhiteBox(target), generator=torch.Generator().manual_seed(0)),
         subject=SUBJECT, name="this library", role="ours", quality=lambda found: reached(found.inverted),
-        note=f"{CLASSES} classes, {STARTS} starts, {STEPS} steps",
+        note=f"{CLASSES} classes, {STARTS} starts, {STEPS} steps", rounds=7,
     )  # fmt: skip
     assert (found.ipv.diagonal()[retained] >= 0.99).all()
 
@@ -45,7 +45,7 @@ def test_passes_alone(enter, target):
         for _ in range(STEPS):
             torch.autograd.grad(nn.functional.cross_entropy(target(x), aim, reduction="sum"), x)
 
-    enter(passes, subject=SUBJECT, name="its passes alone", role="bare", target=1.25)
+    enter(passes, subject=SUBJECT, name="its passes alone", role="bare", target=1.25, rounds=7)
 
 
 def test_miface(enter, target, reached):
