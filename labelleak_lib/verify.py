@@ -59,6 +59,15 @@ def draw(records: pd.DataFrame, sample: int, seed: int) -> list[Any]:
     return list(cells.sample(min(sample, len(cells)), random_state=seed).itertuples())
 
 
+def specification(row: Any, data_dir: str | None = None) -> TrialSpec | None:
+    """Return the trial of a stored row; None if today's settings, data or code are not those of the row's cell."""
+    forgotten = [int(c) for c in row.forgotten.split(",")]
+    spec = TrialSpec.from_parameters(
+        dataset=row.dataset, seed=row.seed, trial=row.trial, forgotten=forgotten, profile=row.profile, data_dir=data_dir
+    )
+    return spec if config_hash(spec, row.unlearning) == row.config_hash else None
+
+
 def rerun(row: Any, records: pd.DataFrame, evidence: pd.DataFrame, data_dir: str | None = None) -> Verdict:
     """Run the cell of `row` again and compare it with its committed `records` and `evidence`.
 
@@ -68,11 +77,8 @@ def rerun(row: Any, records: pd.DataFrame, evidence: pd.DataFrame, data_dir: str
         With a `problem` where today's settings or data are not those of the record, or rows are missing.
     """
     name = f"{row.dataset}, trial {row.trial}, forgotten {row.forgotten}, {row.unlearning}"
-    forgotten = [int(c) for c in row.forgotten.split(",")]
-    spec = TrialSpec.from_parameters(
-        dataset=row.dataset, seed=row.seed, trial=row.trial, forgotten=forgotten, profile=row.profile, data_dir=data_dir
-    )
-    if config_hash(spec, row.unlearning) != row.config_hash:
+    spec = specification(row, data_dir)
+    if spec is None:
         return Verdict(name, float("nan"), "made with other settings, data or code")
     with one_thread():
         cell = run_cell(spec, row.unlearning)

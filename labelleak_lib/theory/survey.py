@@ -15,11 +15,11 @@ import pandas as pd
 
 from labelleak_lib import models
 from labelleak_lib.models import Classifier
-from labelleak_lib.settings import PAPER_METHODS
+from labelleak_lib.settings import PAPER_METHODS, settings
 from labelleak_lib.sweep import COMMITTED, one_thread
 from labelleak_lib.theory import heads, measured, probe, softmax
 from labelleak_lib.theory.heads import Array
-from labelleak_lib.trials import TrialSpec, original_model, unlearned_model
+from labelleak_lib.trials import TrialSpec, content_hash, describe, original_model, unlearned_model
 
 FOLDER = COMMITTED / "theory"
 EARLY, LATE = 0.03, 30.0
@@ -54,6 +54,13 @@ def assumptions_of(spec: TrialSpec) -> pd.DataFrame:
     return measured.measure_assumptions(phi, labels, spec.forgotten, spec.data.classes, rng)
 
 
+def settings_of(name: str, profile: str, architecture: str) -> str:
+    """Return a short digest of the hyperparameters behind a target model, ``M_o`` or a method's code."""
+    chosen = settings(profile, architecture)
+    method = None if name == "M_o" else describe(chosen.methods[name])
+    return content_hash([describe(chosen.recipe), method])
+
+
 def agreement_of(spec: TrialSpec, methods: Sequence[str]) -> pd.DataFrame:
     """Measure how far heads trained on one class repeat the target's logit margin.
 
@@ -62,7 +69,8 @@ def agreement_of(spec: TrialSpec, methods: Sequence[str]) -> pd.DataFrame:
     DataFrame
         One line a target model, ``M_o`` first: columns ``method``; ``early`` and ``late``, the correlation over heads
         started at zero; ``deployed``, that of class means with the attack's own heads; ``probe_forgotten`` and
-        ``probe_retained``, the mean accuracy of the target on the attacker's samples, which is the direct probe.
+        ``probe_retained``, the mean accuracy of the target on the attacker's samples, which is the direct probe;
+        ``settings``, see `settings_of`.
     """
     recipe, rows = spec.settings.attacks["dot_product"].recipe, []
     for name in ("M_o", *methods):
@@ -78,6 +86,7 @@ def agreement_of(spec: TrialSpec, methods: Sequence[str]) -> pd.DataFrame:
                 "method": name, "early": path.correlation.iloc[0], "late": path.correlation.iloc[-1],
                 "deployed": evidence.inner.corr(evidence.margin),
                 "probe_forgotten": evidence.accuracy[gone].mean(), "probe_retained": evidence.accuracy[~gone].mean(),
+                "settings": settings_of(name, spec.profile, spec.model_spec.architecture),
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
@@ -88,7 +97,7 @@ def store(spec: TrialSpec, methods: Sequence[str], folder: Path = FOLDER) -> Non
     folder.mkdir(parents=True, exist_ok=True)
     names = {
         "dataset": spec.data.name, "variant": spec.data.variant, "architecture": spec.model_spec.architecture,
-        "forgotten": " ".join(map(str, spec.forgotten)),
+        "profile": spec.profile, "forgotten": " ".join(map(str, spec.forgotten)),
     }  # fmt: skip
     for kind, table in (("assumptions", assumptions_of(spec)), ("agreement", agreement_of(spec, methods))):
         table.assign(**names).to_csv(folder / f"{spec.data.name}.{kind}.csv", index=False, float_format="%.6g")
