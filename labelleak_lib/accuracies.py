@@ -130,15 +130,19 @@ def averages(table: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         Columns ``k unlearning quantity measured published datasets``, in percent, for the published k = 1 and 3.
-        Where none of the paper's data sets was measured, `measured` is NaN and `published` averages all four.
+        A data set counts where all methods were measured that were measured anywhere. Where none counts, `measured`
+        is NaN and `published` averages all four.
     """
     keys = ["dataset", "k", "unlearning", "quantity"]
     printed = published.unlearning_accuracy().rename(columns={theirs: ours for ours, theirs in PUBLISHED.items()})
     printed = printed.assign(k=printed.scenario.map({name: k for k, name in published.SCENARIOS.items()}))
     both = printed.melt(keys[:3], list(QUANTITIES), "quantity", "published")
     both = both.merge(table[[*keys, "mean"]].rename(columns={"mean": "measured"}), on=keys, how="left")
-    there = both.groupby(["k", "dataset"]).measured.transform("count") > 0
-    used = both[there | ~there.groupby(both.k).transform("any")]
+    given, by_set = both.measured.notna(), [both.k, both.dataset]
+    lacking = ~given & given.groupby([both.k, both.unlearning]).transform("any")
+    there = given.groupby(by_set).transform("any") & ~lacking.groupby(by_set).transform("any")
+    none = ~there.groupby(both.k).transform("any")
+    used = both.assign(measured=both.measured.where(there))[there | none]
     names = used.groupby("k").dataset.agg(lambda names: ", ".join(ordered(names, DATASET_ORDER)))
     mean = used.groupby(["k", "unlearning", "quantity"], sort=False)[["measured", "published"]].mean().reset_index()
     return mean.assign(datasets=mean.k.map(names))

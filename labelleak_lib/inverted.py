@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from labelleak_lib.attacks.genetic_inversion import GeneticInversion
 from labelleak_lib.figures.layout import in_order
 from labelleak_lib.models import Classifier, predict_proba, to_input
-from labelleak_lib.records import unpack
+from labelleak_lib.records import with_cells
 from labelleak_lib.training import Samples
 
 Floats = NDArray[np.floating]
@@ -41,11 +41,9 @@ def peak_frame(records: pd.DataFrame, evidence: pd.DataFrame, attack: str) -> pd
         With columns ``dataset k unlearning control trial class kind peak``; ``control`` is ``none`` for M_u and
         ``placebo`` for M_o, ``peak`` lies in 0 .. 1.
     """
-    cells = records.drop_duplicates("config_hash").set_index("config_hash")
-    same = (evidence.attack == attack) & (evidence.kind == "ipv") & evidence.config_hash.isin(cells.index)
     parts = []
-    for row in evidence[same].to_dict("records"):
-        peak, cell = unpack(row).max(1), cells.loc[row["config_hash"]]
+    for row, ipv, cell in with_cells(evidence[(evidence.attack == attack) & (evidence.kind == "ipv")], records):
+        peak = ipv.max(1)
         shared = {name: cell[name] for name in ("dataset", "k", "unlearning", "trial")}
         values = {"class": np.arange(len(peak)), "kind": kinds(len(peak), cell.forgotten), "peak": peak}
         parts.append(pd.DataFrame(values).assign(**shared, control=row["control"])[PEAKS])

@@ -11,7 +11,8 @@ from sklearn.metrics import balanced_accuracy_score
 
 from labelleak_lib.figures.style import ATTACK_NAMES
 from labelleak_lib.inverted import kinds
-from labelleak_lib.records import unpack
+from labelleak_lib.records import with_cells
+from labelleak_lib.tables import span
 from labelleak_lib.theory.collapse import below_threshold, collapse_fraction, two_means_split
 
 Floats = NDArray[np.floating]
@@ -32,11 +33,8 @@ def stored_ipvs(records: pd.DataFrame, evidence: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         Columns ``attack control unlearning trial k forgotten`` (bool (C,)) and ``ipv`` (float (C, C)).
     """
-    cells = records.drop_duplicates("config_hash").set_index("config_hash")
-    same = (evidence.kind == "ipv") & evidence.config_hash.isin(cells.index)
     rows = []
-    for row in evidence[same].to_dict("records"):
-        cell, ipv = cells.loc[row["config_hash"]], unpack(row).astype(float)
+    for row, ipv, cell in with_cells(evidence[evidence.kind == "ipv"], records):
         found = {"attack": row["attack"], "control": row["control"], "unlearning": cell.unlearning}
         found |= {"trial": int(cell.trial), "k": int(cell.k)}
         rows.append(found | {"forgotten": kinds(len(ipv), cell.forgotten) == "forgotten", "ipv": ipv})
@@ -153,4 +151,4 @@ def answers(records: pd.DataFrame, evidence: pd.DataFrame, alphas: Sequence[floa
     lines = tested.to_dict("records")
     right = "; ".join(f"{line['attack']} {100 * line['share']:.1f}% of {line['cells']} cases" for line in lines)
     trials = records.groupby("k").trial.nunique()
-    return f"{table}\n\nTrials: {trials.min()} to {trials.max()} a $k$. The prediction is right for {right}."
+    return f"{table}\n\nTrials: {span(trials)} a $k$. The prediction is right for {right}."

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -181,6 +181,17 @@ def _joined(parts: list[pd.DataFrame], key: list[str], columns: Iterable[str]) -
     if not filled:
         return pd.DataFrame(columns=list(columns))
     return pd.concat(filled, ignore_index=True).drop_duplicates(key, keep="first").reset_index(drop=True)
+
+
+def with_cells(evidence: pd.DataFrame, records: pd.DataFrame) -> Iterator[tuple[dict[str, Any], np.ndarray, pd.Series]]:
+    """Yield (evidence row, its array in float64, first record of its cell) where `records` hold the cell."""
+    cells = records.drop_duplicates("config_hash").set_index("config_hash")
+    for row in evidence[evidence.config_hash.isin(cells.index)].to_dict("records"):
+        yield (
+            {str(name): value for name, value in row.items()},
+            unpack(row).astype(float),
+            cells.loc[row["config_hash"]],
+        )
 
 
 def unpack(row: Any) -> np.ndarray:

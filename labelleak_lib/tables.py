@@ -188,6 +188,12 @@ def _legend(flags: pd.Series) -> str:
     return f"\n\nFlags (with a number: in so many trials): {', '.join(used)}." if used else ""
 
 
+def span(values: pd.Series, form: str = ".0f", unit: str = "") -> str:
+    """Write the least and the largest of `values`, once where they are written alike."""
+    low, high = f"{values.min():{form}}", f"{values.max():{form}}"
+    return f"{low}{unit}" if low == high else f"{low} to {high}{unit}"
+
+
 def numbered(text: str, caption: str | None, name: str | None) -> Markdown:
     """Wrap a Markdown table so that the book numbers it under the label `name`; plain if either is missing."""
     if caption is None or name is None:
@@ -217,7 +223,7 @@ def leakage_tabs(
         texts = []
         for k, protocol in ((k, protocol) for k in ks for protocol in protocols):
             table = leakage_table(records[records.dataset == name], protocol, k, rows)
-            caption = f"{name}, k = {k}, protocol {protocol}, trials: {table.trials.max()}"
+            caption = f"{name}, k = {k}, protocol {protocol}, trials: {span(table.trials)}"
             label = f"{prefix}-{name}-{k}-{protocol}".replace("_", "-")
             texts += [to_markdown(table, caption=caption, name=label)] if len(table) else []
         panels[name] = "\n\n".join(texts)

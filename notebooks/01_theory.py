@@ -607,7 +607,7 @@ plt.show()
 # %% [markdown]
 # ## Every data set
 #
-# The same measurements on one trial of every data set, profile `paper` (CIFAR-10: `quick`), as
+# The same measurements on one trial of every data set, as
 # `python -m labelleak_lib.theory.survey NAME` stores them. Above: the assumptions on the features of the retrained
 # model. Below, for every target model: the correlation of dot products with logit margins over heads early
 # and late in training from zero (the columns give $t\,E|\phi|^2$), and over classes with the attack's own heads;
@@ -616,7 +616,7 @@ plt.show()
 # %% tags=["nbval-ignore-output"]
 agreement = survey.stored("agreement")
 panels = {
-    name: f"{survey.assumption_lines(table)}\n\n{survey.agreement_lines(agreement[name])}"
+    name: f"Profile `{table.profile[0]}`.\n\n{survey.assumption_lines(table)}\n\n{survey.agreement_lines(agreement[name])}"
     for name, table in survey.stored("assumptions").items()
 }
 display(tabs(panels))

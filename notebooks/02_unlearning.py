@@ -54,7 +54,7 @@ from labelleak_lib import accuracies
 from labelleak_lib.cells import DEFAULT_MARGIN, FORGET_LIMIT, RETAIN_MARGIN, method_of
 from labelleak_lib.figures import unlearning as figures
 from labelleak_lib.sweep import Grid
-from labelleak_lib.tables import Markdown, committed_records, tabs
+from labelleak_lib.tables import Markdown, committed_records, span, tabs
 
 # %%
 chosen = {"seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
@@ -287,7 +287,7 @@ panels = {
     name: "\n\n".join(
         accuracies.to_markdown(
             group[group.k == n],
-            caption=f"Accuracy on test data, {names[n]}, {name}, trials: {group[group.k == n].trials.max()}",
+            caption=f"Accuracy on test data, {names[n]}, {name}, trials: {span(group[group.k == n].trials)}",
             name=f"tbl-02-{name.replace('_', '-')}-{n}",
         )
         for n in names

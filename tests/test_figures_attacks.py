@@ -162,6 +162,17 @@ def test_averages_compare_the_same_data_sets_and_fall_back_to_the_published_ones
     assert drawn == pytest.approx([*side.measured, *side.published], nan_ok=True)
 
 
+def test_averages_leave_out_a_data_set_that_lacks_a_method_measured_elsewhere() -> None:
+    whole, part = accuracy_frame(2), accuracy_frame(2, "mnist")
+    part = part[part.unlearning != "FT"].assign(retain_acc_after=0.1)
+    averages = accuracies.averages(accuracies.accuracy_table(pd.concat([whole, part])))
+    alone = accuracies.averages(accuracies.accuracy_table(whole))
+    pd.testing.assert_frame_equal(averages, alone)
+    assert set(averages[averages.k == 1].datasets) == {"fashion_mnist"}
+    left = accuracies.averages(accuracies.accuracy_table(part))
+    assert set(left[left.k == 1].datasets) == {"mnist"}
+
+
 def test_batches_of_their_own_are_drawn_where_the_tables_print_them() -> None:
     printed = accuracies.own_batches_in_the_published_tables()
     figure = unlearning.own_batches(printed)

@@ -103,7 +103,7 @@ def test_answers_stand_by_k_beside_their_placebo_and_count_the_cases():
     del target[4]  # a tie: half of the classes are forgotten
     assert target == ["100"] * 4 + ["50"] * 4
     assert lines["white-box inversion", "threshold", "placebo"] == ["50"] * 9
-    assert text.endswith("Trials: 3 to 3 a $k$. The prediction is right for white-box inversion 100.0% of 27 cases.")
+    assert text.endswith("Trials: 3 a $k$. The prediction is right for white-box inversion 100.0% of 27 cases.")
 
 
 def test_the_class_aimed_at_tells_apart_what_the_maximum_does_not():

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from labelleak_lib.files import write_atomically
-from labelleak_lib.records import COLUMNS, EVIDENCE_COLUMNS, Cell, RecordStore, unpack
+from labelleak_lib.records import COLUMNS, EVIDENCE_COLUMNS, Cell, RecordStore, unpack, with_cells
 
 TEXT = {"dataset", "architecture", "profile", "forgotten", "unlearning", "control", "attack", "criterion", "protocol"}
 TEXT |= {"predicted", "flags", "data_variant", "config_hash", "code_version"}
@@ -51,6 +51,18 @@ def store(tmp_path):
 
 def files(root):
     return sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file() and p.suffix != ".lock")
+
+
+def test_evidence_comes_with_the_record_of_its_own_cell_where_there_is_one(store):
+    cells = {digest: cell(digest, trial) for trial, digest in enumerate("abc")}
+    for one in cells.values():
+        store.write("toy", one)
+    records = store.read("toy")
+    met = list(with_cells(store.evidence("toy"), records[records.config_hash != "b"]))
+    assert [(row["config_hash"], held.trial) for row, _, held in met] == [("a", 0)] * 3 + [("c", 2)] * 3
+    for row, array, _ in met:
+        name = "/".join(row[part] for part in ("control", "attack", "protocols", "kind"))
+        np.testing.assert_array_equal(array, cells[row["config_hash"]].arrays[name])
 
 
 def test_an_empty_store_has_no_records_and_no_folder(store):

@@ -252,3 +252,10 @@ def test_committed_evidence_is_that_of_the_records_given(tmp_path) -> None:
     chosen = records[records.config_hash.isin(["a", "c"])]
     assert sorted(tables.committed_evidence(chosen, tmp_path).config_hash) == ["a", "c"]
     assert tables.committed_evidence(records[:0], tmp_path).empty
+
+
+def test_a_span_is_written_once_where_its_ends_are_written_alike() -> None:
+    assert tables.span(pd.Series([2, 1, 2])) == "1 to 2"
+    assert tables.span(pd.Series([3, 3])) == "3"
+    assert tables.span(pd.Series([49.6, 50.4]), ".0f", "%") == "50%"
+    assert tables.span(pd.Series([0.5, 0.25]), ".2f") == "0.25 to 0.50"

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 
 from labelleak_lib.figures.style import PALETTE, row_name, use_style
 from labelleak_lib.figures.success import DIAMOND, NOTHING
-from labelleak_lib.tables import with_interval
+from labelleak_lib.tables import span, with_interval
 
 CLEAR = 5.0
 """Points above the placebo from which on an excess is called clear."""
@@ -81,7 +81,7 @@ def _above(found: pd.DataFrame) -> list[str]:
     elif len(matched):
         reasons.append(f"so does the placebo for {', '.join(matched.unlearning)}")
     else:
-        reasons.append(f"the placebo stays below it, at {_span(found.placebo)}")
+        reasons.append(f"the placebo stays below it, at {span(found.placebo, '.0f', '%')}")
     return reasons
 
 
@@ -94,13 +94,8 @@ def _below(found: pd.DataFrame) -> list[str]:
         reasons.append(f"the evidence ranks forgotten classes first (AUC) for {', '.join(ranked.unlearning)}")
     if len(ranked) < len(found):
         rest = found[~(found.auc > 0.99)]
-        reasons.append(f"AUC {_span(rest.auc, '.2f', '')} for {', '.join(rest.unlearning)}")
+        reasons.append(f"AUC {span(rest.auc, '.2f')} for {', '.join(rest.unlearning)}")
     return reasons
-
-
-def _span(values: pd.Series, form: str = ".0f", unit: str = "%") -> str:
-    low, high = f"{values.min():{form}}", f"{values.max():{form}}"
-    return f"{low}{unit}" if low == high else f"{low} to {high}{unit}"
 
 
 def conclusions(table: pd.DataFrame) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from labelleak_lib.figures.layout import bottom_legend
 from labelleak_lib.figures.style import ATTACK_NAMES, FORGOTTEN_COLOUR, METHOD_ORDER, RETAINED_COLOUR, use_style
 from labelleak_lib.inverted import kinds
 from labelleak_lib.published import could_be_mean, granularity, unlearning_accuracy
-from labelleak_lib.records import unpack
+from labelleak_lib.records import with_cells
 from labelleak_lib.tables import ordered
 
 COLOURS = {"retained": RETAINED_COLOUR, "forgotten": FORGOTTEN_COLOUR}
@@ -111,11 +111,8 @@ def random_answers(records: pd.DataFrame, evidence: pd.DataFrame) -> pd.DataFram
         ``attack control unlearning trial inputs class kind mean_log highest answered``: the class's mean
         log-probability in nats, its highest probability, and the share of inputs answered with it.
     """
-    cells = records.drop_duplicates("config_hash").set_index("config_hash")
-    same = (evidence.kind == "probe") & evidence.config_hash.isin(cells.index)
     parts = []
-    for row in evidence[same].to_dict("records"):
-        probe, cell = unpack(row).astype(float), cells.loc[row["config_hash"]]
+    for row, probe, cell in with_cells(evidence[evidence.kind == "probe"], records):
         classes = int(cell.classes)
         shared = {"attack": row["attack"], "control": row["control"], "unlearning": cell.unlearning}
         side = {"class": np.arange(classes), "kind": kinds(classes, cell.forgotten)}
@@ -190,12 +187,9 @@ def zero_query_scores(evidence: pd.DataFrame, records: pd.DataFrame) -> pd.DataF
         ``attack control unlearning trial class kind value``; the value is the reading itself, low for a class that
         looks forgotten.
     """
-    cells = records.drop_duplicates("config_hash").set_index("config_hash")
-    readings = ("head_bias", "head_row_sum", "direct_probe")
-    same = evidence.attack.isin(readings) & (evidence.kind == "score") & evidence.config_hash.isin(cells.index)
+    read = evidence.attack.isin(("head_bias", "head_row_sum", "direct_probe")) & (evidence.kind == "score")
     parts = []
-    for row in evidence[same].to_dict("records"):
-        score, cell = unpack(row).astype(float), cells.loc[row["config_hash"]]
+    for row, score, cell in with_cells(evidence[read], records):
         value = 1 - score if row["attack"] == "direct_probe" else -score
         side = {"class": np.arange(len(score)), "kind": kinds(len(score), cell.forgotten), "value": value}
         shared = {"attack": row["attack"], "control": row["control"], "unlearning": cell.unlearning}
