@@ -43,6 +43,15 @@ def test_the_front_page_shows_its_findings() -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
+def test_no_markup_is_left_in_a_pages_text(name: str) -> None:
+    article = page(name).find("article")
+    for code in article.select("pre, code, script, style"):
+        code.decompose()
+    marks = [":::", "{tab-", "|:", "](", "{numref}", "{cite", "{eq}"]
+    assert [mark for mark in marks if mark in article.get_text()] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_a_page_loads_nothing_from_the_network(name: str) -> None:
     soup = page(name)
     loaded = [tag["src"] for tag in soup.find_all(src=True)]
