@@ -1,5 +1,7 @@
 """The survey of section IV-B on trained models, as the book stores it."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -40,6 +42,17 @@ def test_the_survey_agrees_with_the_models_own_answers(spec, tmp_path):
     assert table[table.equation == 17].measured.abs().max() < 1e-9, "the zero row"
     assert len(survey.assumption_lines(table).splitlines()) == len(table) + 2
     assert len(survey.agreement_lines(found).splitlines()) == 4
+
+
+def test_every_row_of_a_written_table_has_a_cell_for_each_column():
+    for table in survey.stored("assumptions").values():
+        assert table.quantity.str.contains("|", regex=False).any()
+        rows = [re.split(r"(?<!\\)\|", line) for line in survey.assumption_lines(table).splitlines()]
+        assert {len(row) for row in rows} == {2 + 6}
+
+
+def test_surveys_come_in_the_books_order_of_data_sets():
+    assert list(survey.stored("agreement")) == ["digits", "mnist", "fashion_mnist", "svhn", "cifar10"]
 
 
 def test_the_same_trial_gives_the_same_survey(spec):

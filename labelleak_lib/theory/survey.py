@@ -17,6 +17,7 @@ from labelleak_lib import models
 from labelleak_lib.models import Classifier
 from labelleak_lib.settings import PAPER_METHODS, settings
 from labelleak_lib.sweep import COMMITTED, one_thread
+from labelleak_lib.tables import DATASET_ORDER, ordered
 from labelleak_lib.theory import heads, measured, probe, softmax
 from labelleak_lib.theory.heads import Array
 from labelleak_lib.trials import TrialSpec, content_hash, describe, original_model, unlearned_model
@@ -105,14 +106,16 @@ def store(spec: TrialSpec, methods: Sequence[str], folder: Path = FOLDER) -> Non
 
 def stored(kind: str, folder: Path = FOLDER) -> dict[str, pd.DataFrame]:
     """Return the stored tables of `kind` ("assumptions" or "agreement") by data set."""
-    paths = sorted(folder.glob(f"*.{kind}.csv"))
-    return {path.name.removesuffix(f".{kind}.csv"): pd.read_csv(path) for path in paths}
+    names = [path.name.removesuffix(f".{kind}.csv") for path in folder.glob(f"*.{kind}.csv")]
+    return {name: pd.read_csv(folder / f"{name}.{kind}.csv") for name in ordered(names, DATASET_ORDER)}
 
 
 def assumption_lines(table: pd.DataFrame) -> str:
     """Write a stored table of assumptions in Markdown."""
     numbers = {name: table[name].map("{:.2f}".format) for name in ("assumed", "measured")}
-    shown = table.assign(**numbers, holds=table.holds.map({True: "yes", False: "no"}))
+    # a bar would end a cell of the table
+    texts = {name: table[name].str.replace("|", r"\|") for name in ("quantity", "consequence")}
+    shown = table.assign(**numbers, **texts, holds=table.holds.map({True: "yes", False: "no"}))
     columns = ["equation", "quantity", "assumed", "measured", "holds", "consequence"]
     return shown[columns].to_markdown(index=False, disable_numparse=True)
 
