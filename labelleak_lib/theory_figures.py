@@ -82,8 +82,10 @@ def whitening(frame: pd.DataFrame) -> Figure:
         .rename(columns=names)
         .melt("set", list(names.values()), "features", "distance")
     )
-    sns.stripplot(long, x="set", y="distance", hue="features", palette=[BLUE, ORANGE], dodge=True, ax=axis)
-    axis.set(xlabel="", ylabel="$|H - I|_F / \\sqrt{d}$", yscale="symlog")
+    axis.set(yscale="symlog")
+    # a swarm moves points apart by rule, where a strip would jitter them from numpy's global state
+    sns.swarmplot(long, x="set", y="distance", hue="features", palette=[BLUE, ORANGE], dodge=True, ax=axis)
+    axis.set(xlabel="", ylabel="$|H - I|_F / \\sqrt{d}$")
     axis.set_ylim(-0.15, 2 * long["distance"].max())
     axis.legend(loc="lower right")
     return figure

@@ -129,3 +129,17 @@ def test_every_figure_has_data_and_labelled_axes(trained):
         plt.close(figure)
         drawn += 1
     assert drawn == 12
+
+
+def test_figures_draw_nothing_at_random(trained):
+    first, second = ([drawn_pixels(figure) for figure in figures(*trained)] for _ in range(2))
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def drawn_pixels(figure):
+    """Draw `figure`, close it and return its pixels."""
+    figure.canvas.draw()
+    pixels = np.array(figure.canvas.buffer_rgba())
+    plt.close(figure)
+    return pixels
