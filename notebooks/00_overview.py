@@ -152,7 +152,7 @@ except QueryBudgetError as refusal:
 # forgotten" is right for all but $k$ of $C$ classes.
 
 # %% tags=["nbval-ignore-output"]
-caption = f"RT, k = {len(spec.forgotten)} of {spec.data.classes} classes, {trials} trial(s)"
+caption = f"RT, k = {len(spec.forgotten)} of {spec.data.classes} classes, trials: {trials}"
 as_published = leakage_table(found.records, "paper", len(spec.forgotten))
 display(to_markdown(as_published, caption=f"{caption}, judged as published", name="tbl-00-paper"))
 
@@ -180,7 +180,7 @@ search = attacker.loc[("blackbox_inversion", "threshold")]
 display(
     Markdown(
         f"Black-box inversion: {search.measured:.0f}% balanced accuracy on the targets, {search.placebo:.0f}% on the "
-        f"placebo, over {trials} trial(s)."
+        f"placebo (trials: {trials})."
     )
 )
 

@@ -221,7 +221,7 @@ lines = []
 for code, group in measured.groupby("unlearning", sort=False):
     passed, dropped = int(group.unlearned.sum()), 100 * (group.retain_acc_before - group.retain_acc_after)
     lines.append(
-        f"- **{code}** passes in {passed} of {len(group)} trial(s): {100 * group.forget_acc_after.mean():.1f}% left "
+        f"- **{code}** passes in {passed} of {len(group)} trials: {100 * group.forget_acc_after.mean():.1f}% left "
         f"on $D_f$, {dropped.mean():+.1f} points lost on $D_r$."
     )
 display(Markdown("\n".join(lines)))

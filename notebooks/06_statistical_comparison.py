@@ -91,7 +91,7 @@ display(
 
 # %% tags=["nbval-ignore-output"]
 single = leakage_table(found.records, "paper", ks[0])
-caption = f"{grid.specs()[0].data.name}, profile {profile}, {trials} trial(s), k = {ks[0]}"
+caption = f"{grid.specs()[0].data.name}, profile {profile}, trials: {trials}, k = {ks[0]}"
 display(to_markdown(single, caption=f"Tables V and VII: {caption}", name="tbl-06-single"))
 
 # %% [markdown]
@@ -101,7 +101,7 @@ display(to_markdown(single, caption=f"Tables V and VII: {caption}", name="tbl-06
 
 # %% tags=["nbval-ignore-output"]
 multi = leakage_table(found.records, "paper", ks[-1])
-caption = f"{grid.specs()[0].data.name}, profile {profile}, {trials} trial(s), k = {ks[-1]}"
+caption = f"{grid.specs()[0].data.name}, profile {profile}, trials: {trials}, k = {ks[-1]}"
 display(to_markdown(multi, caption=f"Tables VI and VIII: {caption}", name="tbl-06-multi"))
 
 # %% [markdown]

@@ -104,7 +104,7 @@ print("passes the gate in every trial:", "yes" if mine.unlearned.all() else "no"
 
 # %% tags=["nbval-ignore-output"]
 table = leakage_table(mine, "attacker", len(spec.forgotten))
-caption = f"The method above under every attack, decided by class, {spec.data.name}, {trials} trial(s)"
+caption = f"The method above under every attack, decided by class, {spec.data.name}, trials: {trials}"
 display(to_markdown(table, caption=caption, name="tbl-09-mine"))
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two panels, one line an attack or control, for the reader's own unlearning method: success rate as published, and balanced accuracy decided by class, each with its placebo"}, "figure": {"caption": "The method above under every attack and control. Left: judged as published. Right: decided by class.", "name": "fig-09-mine"}}

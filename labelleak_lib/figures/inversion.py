@@ -92,7 +92,8 @@ def peaks(frame: pd.DataFrame, by: str = "samples") -> Figure:
                 mean = chosen[chosen[by] == group].peak.mean()
                 ax.hlines(mean, j + (i - 0.5) * 0.4 - 0.17, j + (i - 0.5) * 0.4 + 0.17, color="black", linewidth=2)
         ax.set(title=title, ylim=(-0.03, 1.05), xlim=(-0.5, len(groups) - 0.5))
-        ax.set_xticks(range(len(groups)), groups)
+        # long names of neighbours would run together on one line
+        ax.set_xticks(range(len(groups)), [group.replace("_", "_\n") for group in groups])
     axes[0].set_ylabel("maximum prediction probability, $m_c$")
     bottom_legend(figure, axes)
     return figure
