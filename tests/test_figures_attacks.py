@@ -277,6 +277,9 @@ def test_peaks_are_the_maxima_of_the_stored_vectors(classes, trials) -> None:
     _, forgotten = after.lines
     assert sorted(forgotten.get_ydata()) == pytest.approx(sorted([0.4, 0.9] * trials), rel=1e-6)
 
+    named = inversion.peaks(peaks.assign(dataset="fashion_mnist"), by="dataset")
+    assert [label.get_text() for label in panels_of(named)[0].get_xticklabels()] == ["fashion_\nmnist"]
+
     figure = inversion.screening(peaks[peaks.trial == 0])
     assert_labelled(figure)
     after = panels_of(figure)[1]
