@@ -28,9 +28,11 @@ def store_outputs(source: Path) -> Path:
     notebook = jupytext.read(source)
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number:02d}"
+    # how many messages a cell's printed lines come in is a matter of timing
     NotebookClient(
-        notebook, kernel_name="python3", iopub_timeout=300, record_timing=False, resources={"metadata": {"path": "."}}
-    ).execute()
+        notebook, kernel_name="python3", iopub_timeout=300, record_timing=False, coalesce_streams=True,
+        resources={"metadata": {"path": "."}},
+    ).execute()  # fmt: skip
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell["outputs"] = [output for output in cell.outputs if output.get("name") != "stderr"]

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from labelleak_lib import book
+from labelleak_lib import book, outputs
 
 ROOT = Path(__file__).parents[1]
 CHAPTERS = [
@@ -186,6 +186,13 @@ def test_a_kernel_that_is_slow_to_report_the_end_of_a_cell_is_waited_for(tmp_pat
     assert book.execute(source, tmp_path / "slow.ipynb", {}) is None
     executed = nbformat.read(tmp_path / "slow.ipynb", as_version=4)
     assert [output.text for cell in executed.cells for output in cell.get("outputs", [])] == ["here\n"]
+
+
+def test_lines_printed_with_a_pause_are_stored_as_one_output(tmp_path: Path) -> None:
+    source = tmp_path / "00_pause.py"
+    source.write_text("# %%\nimport time\nprint('a', flush=True)\ntime.sleep(1)\nprint('b')\n")
+    stored = nbformat.read(outputs.store_outputs(source), as_version=4)
+    assert [output.text for cell in stored.cells for output in cell.get("outputs", [])] == ["a\nb\n"]
 
 
 def test_a_chapters_code_is_folded_unless_it_is_part_of_the_story(tmp_path: Path) -> None:
