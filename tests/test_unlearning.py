@@ -145,6 +145,14 @@ def test_the_same_ascent_without_bounds_does_collapse():
     assert accuracy(bare_ascent(0.5, 40), RETAIN) < accuracy(trained(), RETAIN) - 0.2
 
 
+@pytest.mark.parametrize("lr", [0.05, 5.0])
+def test_steps_too_long_for_the_retained_data_are_taken_back_and_tried_shorter(lr):
+    method = NegativeGradient(lr=lr, target=0.05, margin=0.1, monitor=10_000)
+    found = method.unlearn(trained(), RETAIN, FORGET, generator=rng(0))
+    assert accuracy(found, FORGET) <= 0.05
+    assert accuracy(found, RETAIN) >= accuracy(trained(), RETAIN) - 0.1
+
+
 def test_ascent_stops_as_soon_as_the_forget_set_is_unknown():
     long, longer = (
         NegativeGradient(lr=0.05, target=0.05, margin=0.2, monitor=10_000, max_steps=steps).unlearn(
