@@ -10,7 +10,7 @@ import pandas as pd
 from labelleak_lib import published
 from labelleak_lib.criteria.inversion import Threshold
 from labelleak_lib.figures.controls import misfits
-from labelleak_lib.report import front_records
+from labelleak_lib.report import complete_trials, front_records
 from labelleak_lib.settings import PAPER_METHODS, PAPER_ROWS
 from labelleak_lib.summary import TRIAL, compare
 from labelleak_lib.tables import committed_records
@@ -33,8 +33,9 @@ class Rates(NamedTuple):
 
 def learned_page(output_dir: Path) -> None:
     """Write the page's findings to `learned.md` in `output_dir`, which is made if missing."""
-    one = front_records()
-    lessons = [*provider(one), *auditor(one), *author(one), *attacker(one, committed_records()), *reader(one)]
+    everything = committed_records()
+    one = front_records(complete_trials(everything))
+    lessons = [*provider(one), *auditor(one), *author(one), *attacker(one, everything), *reader(one)]
     output_dir.mkdir(parents=True, exist_ok=True)
     (output_dir / "learned.md").write_text("\n\n".join(lessons) + "\n", encoding="utf-8")
 

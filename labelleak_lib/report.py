@@ -20,7 +20,7 @@ from labelleak_lib.grid import Grid
 from labelleak_lib.published import reaches
 from labelleak_lib.settings import PAPER_METHODS, PAPER_ROWS
 from labelleak_lib.summary import ENOUGH, TRIAL, UNITS, judged_both_ways
-from labelleak_lib.sweep import COMMITTED, collect
+from labelleak_lib.sweep import collect
 from labelleak_lib.tables import committed_records
 
 README_PICTURE = Path(__file__).resolve().parent.parent / "book" / "_static"
@@ -38,7 +38,8 @@ def front_page(output_dir: Path) -> None:
     output_dir : Path
         Made if missing.
     """
-    records = front_records()
+    known = complete_trials(committed_records())
+    records = front_records(known)
     counted = records[records.unlearned.astype(bool)]
     panels = judged_both_ways(counted, extra=CHEAP_ROWS)
     published, attacker = panels.values()
@@ -52,18 +53,14 @@ def front_page(output_dir: Path) -> None:
     image = f"![{alternative(published)}]({output_dir.name}/front.png)"
     text = "\n".join(f"- {sentence}" for sentence in sentences)
     (output_dir / "front.md").write_text(
-        f"## What was found\n\n{text}\n\n{image}\n\n{basis(records)}\n", encoding="utf-8"
+        f"## What was found\n\n{text}\n\n{image}\n\n{basis(records, known)}\n", encoding="utf-8"
     )
 
 
-def front_records(root: Path = COMMITTED) -> pd.DataFrame:
-    """Return the records of one forgotten class that the front page counts.
-
-    Only trials that have all five unlearning methods, and data sets with enough of them, count.
-    """
-    records = complete_trials(committed_records(root))
-    trials = records.drop_duplicates(TRIAL).groupby("dataset").size()
-    enough = records[records.dataset.isin(trials[trials >= ENOUGH].index)]
+def front_records(known: pd.DataFrame) -> pd.DataFrame:
+    """Return the `known` records of data sets with enough trials; where there is none, those of a quick run."""
+    trials = trials_of(known)
+    enough = known[known.dataset.isin(trials[trials >= ENOUGH].index)]
     return enough if len(enough) else complete_trials(collect(Grid(dataset="digits")).records)
 
 
@@ -75,17 +72,26 @@ def complete_trials(records: pd.DataFrame) -> pd.DataFrame:
     return one[one.groupby(TRIAL).unlearning.transform("nunique") == len(PAPER_METHODS)]
 
 
-def basis(records: pd.DataFrame) -> str:
-    """Say what was run and how much of it counts."""
-    trials = records.drop_duplicates(TRIAL).groupby("dataset", sort=False).size()
+def trials_of(records: pd.DataFrame) -> pd.Series:
+    """Return the number of trials of each data set, in the order of `records`."""
+    return records.drop_duplicates(TRIAL).groupby("dataset", sort=False).size()
+
+
+def basis(records: pd.DataFrame, known: pd.DataFrame) -> str:
+    """Say what was run, how much of it counts, and which data sets of `known` have too few trials to be shown."""
     cells = records.drop_duplicates([*TRIAL, "unlearning"])
-    runs = ", ".join(f"{dataset} ({n} {'trial' if n == 1 else 'trials'})" for dataset, n in trials.items())
-    profile = records.profile.iloc[0]
+    short = trials_of(known[~known.dataset.isin(records.dataset)])
+    remark = f" Too few trials to be counted: {_listed(short)}." if len(short) else ""
     return (
-        f"**Basis.** One forgotten class, five unlearning methods, profile `{profile}`: {runs}. "
+        f"**Basis.** One forgotten class, five unlearning methods, profile `{records.profile.iloc[0]}`: "
+        f"{_listed(trials_of(records))}.{remark} "
         f"{int(cells.unlearned.astype(bool).sum())} of {len(cells)} target models count as unlearned; the others are "
         "left out here. Intervals are 95%, over trials."
     )
+
+
+def _listed(trials: pd.Series) -> str:
+    return ", ".join(f"{dataset} ({n} {'trial' if n == 1 else 'trials'})" for dataset, n in trials.items())
 
 
 def as_published(table: pd.DataFrame) -> list[str]:

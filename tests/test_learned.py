@@ -11,7 +11,7 @@ from labelleak_lib.learned import Rates
 @pytest.fixture
 def written(tmp_path, monkeypatch):
     def write(records, everything=None):
-        monkeypatch.setattr(learned, "front_records", lambda: records)
+        monkeypatch.setattr(learned, "front_records", lambda known: records)
         monkeypatch.setattr(learned, "committed_records", lambda: records if everything is None else everything)
         learned.learned_page(tmp_path / "generated")
         return (tmp_path / "generated" / "learned.md").read_text()

@@ -21,7 +21,7 @@ README = (ROOT / "README.md").read_text()
 @pytest.fixture
 def written(tmp_path, monkeypatch):
     def write(records):
-        monkeypatch.setattr(report, "committed_records", lambda root: records)
+        monkeypatch.setattr(report, "committed_records", lambda: records)
         report.front_page(tmp_path / "generated")
         return (tmp_path / "generated" / "front.md").read_text(), (tmp_path / "generated" / "front.png").read_bytes()
 
@@ -40,6 +40,13 @@ def test_the_front_page_counts_unlearned_targets_and_names_data_sets_and_trials(
     assert "28 of 35 target models count as unlearned" in text
     # of the others, which score nothing here, no trace is left
     assert "scores 100.0% (64.6 to 100.0) on target models and 50.0% on models from which nothing was forgotten" in text
+
+
+def test_the_front_page_says_which_data_sets_have_too_few_trials_to_count(written):
+    text, _ = written(pd.concat([full_records(trials=4), full_records("mnist", trials=2)]))
+    assert "digits (4 trials). Too few trials to be counted: mnist (2 trials). 20 of 20 target models" in text
+    all_counted, _ = written(full_records(trials=4))
+    assert "Too few" not in all_counted
 
 
 def test_the_front_page_compares_with_the_published_means(written):
@@ -104,11 +111,10 @@ def test_without_enough_committed_trials_a_quick_run_on_digits_is_shown(committe
         asked.append(grid)
         return type("Found", (), {"records": full_records(trials=1, profile="quick")})
 
-    monkeypatch.setattr(report, "committed_records", lambda root: committed)
     monkeypatch.setattr(report, "collect", collect)
-    records = report.front_records()
+    records = report.front_records(report.complete_trials(committed))
     assert [(grid.dataset, grid.profile, grid.trials) for grid in asked] == [("digits", "quick", 1)]
-    assert "profile `quick`: digits (1 trial)" in report.basis(records)
+    assert "profile `quick`: digits (1 trial)" in report.basis(records, records)
 
 
 # README
