@@ -98,7 +98,7 @@ _RESNET_METHODS = {
     "FT": FineTune(epochs=2, lr=0.1, batch_size=128, min_steps=300),
     "RL": RandomLabel(epochs=1, lr=0.03, batch_size=128, min_steps=150),
     "AU": Amnesiac(epochs=5, lr=0.2, batch_size=128, train_lr=0.02, min_steps=300),
-    "NG": NegativeGradient(lr=0.02, batch_size=64, keep=5.0, max_steps=60, check_every=4, margin=0.03, monitor=400),
+    "NG": NegativeGradient(lr=0.02, batch_size=64, keep=10.0, check_every=4, margin=0.03, monitor=400),
 }
 
 _TRAINING: dict[tuple[str, str], tuple[Recipe, dict[str, Any]]] = {
