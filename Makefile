@@ -42,7 +42,7 @@ $(STAMP): pyproject.toml constraints.txt
 book: chapters render ## execute the notebooks and render the book [DATASET= TRIALS= PROFILE=]
 
 chapters: env
-	$(BIN)/python -m labelleak_lib.book --dataset '$(DATASET)' --profile '$(PROFILE)' $(TRIALS_OPTION)
+	$(BIN)/python -m labelleak_lib.authoring.chapters --dataset '$(DATASET)' --profile '$(PROFILE)' $(TRIALS_OPTION)
 
 # --all: a page that was rendered with a warning before is rendered, and fails, again.
 render: env
@@ -72,22 +72,22 @@ rendered: env ## check the rendered book, also in a browser where there is one
 sweep: export MALLOC_MMAP_THRESHOLD_ := 33554432
 sweep: export MALLOC_TRIM_THRESHOLD_ := 8589934592
 sweep: env ## run the trials of a data set and store their records [DATASET= TRIALS= SCHEDULER=]
-	$(BIN)/python -m labelleak_lib.sweep --dataset '$(DATASET)' $(TRIALS_OPTION) $(if $(SCHEDULER),--scheduler '$(SCHEDULER)')
+	$(BIN)/python -m labelleak_lib.trials.engine --dataset '$(DATASET)' $(TRIALS_OPTION) $(if $(SCHEDULER),--scheduler '$(SCHEDULER)')
 
 verify: env ## run a random sample of committed trials again and compare [SAMPLE=]
-	$(BIN)/python -m labelleak_lib.verify $(if $(SAMPLE),--sample '$(SAMPLE)')
+	$(BIN)/python -m labelleak_lib.trials.verify $(if $(SAMPLE),--sample '$(SAMPLE)')
 
 bench: env ## time the library beside its peers and store what was measured
 	$(PIP_INSTALL) -e '.[bench]'
 	$(BIN)/pytest -p no:cacheprovider tests/benchmarks --benchmark-json=out_bench.json
-	$(BIN)/python -m labelleak_lib.bench_report out_bench.json
+	$(BIN)/python -m labelleak_lib.results.bench out_bench.json
 
 lab: env ## open JupyterLab
 	$(PIP_INSTALL) -e '.[lab]'
 	$(BIN)/jupyter lab
 
 outputs: env ## run the notebooks at their defaults and store the outputs that tests compare
-	$(BIN)/python -m labelleak_lib.outputs
+	$(BIN)/python -m labelleak_lib.authoring.outputs
 
 clean: ## remove what was generated, but not the environment
 	rm -rf _build book/chapters book/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from labelleak_lib import models
 from labelleak_lib.checks import require, require_int
-from labelleak_lib.models import Classifier
-from labelleak_lib.training import Samples
+from labelleak_lib.data.samples import Samples
+from labelleak_lib.models import classifier
+from labelleak_lib.models.classifier import Classifier
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +131,6 @@ def _answering(model: Classifier) -> Callable[[Tensor], Tensor]:
     device = next(model.parameters()).device
 
     def answer(images: Tensor) -> Tensor:
-        return models.predict_proba(model, images.to(device), batch_size=2048)
+        return classifier.predict_proba(model, images.to(device), batch_size=2048)
 
     return answer

@@ -6,6 +6,11 @@ import os
 import tempfile
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[1]
+"""The project's root, where the library lies in a checkout."""
+COMMITTED = ROOT / "book" / "records"
+"""The records that are part of the project."""
+
 
 class UnwritableError(OSError):
     """A file could not be written; what stood there before still does."""

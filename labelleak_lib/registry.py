@@ -64,5 +64,5 @@ class Registry:
 
 
 METHODS = Registry("unlearning method", "labelleak_lib.unlearning")
-ATTACKS = Registry("attack", "labelleak_lib.attacks", "labelleak_lib.controls")
-CRITERIA = Registry("criterion", "labelleak_lib.criteria", "labelleak_lib.controls")
+ATTACKS = Registry("attack", "labelleak_lib.attacks")
+CRITERIA = Registry("criterion", "labelleak_lib.criteria")

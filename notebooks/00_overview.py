@@ -50,14 +50,17 @@ import matplotlib.pyplot as plt
 import torch
 from IPython.display import display
 
+from labelleak_lib import Grid, collect
 from labelleak_lib.access import BlackBox, QueryBudgetError, WhiteBox, WhiteBoxWithSamples
 from labelleak_lib.figures import overview
-from labelleak_lib.records import unpack
-from labelleak_lib.summary import UNITS, judged_both_ways
-from labelleak_lib.sweep import Grid, collect
-from labelleak_lib.tables import Markdown, leakage_table, numbered, to_markdown
-from labelleak_lib.trials import original_model, unlearned_model
+from labelleak_lib.results import threat_model
+from labelleak_lib.results.leakage import leakage_table, to_markdown
+from labelleak_lib.results.markdown import Markdown, numbered
+from labelleak_lib.results.summary import UNITS, judged_both_ways
+from labelleak_lib.trials.originals import original_model, unlearned_model
+from labelleak_lib.trials.records import unpack
 
+# %%
 asked = {"dataset": dataset, "seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
 grid = Grid(**asked, trials=trials, ks=(k,), forgotten=forgotten, methods=("RT",))
 found = collect(grid, records=records)
@@ -88,7 +91,7 @@ models = {"$M_o$": original_model(spec), "$M_u$": unlearned_model(spec, "RT")}
 ipv_rows = found.evidence[(found.evidence.config_hash == cell) & (found.evidence.kind == "ipv")]
 ipv_rows = ipv_rows[ipv_rows.attack == "blackbox_inversion"].set_index("control")
 ipvs = {"$M_o$": unpack(ipv_rows.loc["placebo"]), "$M_u$": unpack(ipv_rows.loc["none"])}
-maps = {f"{m}, test images": overview.mean_answers(model, spec.part("test")) for m, model in models.items()}
+maps = {f"{m}, test images": threat_model.mean_answers(model, spec.part("test")) for m, model in models.items()}
 maps |= {f"{m}, inverted images": ipv for m, ipv in ipvs.items()}
 overview.probability_maps(maps, spec.data.class_names, spec.forgotten)
 plt.show()
@@ -111,7 +114,7 @@ print("every forgotten class inverts worse than every retained one:", "yes" if w
 # %%
 display(
     numbered(
-        overview.access_table().to_markdown(index=False),
+        threat_model.access_table().to_markdown(index=False),
         "What each attack sees (Table I of the paper)",
         "tbl-00-access",
     )

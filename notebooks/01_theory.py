@@ -61,14 +61,16 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from labelleak_lib import models, theory, theory_figures
+from labelleak_lib import Grid, TrialSpec, theory
 from labelleak_lib.checks import require_choice
-from labelleak_lib.sweep import Grid
-from labelleak_lib.tables import tabs
-from labelleak_lib.theory import assumptions, collapse, dials, difference, heads, measured, probe, softmax, survey
+from labelleak_lib.figures import theory as figures
+from labelleak_lib.models import classifier
+from labelleak_lib.results import survey
+from labelleak_lib.results.markdown import tabs
+from labelleak_lib.theory import assumptions, collapse, dials, difference, heads, measured, probe, softmax
 from labelleak_lib.theory.lemma_checks import OVERLAPPING_MAXIMA
 from labelleak_lib.theory.synthetic import ExactFeatures
-from labelleak_lib.trials import TrialSpec, original_model, unlearned_model
+from labelleak_lib.trials.originals import original_model, unlearned_model
 
 # %%
 asked = {"dataset": dataset, "seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
@@ -304,7 +306,7 @@ print(f"{row.claim}: {'holds' if row.holds else 'does not hold'}")
 
 # %% mystnb={"image": {"alt": "Lines: inner product of the deployed head with a head on a retained and on a forgotten class, against the cosine between class means, for one-hot targets and for one target for all; the gap closes only with one target for all"}}
 overlaps = {cosine: ExactFeatures(overlap=cosine) for cosine in np.linspace(0, 0.95, 11)}
-theory_figures.inner_product_dial(dials.inner_product_dial(overlaps, seed), "cosine between class means")
+figures.inner_product_dial(dials.inner_product_dial(overlaps, seed), "cosine between class means")
 plt.show()
 
 # %% [markdown]
@@ -315,9 +317,7 @@ plt.show()
 
 # %% mystnb={"image": {"alt": "Lines: both inner products against the share of each class's own second moment, for one-hot targets and for one target for all; with one-hot targets the forgotten one stays at zero"}}
 spreads = {share: ExactFeatures(spread=share) for share in np.linspace(0, 1, 11)}
-figure = theory_figures.inner_product_dial(
-    dials.inner_product_dial(spreads, seed), "share of each class's own second moment"
-)
+figure = figures.inner_product_dial(dials.inner_product_dial(spreads, seed), "share of each class's own second moment")
 plt.show()
 
 # %% [markdown]
@@ -333,7 +333,7 @@ plt.show()
 # heads has the standard deviation $\sqrt{C\,n_{\text{dead}}}/3d$.
 
 # %% mystnb={"image": {"alt": "Two lines with bands of one standard deviation over starts: inner products of heads on a retained and on a forgotten class against the number of dead features; the bands grow as predicted until they overlap"}}
-theory_figures.dead_feature_dial(dials.dead_feature_dial([0, 3, 6, 9, 12, 15], 60, seed))
+figures.dead_feature_dial(dials.dead_feature_dial([0, 3, 6, 9, 12, 15], 60, seed))
 plt.show()
 
 # %% [markdown]
@@ -344,7 +344,7 @@ plt.show()
 
 # %% mystnb={"image": {"alt": "Lines on two logarithmic axes: the error of a sample of all retained classes falls with the square root of its size, that of a sample of one class levels off at a floor"}}
 sizes = [10, 30, 100, 300, 1000, 3000, 10_000]
-theory_figures.sampling(dials.sampling_dial(sizes, 20, seed))
+figures.sampling(dials.sampling_dial(sizes, 20, seed))
 plt.show()
 
 # %% [markdown]
@@ -362,7 +362,7 @@ ds, rng = spec.data, np.random.default_rng(seed)
 
 # %%
 m_u = unlearned_model(spec, "RT")
-train_phi = models.extract_features(m_u, ds.train_images).cpu().numpy().astype(np.float64)
+train_phi = classifier.extract_features(m_u, ds.train_images).cpu().numpy().astype(np.float64)
 labels = ds.train_labels.numpy()
 retain = ~np.isin(labels, spec.forgotten)
 print(f"{ds.name} ({ds.variant}), {ds.classes} classes, forgotten: {spec.forgotten}, d = {train_phi.shape[1]}")
@@ -384,7 +384,7 @@ table.round(2)
 sets, own = softmax.single_class_sets(train_phi, labels, 1, 50, rng)
 lost = int(spec.forgotten[0])
 kept = int(np.flatnonzero(~np.isin(np.arange(ds.classes), spec.forgotten))[0])
-theory_figures.spectra(
+figures.spectra(
     {
         "$D_r$": assumptions.spectrum(train_phi[retain]),
         "$D_r'$": assumptions.spectrum(sets[own == kept][0]),
@@ -400,7 +400,7 @@ plt.show()
 # ### Whitening
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Dots on a logarithmic axis: distance of H from the identity for all retained data, for each retained class and for the forgotten class, before and after whitening; only the set that the whitening was fitted on comes near zero"}}
-theory_figures.whitening(assumptions.whitening_distances(train_phi, labels, spec.forgotten))
+figures.whitening(assumptions.whitening_distances(train_phi, labels, spec.forgotten))
 plt.show()
 
 # %% [markdown]
@@ -412,7 +412,7 @@ plt.show()
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two heat maps of cosines between the label features of every pair of classes: nearly all are far above zero as they are, and near zero off the diagonal after whitening"}}
 whitened = assumptions.ZCA.fit(train_phi[retain]).apply(train_phi)
-theory_figures.cosines(
+figures.cosines(
     {
         "features as they are": assumptions.class_cosines(train_phi, labels, ds.classes),
         "after ZCA on $D_r$": assumptions.class_cosines(whitened, labels, ds.classes),
@@ -430,7 +430,7 @@ plt.show()
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Lines on two logarithmic axes, real features: the error of a sample of all retained classes falls with its size, that of a sample of one class levels off"}}
 targets = heads.one_hot(labels, ds.classes)
 sampled = dials.sampling_sources(train_phi[retain], targets[retain], [10, 30, 100, 300, 1000], 30, seed)
-theory_figures.sampling(sampled)
+figures.sampling(sampled)
 plt.show()
 
 # %% [markdown]
@@ -459,7 +459,7 @@ sums = [
     pd.DataFrame({"method": code, "side": side, "sum": model.head.weight.detach().cpu().numpy().sum(axis=1)})
     for code, model in targets_by_code.items()
 ]
-theory_figures.absent_row(path, pd.concat(sums))
+figures.absent_row(path, pd.concat(sums))
 plt.show()
 
 # %%
@@ -475,7 +475,7 @@ print("positive entries of the absent row, at any step:", int((path["positive"] 
 views = {code: survey.attacker_view(model, spec) for code, model in targets_by_code.items()}
 times = np.geomspace(0.03, 30, 7)
 curves = [probe.margin_agreement(*view, times, rng).assign(method=code) for code, view in views.items()]
-theory_figures.agreement(pd.concat(curves))
+figures.agreement(pd.concat(curves))
 plt.show()
 
 # %%
@@ -510,7 +510,7 @@ for trial in range(trials):
         fitted = probe.deployed_heads(found, classes, ds.classes, rng, recipe.lr, recipe.steps)
         rows.append(probe.class_evidence(target, found, classes, fitted).assign(method=code, side=side))
 evidence = pd.concat(rows)
-theory_figures.same_question(evidence)
+figures.same_question(evidence)
 plt.show()
 
 # %% tags=["nbval-ignore-output"]
@@ -538,7 +538,7 @@ norms = [
     difference.norm_frame(best if loss == "squared loss" else target, trained).assign(loss=loss, side=side[classes])
     for loss, trained in fitted.items()
 ]
-theory_figures.difference_norms(pd.concat(norms))
+figures.difference_norms(pd.concat(norms))
 plt.show()
 
 # %% [markdown]
@@ -576,7 +576,7 @@ print(f"placebo, each class called forgotten in turn: {np.mean(list(called.value
 
 # %% mystnb={"image": {"alt": "Lines: share of forgotten classes found against their number; the threshold's falls to zero around the dotted limit of each alpha, that of two-means stays near the top"}}
 sweep = collapse.criterion_sweep(10, (0.8, 1.1, 1.5), miss=0.05, leak=0.1, draws=20_000, generator=rng)
-theory_figures.collapse(sweep)
+figures.collapse(sweep)
 plt.show()
 
 # %%
@@ -601,14 +601,14 @@ show("30", features="any")
 show("31", features="any")
 alike = 0.97 + 0.01 * rng.standard_normal((2000, ds.classes))
 accused = np.array([collapse.two_means_split(row) for row in alike])
-theory_figures.two_clusters(OVERLAPPING_MAXIMA, 1, accused)
+figures.two_clusters(OVERLAPPING_MAXIMA, 1, accused)
 plt.show()
 
 # %% [markdown]
 # ## Every data set
 #
 # The same measurements on one trial of every data set, as
-# `python -m labelleak_lib.theory.survey NAME` stores them. Above: the assumptions on the features of the retrained
+# `python -m labelleak_lib.results.survey NAME` stores them. Above: the assumptions on the features of the retrained
 # model. Below, for every target model: the correlation of dot products with logit margins over heads early
 # and late in training from zero (the columns give $t\,E|\phi|^2$), and over classes with the attack's own heads;
 # beside it what the direct probe answers on the same samples.

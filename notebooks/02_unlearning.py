@@ -48,11 +48,12 @@ import pandas as pd
 from IPython.display import display
 from scipy.stats import binomtest
 
-from labelleak_lib import accuracies
-from labelleak_lib.cells import DEFAULT_MARGIN, FORGET_LIMIT, RETAIN_MARGIN, method_of
+from labelleak_lib import Grid, committed_records
 from labelleak_lib.figures import unlearning as figures
-from labelleak_lib.sweep import Grid
-from labelleak_lib.tables import Markdown, committed_records, span, tabs
+from labelleak_lib.results import accuracies
+from labelleak_lib.results.markdown import Markdown, span, tabs
+from labelleak_lib.trials.cells import method_of
+from labelleak_lib.trials.gate import DEFAULT_MARGIN, FORGET_LIMIT, RETAIN_MARGIN
 
 # %%
 chosen = {"seed": seed, "profile": profile, "device": device, "data_dir": data_dir}

@@ -49,13 +49,15 @@ import pandas as pd
 from IPython.display import display
 from sklearn.metrics import roc_auc_score
 
-from labelleak_lib import tables, verdicts
-from labelleak_lib.cells import CLOSE
+from labelleak_lib import Grid, collect
 from labelleak_lib.figures import parameter_attacks as figures
-from labelleak_lib.figures.success import success_frame, success_rates
-from labelleak_lib.settings import PAPER_ROWS
-from labelleak_lib.sweep import Grid, collect
-from labelleak_lib.tables import Markdown
+from labelleak_lib.figures.success import success_rates
+from labelleak_lib.results import heads, leakage, verdicts
+from labelleak_lib.results.leakage import success_frame
+from labelleak_lib.results.markdown import Markdown
+from labelleak_lib.trials import committed
+from labelleak_lib.trials.cells import CLOSE
+from labelleak_lib.trials.settings import PAPER_ROWS
 
 # %%
 chosen = {"seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
@@ -135,7 +137,7 @@ display(
 )
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two panels of dots: dot product of every head over the class it was trained on, for the target and for the placebo"}, "figure": {"caption": "Every head of the first trial at RT over the class it was trained on. On the target, forgotten classes lie low. On the placebo, from which nothing was forgotten, each class still has a level of its own.", "name": "fig-03-classes"}}
-dots = figures.head_frame(found.records, found.evidence, "dot_product", "dot")
+dots = heads.head_frame(found.records, found.evidence, "dot_product", "dot")
 first = dots[(dots.unlearning == "RT") & (dots.trial == dots.trial.min())]
 figures.by_class(first, r"dot product $\langle w_u, w'\rangle$")
 plt.show()
@@ -161,7 +163,7 @@ plt.show()
 # Figure 11 of the paper sums the absolute entries of $v$, head by head.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Histograms of the summed absolute differences for heads on retained and on forgotten classes, target and placebo"}, "figure": {"caption": "Sum of the absolute entries of $w_u - w'$ at RT, all trials (Figure 11 of {cite:t}`zheng2026label`), with the placebo beside it.", "name": "fig-03-sums"}}
-sums = figures.head_frame(found.records, found.evidence, "difference", "absolute_sum")
+sums = heads.head_frame(found.records, found.evidence, "difference", "absolute_sum")
 figures.distributions(sums[sums.unlearning == "RT"], r"sum of absolute differences, $\sum |w_u - w'|$")
 plt.show()
 
@@ -188,18 +190,18 @@ success_rates(success_frame(found.records, rows))
 plt.show()
 
 # %% tags=["nbval-ignore-output"]
-paper = tables.leakage_table(found.records, "paper", k, rows)
+paper = leakage.leakage_table(found.records, "paper", k, rows)
 caption = f"Parameter attacks on {spec.data.name}, protocol paper, k = {k}, trials: {trials}"
-display(tables.to_markdown(paper, caption=caption, name="tbl-03-paper"))
+display(leakage.to_markdown(paper, caption=caption, name="tbl-03-paper"))
 
 # %% [markdown]
 # Under the attacker's own protocol, the direct probe and two readings of the last layer that need neither a
 # sample nor a query (its bias, the sums of its rows) join the table.
 
 # %% tags=["nbval-ignore-output"]
-attacker = tables.leakage_table(found.records, "attacker", k, (*rows, *probes))
+attacker = leakage.leakage_table(found.records, "attacker", k, (*rows, *probes))
 caption = f"Parameter attacks and simpler readings on {spec.data.name}, protocol attacker, k = {k}, trials: {trials}"
-display(tables.to_markdown(attacker, caption=caption, name="tbl-03-attacker"))
+display(leakage.to_markdown(attacker, caption=caption, name="tbl-03-attacker"))
 
 # %% [markdown]
 # ## Why the tree succeeds on the placebo
@@ -240,9 +242,9 @@ display(verdicts.explanations(paper, classes))
 # [gate](02_unlearning.ipynb).
 
 # %% tags=["nbval-ignore-output"]
-everything = tables.committed_records()
+everything = committed.committed_records()
 everything = everything[everything.k.isin([1, 3])]
-display(tables.leakage_tabs(everything, (*rows, ("direct_probe", "above_half")), "tbl-03"))
+display(leakage.leakage_tabs(everything, (*rows, ("direct_probe", "above_half")), "tbl-03"))
 # Without long runs the figures below show this page's own.
 shown = everything if len(everything) else found.records
 
@@ -260,12 +262,12 @@ plt.show()
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Histograms of dot products at RT for every data set, target and placebo side by side"}, "figure": {"caption": "Dot products at RT, one forgotten class, every data set (Figures 9 and 10 of {cite:t}`zheng2026label`).", "name": "fig-03-all-dots"}}
 retrained = shown[(shown.unlearning == "RT") & (shown.k == shown.k.min())]
-evidence = tables.committed_evidence(retrained) if len(everything) else found.evidence
-every = figures.head_frame(retrained, evidence, "dot_product", "dot")
+evidence = committed.committed_evidence(retrained) if len(everything) else found.evidence
+every = heads.head_frame(retrained, evidence, "dot_product", "dot")
 figures.distributions(every, r"dot product $\langle w_u, w'\rangle$", by=["dataset"])
 plt.show()
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Histograms of summed absolute differences at RT for every data set, target and placebo side by side"}, "figure": {"caption": "Sum of the absolute entries of $w_u - w'$ at RT, one forgotten class, every data set (Figure 11 of {cite:t}`zheng2026label`).", "name": "fig-03-all-sums"}}
-every = figures.head_frame(retrained, evidence, "difference", "absolute_sum")
+every = heads.head_frame(retrained, evidence, "difference", "absolute_sum")
 figures.distributions(every, r"sum of absolute differences, $\sum |w_u - w'|$", by=["dataset"])
 plt.show()

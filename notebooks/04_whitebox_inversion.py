@@ -48,14 +48,18 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import display
 
-from labelleak_lib import inverted, published, tables, verdicts
+from labelleak_lib import Grid, collect
 from labelleak_lib.figures import inversion as figures
-from labelleak_lib.figures.success import success_frame, success_rates
-from labelleak_lib.granted import gather
-from labelleak_lib.settings import PAPER_ROWS
-from labelleak_lib.sweep import Grid, collect, one_thread
-from labelleak_lib.tables import Markdown
-from labelleak_lib.trials import original_and_unlearned
+from labelleak_lib.figures.success import success_rates
+from labelleak_lib.paper import published
+from labelleak_lib.results import inverted, leakage, verdicts
+from labelleak_lib.results.leakage import success_frame
+from labelleak_lib.results.markdown import Markdown
+from labelleak_lib.trials import committed
+from labelleak_lib.trials.engine import one_thread
+from labelleak_lib.trials.grants import gather
+from labelleak_lib.trials.originals import original_and_unlearned
+from labelleak_lib.trials.settings import PAPER_ROWS
 
 # %%
 chosen = {"seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
@@ -149,7 +153,7 @@ from torch.nn.functional import cross_entropy
 from labelleak_lib.access import WhiteBox
 from labelleak_lib.attacks.gradient_inversion import GradientInversion, total_variation
 from labelleak_lib.criteria import EntropyCriterion, Threshold
-from labelleak_lib.trials import make_generator
+from labelleak_lib.trials.seeds import make_generator
 
 # %%
 with one_thread():
@@ -243,7 +247,7 @@ display(Markdown("The two readings of the entropy criterion, at RT:\n\n" + "\n".
 # once: it accuses that one, and lets the forgotten one go.
 
 # %% tags=["nbval-ignore-output"]
-both = tables.leakage_table(mine, "paper", k, readings).set_index("criterion").measured
+both = leakage.leakage_table(mine, "paper", k, readings).set_index("criterion").measured
 printed = published.published_asr("whitebox_inversion", "entropy", "RT", k)
 display(
     Markdown(
@@ -263,9 +267,9 @@ plt.show()
 
 # %% tags=["nbval-ignore-output"]
 controls = (("random_inputs", "two_means"), ("random_noise", "two_means"))
-table = tables.leakage_table(found.records, "paper", k, (*readings, *controls))
+table = leakage.leakage_table(found.records, "paper", k, (*readings, *controls))
 caption = f"White-box inversion and random inputs on {spec.data.name}, k = {k}, trials: {trials}"
-display(tables.to_markdown(table, caption=caption, name="tbl-04-live"))
+display(leakage.to_markdown(table, caption=caption, name="tbl-04-live"))
 
 # %% [markdown]
 # The attack is the same under both protocols, since neither criterion needs a label. `random blobs` and
@@ -277,7 +281,7 @@ display(tables.to_markdown(table, caption=caption, name="tbl-04-live"))
 # At RT: does the measured mean reach the paper's mean over its four data sets?
 
 # %%
-display(verdicts.verdict(tables.leakage_table(found.records, "paper", k, rows), k))
+display(verdicts.verdict(leakage.leakage_table(found.records, "paper", k, rows), k))
 
 # %% tags=["nbval-ignore-output"]
 display(verdicts.explanations(table, classes))
@@ -286,9 +290,9 @@ display(verdicts.explanations(table, classes))
 # ## Every data set, from the committed records
 
 # %% tags=["nbval-ignore-output"]
-everything = tables.committed_records()
+everything = committed.committed_records()
 everything = everything[everything.k.isin([1, 3])]
-display(tables.leakage_tabs(everything, (*readings, *controls), "tbl-04", ("paper",)))
+display(leakage.leakage_tabs(everything, (*readings, *controls), "tbl-04", ("paper",)))
 # Without long runs the figures below show this page's own.
 every = everything if len(everything) else found.records
 
@@ -306,12 +310,12 @@ plt.show()
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Maximum prediction probability of inverted samples at RT for every data set, before and after unlearning, for retained and forgotten classes"}, "figure": {"caption": "Maximum prediction probability of inverted samples at RT, one forgotten class, every data set (Figure 4 of {cite:t}`zheng2026label`).", "name": "fig-04-all-peaks"}}
 retrained = every[(every.unlearning == "RT") & (every.k == every.k.min())]
-evidence = tables.committed_evidence(retrained) if len(everything) else found.evidence
+evidence = committed.committed_evidence(retrained) if len(everything) else found.evidence
 figures.peaks(inverted.peak_frame(retrained, evidence, attack.name), by="dataset")
 plt.show()
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Maximum prediction probability of inverted samples by unlearning method over all data sets, before and after unlearning"}, "figure": {"caption": "The same for every unlearning method, one forgotten class, all data sets together: where the class was pushed down rather than removed, its inverted samples keep a high probability.", "name": "fig-04-all-methods"}}
 single = every[every.k == every.k.min()]
-evidence = tables.committed_evidence(single) if len(everything) else found.evidence
+evidence = committed.committed_evidence(single) if len(everything) else found.evidence
 figures.peaks(inverted.peak_frame(single, evidence, attack.name), by="unlearning")
 plt.show()

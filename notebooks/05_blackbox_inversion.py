@@ -49,18 +49,23 @@ import pandas as pd
 import torch
 from IPython.display import display
 
-# %%
-from labelleak_lib import inverted, published, tables, verdicts
+from labelleak_lib import Grid, collect
 from labelleak_lib.access import BlackBox, QueryBudgetError
-from labelleak_lib.cells import CLOSE
 from labelleak_lib.figures import inversion as figures
-from labelleak_lib.figures.style import row_name
-from labelleak_lib.figures.success import baseline, success_frame, success_rates
-from labelleak_lib.granted import gather
-from labelleak_lib.settings import PAPER_ROWS
-from labelleak_lib.sweep import Grid, collect, one_thread
-from labelleak_lib.tables import Markdown
-from labelleak_lib.trials import original_and_unlearned
+from labelleak_lib.figures.success import success_rates
+from labelleak_lib.names import row_name
+
+# %%
+from labelleak_lib.paper import published
+from labelleak_lib.results import inverted, leakage, verdicts
+from labelleak_lib.results.leakage import baseline, success_frame
+from labelleak_lib.results.markdown import Markdown
+from labelleak_lib.trials import committed
+from labelleak_lib.trials.cells import CLOSE
+from labelleak_lib.trials.engine import one_thread
+from labelleak_lib.trials.grants import gather
+from labelleak_lib.trials.originals import original_and_unlearned
+from labelleak_lib.trials.settings import PAPER_ROWS
 
 # %%
 chosen = {"seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
@@ -203,7 +208,7 @@ plt.show()
 
 # %% tags=["nbval-ignore-output"]
 controls = (("random_inputs", "two_means"), ("random_noise", "two_means"), ("random_photos", "two_means"))
-table = tables.leakage_table(found.records, "paper", k, (*readings, *controls))
+table = leakage.leakage_table(found.records, "paper", k, (*readings, *controls))
 queries = found.records.groupby("attack").queries.max()
 ranking = table.assign(queries=table.attack.map(queries), auc=100 * table.auc)
 ranking.index = [row_name(*row) for row in zip(ranking.attack, ranking.criterion, strict=True)]
@@ -222,7 +227,7 @@ plt.show()
 
 # %% tags=["nbval-ignore-output"]
 caption = f"Black-box inversion and random inputs on {spec.data.name}, k = {k}, trials: {trials}"
-display(tables.to_markdown(table, caption=caption, name="tbl-05-live"))
+display(leakage.to_markdown(table, caption=caption, name="tbl-05-live"))
 
 # %% tags=["nbval-ignore-output"]
 attacked = found.records[(found.records.control == "none") & (found.records.protocol == "paper")]
@@ -241,7 +246,7 @@ display(
 # At RT: does the measured mean reach the paper's mean over its four data sets?
 
 # %%
-display(verdicts.verdict(tables.leakage_table(found.records, "paper", k, rows), k))
+display(verdicts.verdict(leakage.leakage_table(found.records, "paper", k, rows), k))
 
 # %% tags=["nbval-ignore-output"]
 display(verdicts.explanations(table, classes))
@@ -263,9 +268,9 @@ for (scenario, criterion), group in printed.groupby(["scenario", "criterion"], s
 # ## Every data set, from the committed records
 
 # %% tags=["nbval-ignore-output"]
-everything = tables.committed_records()
+everything = committed.committed_records()
 everything = everything[everything.k.isin([1, 3])]
-display(tables.leakage_tabs(everything, (*readings, *controls), "tbl-05", ("paper",)))
+display(leakage.leakage_tabs(everything, (*readings, *controls), "tbl-05", ("paper",)))
 # Without long runs the figures below show this page's own.
 every = everything if len(everything) else found.records
 
@@ -287,6 +292,6 @@ plt.show()
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Maximum prediction probability of the genetic search's best samples at RT for every data set, before and after unlearning"}, "figure": {"caption": "Maximum prediction probability of the search's best samples at RT, one forgotten class, every data set.", "name": "fig-05-all-peaks"}}
 retrained = every[(every.unlearning == "RT") & (every.k == every.k.min())]
-evidence = tables.committed_evidence(retrained) if len(everything) else found.evidence
+evidence = committed.committed_evidence(retrained) if len(everything) else found.evidence
 figures.peaks(inverted.peak_frame(retrained, evidence, attack.name), by="dataset")
 plt.show()

@@ -48,13 +48,16 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import display
 
-from labelleak_lib import published
-from labelleak_lib.figures import comparison, success
-from labelleak_lib.settings import PAPER_ROWS
-from labelleak_lib.summary import compare
-from labelleak_lib.sweep import Grid, collect
-from labelleak_lib.tables import Markdown, committed_records, leakage_table, leakage_tabs, tabs, to_markdown
+from labelleak_lib import Grid, collect, committed_records
+from labelleak_lib.figures import comparison
+from labelleak_lib.paper import published
+from labelleak_lib.results import against_paper, leakage
+from labelleak_lib.results.leakage import leakage_table, leakage_tabs, to_markdown
+from labelleak_lib.results.markdown import Markdown, tabs
+from labelleak_lib.results.summary import compare
+from labelleak_lib.trials.settings import PAPER_ROWS
 
+# %%
 asked = {"dataset": dataset, "seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
 grid = Grid(**asked, trials=trials, ks=(1,))
 classes = grid.specs()[0].data.classes
@@ -111,7 +114,7 @@ display(to_markdown(multi, caption=f"Tables VI and VIII: {caption}", name="tbl-0
 # stands clear of its open square *and* of the dashed line.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Fourteen panels, one an attack row and number of forgotten classes, with the five unlearning methods side by side: measured rates with intervals, placebos, published values, and the level of an answer that looks at nothing"}, "figure": {"caption": "Every cell of Tables V to VIII on this page's data set: measured with 95% intervals, placebo, and published {cite:p}`zheng2026label`.", "name": "fig-06-glance"}}
-frame = success.success_frame(found.records, PAPER_ROWS, ("paper",))
+frame = leakage.success_frame(found.records, PAPER_ROWS, ("paper",))
 comparison.at_a_glance(frame)
 plt.show()
 
@@ -132,9 +135,9 @@ print("the placebo of the decision tree reaches the published value:", "yes" if 
 # %%
 def show_verdicts(lines):
     """Show how often intervals lie above, around and below the published values, and what goes with it."""
-    judged = comparison.with_verdicts(lines)
-    display(Markdown(comparison.verdict_counts(judged).to_markdown(index=False)))
-    sentences = comparison.explanations(judged)
+    judged = against_paper.with_verdicts(lines)
+    display(Markdown(against_paper.verdict_counts(judged).to_markdown(index=False)))
+    sentences = against_paper.explanations(judged)
     display(Markdown("\n".join(f"- {s}" for s in sentences) or "No published value lies outside its interval."))
 
 
@@ -164,7 +167,7 @@ display(leakage_tabs(long_runs, PAPER_ROWS, "tbl-06", ("paper",)))
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Fourteen panels, one an attack row and number of forgotten classes, with the five unlearning methods side by side and one colour a data set"}, "figure": {"caption": "As {numref}`fig-06-glance`, for every data set with committed records (this page's own where there are none).", "name": "fig-06-all"}}
 chosen = long_runs[long_runs.k.isin((1, 3))]
-everything = success.success_frame(chosen, PAPER_ROWS, ("paper",)) if len(chosen) else frame
+everything = leakage.success_frame(chosen, PAPER_ROWS, ("paper",)) if len(chosen) else frame
 comparison.at_a_glance(everything)
 plt.show()
 
@@ -181,7 +184,7 @@ show_verdicts(everything)
 # %%
 def worth(rows):
     """Return a Markdown table of what each attack row adds to its placebo."""
-    return comparison.conclusions(compare(rows, "asr", "paper", PAPER_ROWS)).to_markdown(index=False)
+    return against_paper.conclusions(compare(rows, "asr", "paper", PAPER_ROWS)).to_markdown(index=False)
 
 
 # %% tags=["nbval-ignore-output"]

@@ -49,13 +49,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import display
 
-from labelleak_lib import many_classes, tables
+from labelleak_lib import Grid, collect
 from labelleak_lib.figures import class_count
-from labelleak_lib.figures.style import ATTACK_NAMES
-from labelleak_lib.settings import PAPER_ROWS
-from labelleak_lib.sweep import Grid, collect
-from labelleak_lib.tables import Markdown, committed_evidence, committed_records
+from labelleak_lib.names import ATTACK_NAMES
+from labelleak_lib.results import class_counts, leakage, markdown
+from labelleak_lib.results.markdown import Markdown
 from labelleak_lib.theory.collapse import collapse_fraction
+from labelleak_lib.trials.committed import committed_evidence, committed_records
+from labelleak_lib.trials.settings import PAPER_ROWS
 
 # %%
 asked = {"dataset": dataset, "seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
@@ -87,9 +88,9 @@ plt.show()
 # %% tags=["nbval-ignore-output"]
 method, panels = grid.methods[0], {}
 for k in sweep.ks[:: max(1, len(sweep.ks) // 4)]:
-    table = tables.leakage_table(found.records[found.records.unlearning == method], "paper", k)
-    panels[f"k = {k}"] = tables.to_markdown(table)
-display(tables.tabs(panels))
+    table = leakage.leakage_table(found.records[found.records.unlearning == method], "paper", k)
+    panels[f"k = {k}"] = leakage.to_markdown(table)
+display(markdown.tabs(panels))
 
 # %% [markdown]
 # ## The threshold criterion must collapse
@@ -126,13 +127,13 @@ print(f"alpha from {min(inside):.2f} to {max(inside):.2f}: k = 4 of 10 works, k 
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two maps, number of forgotten classes against alpha, of the share of forgotten classes found: bright below the predicted curve and dark above it"}, "figure": {"caption": "Share of the forgotten classes that the threshold criterion finds in stored evidence, by $k$ and $\\alpha$, and the limit $k = C/(1+\\alpha^2)$ predicted without looking at it.", "name": "fig-07-collapse"}}
 alphas = np.arange(0.4, 2.51, 0.1)
-stored = many_classes.stored_ipvs(found.records, found.evidence)
-swept = many_classes.alpha_sweep(stored, alphas)
+stored = class_counts.stored_ipvs(found.records, found.evidence)
+swept = class_counts.alpha_sweep(stored, alphas)
 class_count.collapse_map(swept)
 plt.show()
 
 # %%
-agreement = many_classes.agreement(swept)
+agreement = class_counts.agreement(swept)
 for line in agreement.itertuples():
     exact = "yes" if line.share > 0.9 else "no"
     print(f"{ATTACK_NAMES[line.attack]}: prediction right in more than 90% of {line.cells} cases: {exact}")
@@ -155,7 +156,7 @@ display(Markdown("\n".join(f"- {line}" for line in lines)))
 # asked, so that the *maximum* is high for forgotten classes too. The probability of the class aimed at is not.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Balanced accuracy against the number of forgotten classes, target models above and placebos below. On target models the threshold falls to one half at the predicted limit, two-means on maxima stays high until few classes are left, two-means on the class aimed at and the direct probe stay high; on placebos all lie near one half"}, "figure": {"caption": "Balanced accuracy of four rules on the same target models, and on their placebos. Only the threshold depends on mean and deviation.", "name": "fig-07-rules"}}
-judged = many_classes.rules_by_k(stored, found.records)
+judged = class_counts.rules_by_k(stored, found.records)
 class_count.rules(judged)
 plt.show()
 
@@ -177,8 +178,8 @@ swept_sets = [name for name, rows in long_runs.groupby("dataset", sort=False) if
 by_set = {}
 for name in swept_sets:
     runs = long_runs[long_runs.dataset == name]
-    by_set[name] = many_classes.answers(runs, committed_evidence(runs), alphas)
-display(tables.tabs(by_set) if by_set else Markdown("No data set has a committed sweep yet."))
+    by_set[name] = class_counts.answers(runs, committed_evidence(runs), alphas)
+display(markdown.tabs(by_set) if by_set else Markdown("No data set has a committed sweep yet."))
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Success rate against the number of forgotten classes, from the long runs of one data set, on target models and on the placebo"}, "figure": {"caption": "As {numref}`fig-07-asr`, all five unlearning methods (targets that count as unlearned), from the committed records of the largest data set that has a sweep (this page's own where none has).", "name": "fig-07-long"}}
 largest = swept_sets[-1] if swept_sets else None

@@ -47,16 +47,19 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import display
 
-from labelleak_lib import published
+from labelleak_lib import Grid, collect, committed_records
 from labelleak_lib.figures import controls
 from labelleak_lib.figures.overview import attack_rows
-from labelleak_lib.figures.style import row_name
-from labelleak_lib.inverted import peak_frame
-from labelleak_lib.settings import PAPER_ROWS
-from labelleak_lib.summary import CONTROL_ROWS, UNITS, compare, judged_both_ways
-from labelleak_lib.sweep import Grid, collect
-from labelleak_lib.tables import Markdown, committed_records, leakage_table, numbered, tabs, to_markdown, with_interval
+from labelleak_lib.names import row_name
+from labelleak_lib.paper import granularity, published
+from labelleak_lib.results import readings
+from labelleak_lib.results.inverted import peak_frame
+from labelleak_lib.results.leakage import leakage_table, to_markdown
+from labelleak_lib.results.markdown import Markdown, numbered, tabs, with_interval
+from labelleak_lib.results.summary import CONTROL_ROWS, UNITS, compare, judged_both_ways
+from labelleak_lib.trials.settings import PAPER_ROWS
 
+# %%
 asked = {"dataset": dataset, "seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
 grid = Grid(**asked, trials=trials, ks=(k,), forgotten=forgotten)
 found = collect(grid, records=records)
@@ -139,7 +142,7 @@ for number in (1, 3):
 # in that range would ("any number"), and how likely so many fits would then be.
 
 # %%
-grim = controls.granularity_table()
+grim = granularity.granularity_table()
 shown = grim.assign(
     fit=[f"{line.fit} of {line.numbers}" for line in grim.itertuples()],
     any_number=(100 * grim.any_number).map("{:.0f}%".format),
@@ -156,7 +159,7 @@ display(numbered(shown.to_markdown(index=False), caption, "tbl-08-grim"))
 # both: the smallest number that fits a group tells it apart. These inversion entries do *not* fit 200:
 
 # %%
-for line in controls.misfits().itertuples():
+for line in granularity.misfits().itertuples():
     name = f"Table {line.table}, {row_name(line.attack, line.criterion)}, {line.unlearning}"
     print(f"{name}: {line.asr_percent:.2f}%, possible with {line.smallest} decisions a data set")
 
@@ -167,7 +170,7 @@ for line in controls.misfits().itertuples():
 # One more check needs no theory: a row's mean must be the mean of its row.
 
 # %%
-means = published.row_mean_mismatch()
+means = granularity.row_mean_mismatch()
 for line in means[means.mismatch].itertuples():
     name = f"Table {line.table}, {row_name(line.attack, line.criterion)}"
     print(f"{name}: mean printed as {line.printed_mean:.2f}%, mean of its entries {line.mean_of_entries:.2f}%")
@@ -192,7 +195,7 @@ for line in printed.itertuples():
 
 # %% tags=["nbval-ignore-output"]
 long_runs = committed_records()
-unseen = controls.unseen_accuracy(pd.concat([found.records, long_runs[long_runs.k.isin((1, 3))]]))
+unseen = readings.unseen_accuracy(pd.concat([found.records, long_runs[long_runs.k.isin((1, 3))]]))
 rates = {name: ["" if pd.isna(x) else f"{x:.2f}" for x in unseen[name]] for name in unseen.columns[-3:]}
 text = unseen.assign(**rates).to_markdown(index=False, disable_numparse=True)
 display(numbered(text, "Accuracy of RT on classes it never saw, percent", "tbl-08-unseen"))
@@ -209,7 +212,7 @@ display(numbered(text, "Accuracy of RT on classes it never saw, percent", "tbl-0
 # {numref}`fig-08-random` shows the highest probability that each class reaches, beside that of the search.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Three panels, one a kind of random input: the highest probability of each class against the number of inputs, retained classes high and forgotten ones low, beside the genetic search"}, "figure": {"caption": "Highest probability of each class over random inputs, on target models of all methods; right of the line, the maximum that the genetic search reaches.", "name": "fig-08-random"}}
-answers = controls.random_answers(found.records, found.evidence)
+answers = readings.random_answers(found.records, found.evidence)
 searched = peak_frame(found.records, found.evidence, "blackbox_inversion")
 controls.highest_probabilities(answers, searched)
 plt.show()
@@ -219,7 +222,7 @@ plt.show()
 # *Answered* needs no probabilities: it counts how often a class is the answer.
 
 # %% tags=["nbval-ignore-output"]
-aucs = controls.answer_aucs(answers)
+aucs = readings.answer_aucs(answers)
 columns = ["attack", "control", "inputs", "mean log-probability", "highest probability", "answered"]
 display(Markdown(aucs.set_axis(columns, axis=1).to_markdown(index=False, floatfmt=".2f")))
 
@@ -244,7 +247,7 @@ display(
 # that this finds the class at once; {numref}`fig-08-readings` shows how plainly.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Three panels by unlearning method: biases, row sums of weights, and accuracies on the pool, one dot a class, forgotten classes mostly lowest"}, "figure": {"caption": "Three readings of the target models, one dot a class: bias and row sum of the last layer (no query), and accuracy on the attacker's own samples (the direct probe).", "name": "fig-08-readings"}}
-scores = controls.zero_query_scores(found.evidence, found.records)
+scores = readings.zero_query_scores(found.evidence, found.records)
 controls.readings(scores)
 plt.show()
 

@@ -55,20 +55,21 @@ import pandas as pd
 import torch
 from IPython.display import display
 
-from labelleak_lib import audit
-from labelleak_lib.cells import run_cell
+from labelleak_lib import Grid
+from labelleak_lib.audit import blind, method
 from labelleak_lib.checks import require_choice
 from labelleak_lib.figures.overview import attack_rows
-from labelleak_lib.summary import CONTROL_ROWS, UNITS, judged_both_ways
-from labelleak_lib.sweep import Grid
-from labelleak_lib.tables import Markdown, leakage_table, to_markdown
+from labelleak_lib.results.leakage import leakage_table, to_markdown
+from labelleak_lib.results.markdown import Markdown
+from labelleak_lib.results.summary import CONTROL_ROWS, UNITS, judged_both_ways
+from labelleak_lib.trials.cells import run_cell
 
 # %%
 require_choice("records", records, ("reuse", "recompute"))
 asked = {"dataset": dataset, "seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
 grid = Grid(**asked, trials=trials, ks=(k,), forgotten=forgotten, methods=("RT",))
 spec = grid.specs()[0]
-given = None if checkpoint is None else audit.load_for(spec, Path(checkpoint), known)
+given = None if checkpoint is None else blind.load_for(spec, Path(checkpoint), known)
 
 # %% [markdown]
 # ## Your unlearning method
@@ -119,8 +120,8 @@ plt.show()
 # in balanced accuracy. A criterion can miss what the evidence shows, so the ranking is judged, not the cut.
 
 # %% tags=["nbval-ignore-output"]
-verdicts = audit.verdicts(mine)
-display(audit.verdict_table(verdicts))
+verdicts = method.verdicts(mine)
+display(method.verdict_table(verdicts))
 
 # %%
 by_row = verdicts.set_index("row").verdict
@@ -148,12 +149,12 @@ for row in ("dot product, k-means", "direct probe"):
 # not to know which.
 
 # %% tags=["show-code"]
-model = given if given is not None else audit.stand_in(spec)
-named = audit.blind_audit(spec, model, frozenset(known or ()))
-votes = audit.votes(named, spec.data.class_names)
+model = given if given is not None else blind.stand_in(spec)
+named = blind.blind_audit(spec, model, frozenset(known or ()))
+votes = blind.votes(named, spec.data.class_names)
 
 # %% tags=["nbval-ignore-output"]
-display(audit.names_table(named, spec.data.class_names, name="tbl-09-names"))
+display(blind.names_table(named, spec.data.class_names, name="tbl-09-names"))
 
 # %%
 most = votes.sort_values("share", ascending=False, kind="stable").iloc[0]

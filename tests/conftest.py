@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from labelleak_lib.half_precision import full_precision
+from labelleak_lib.models.half_precision import full_precision
 
 hypothesis.settings.register_profile("repeatable", derandomize=True)
 hypothesis.settings.load_profile("repeatable")

@@ -5,7 +5,7 @@ import pytest
 import torch
 import torchvision
 
-from labelleak_lib.data import default_data_dir
+from labelleak_lib.data.files import default_data_dir
 
 REAL = default_data_dir()
 NOWHERE = "http://127.0.0.1:9/"  # the discard port: nothing answers there

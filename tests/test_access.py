@@ -7,11 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toys import SMALL_SETTINGS, rng, same_evidence, small_trials
 
-from labelleak_lib import granted
 from labelleak_lib.access import BlackBox, WhiteBox, WhiteBoxWithSamples
-from labelleak_lib.controls import HeadBias
-from labelleak_lib.granted import gather, known_retained, unrelated_images
-from labelleak_lib.trials import TrialSpec, original_model
+from labelleak_lib.attacks.head_bias import HeadBias
+from labelleak_lib.trials import grants
+from labelleak_lib.trials.grants import gather, known_retained, unrelated_images
+from labelleak_lib.trials.originals import original_model
+from labelleak_lib.trials.specification import TrialSpec
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +42,11 @@ def test_what_an_attacker_knows_is_drawn_anew_by_the_attack_seed(toy):
 def test_each_access_holds_what_the_threat_model_grants_and_no_more(toy):
     spec = spec_of(toy, forgotten=(1, 2))
     model = original_model(spec)
-    black = granted.grant(spec, model, "black_box", "attacker")
+    black = grants.grant(spec, model, "black_box", "attacker")
     assert type(black) is BlackBox and not any(value is model for value in vars(black).values())
-    white = granted.grant(spec, model, "white_box", "attacker")
+    white = grants.grant(spec, model, "white_box", "attacker")
     assert type(white) is WhiteBox and set(vars(white)) == {"model"}
-    paper, attacker = (granted.grant(spec, model, "white_box_with_samples", p) for p in ("paper", "attacker"))
+    paper, attacker = (grants.grant(spec, model, "white_box_with_samples", p) for p in ("paper", "attacker"))
     assert type(paper) is type(attacker) is WhiteBoxWithSamples
     assert paper.known_forgotten == {1, 2} and paper.known_retained == {0, 3}
     assert attacker.known_forgotten == frozenset() and attacker.known_retained == known_retained(spec)
@@ -57,7 +58,7 @@ def test_each_access_holds_what_the_threat_model_grants_and_no_more(toy):
 
 def test_an_unknown_kind_of_access_is_refused(toy):
     with pytest.raises(ValueError, match="access_kind is 'grey_box'; it must be black_box, white_box or "):
-        granted.grant(spec_of(toy), original_model(spec_of(toy)), "grey_box", "paper")
+        grants.grant(spec_of(toy), original_model(spec_of(toy)), "grey_box", "paper")
 
 
 def test_unrelated_images_are_bytes_of_the_models_shape_drawn_by_the_attack_seed(toy):

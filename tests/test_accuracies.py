@@ -4,10 +4,12 @@ import pandas as pd
 import pytest
 from toys import small_trials
 
-from labelleak_lib import accuracies
-from labelleak_lib.sweep import Grid, collect
-from labelleak_lib.training import accuracy, split_classes
-from labelleak_lib.trials import original_and_unlearned
+from labelleak_lib.data.samples import split_classes
+from labelleak_lib.models.evaluation import accuracy
+from labelleak_lib.results import accuracies
+from labelleak_lib.trials.engine import collect
+from labelleak_lib.trials.grid import Grid
+from labelleak_lib.trials.originals import original_and_unlearned
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,10 @@ import pytest
 import torch
 from toys import RECIPE, blobs, rng, trained
 
-from labelleak_lib import models
-from labelleak_lib.models import ModelSpec
-from labelleak_lib.training import Recipe, split_classes, train
+from labelleak_lib.data.samples import split_classes
+from labelleak_lib.models import classifier
+from labelleak_lib.models.classifier import ModelSpec
+from labelleak_lib.models.training import Recipe, train
 from labelleak_lib.unlearning.amnesiac import Amnesiac, subtract_updates
 
 SPEC = ModelSpec("small", 4, 1)
@@ -39,7 +40,7 @@ def recorded_original(method=None, retain=RETAIN, forget=FORGET, spec=SPEC):
 def test_subtracting_every_update_of_a_training_on_the_forget_set_alone_returns_the_first_weights(momentum):
     method, recipe = Amnesiac(), replace(RECIPE, momentum=momentum)
     model = method.train_original(SPEC, NOTHING, FORGET, recipe, seed=3, generator=rng(4), device=CPU)
-    start, moved = models.build(SPEC, seed=3), copy.deepcopy(model)
+    start, moved = classifier.build(SPEC, seed=3), copy.deepcopy(model)
     subtract_updates(moved, model.updates)
     for (name, p), q, end in zip(moved.named_parameters(), start.parameters(), model.parameters(), strict=True):
         torch.testing.assert_close(p, q, rtol=0, atol=1e-5)
@@ -83,7 +84,7 @@ def test_amnesiac_unlearning_refuses_a_model_whose_training_it_did_not_watch():
 def test_with_batch_norm_the_recorded_shares_of_all_samples_add_up_to_an_ordinary_training(clip_norm):
     spec, images = ModelSpec("resnet18", 4, 1), blobs(per_class=6, side=32)
     recipe = Recipe(epochs=2, batch_size=8, lr=0.01, weight_decay=0.0, clip_norm=clip_norm)
-    groups, start, sums, ends = (images.labels >= 2).long(), models.build(spec, seed=0), [], []
+    groups, start, sums, ends = (images.labels >= 2).long(), classifier.build(spec, seed=0), [], []
     for group in (None, 0, 1):
         model = copy.deepcopy(start)
         recorded = train(
@@ -106,4 +107,4 @@ def test_batch_norm_stays_usable_after_subtraction():
     original = method.train_original(spec, retain, forget, recipe, seed=0, generator=rng(0), device=CPU)
     found = method.unlearn(original, retain, forget, generator=rng(1))
     assert all((b >= 0).all() for n, b in found.named_buffers() if n.endswith("running_var"))
-    assert torch.isfinite(models.predict_proba(found, tiny.images)).all()
+    assert torch.isfinite(classifier.predict_proba(found, tiny.images)).all()

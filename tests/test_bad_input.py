@@ -7,10 +7,11 @@ import pytest
 import torch
 from toys import blobs, small_trials
 
-from labelleak_lib import models, trials
-from labelleak_lib.data import NAMES
-from labelleak_lib.granted import gather
-from labelleak_lib.trials import TrialSpec
+from labelleak_lib.data.datasets import NAMES
+from labelleak_lib.models import classifier
+from labelleak_lib.trials import originals, specification
+from labelleak_lib.trials.grants import gather
+from labelleak_lib.trials.specification import TrialSpec
 
 C = 10  # of the bundled digits
 CASES = [
@@ -112,7 +113,7 @@ def test_a_data_set_too_small_for_an_attack_is_refused_by_the_number_it_holds(tm
         np.savez(path, images=few.images[:, 0].numpy(), labels=few.labels.numpy())
         spec = TrialSpec.from_parameters(dataset=path, forgotten=[1], device="cpu")
         attacks = {"dot_product": spec.settings.attacks["dot_product"]}
-        model = models.build(spec.model_spec, seed=0)
+        model = classifier.build(spec.model_spec, seed=0)
         with pytest.raises(ValueError, match=r"^samples is 5; it must be at most 2, the attacker pool's samples"):
             list(gather(spec, model, attacks))
 
@@ -121,9 +122,9 @@ def test_nothing_is_computed_before_parameters_are_checked(monkeypatch):
     def never(*_, **__):
         raise AssertionError("something was computed")
 
-    monkeypatch.setattr(trials, "train", never)
-    monkeypatch.setattr(trials, "fingerprint", never)
-    monkeypatch.setattr(models, "build", never)
+    monkeypatch.setattr(originals, "train", never)
+    monkeypatch.setattr(specification, "fingerprint", never)
+    monkeypatch.setattr(classifier, "build", never)
     for parameters, *_ in CASES:
         with pytest.raises(ValueError, match=" is "):
             TrialSpec.from_parameters(**parameters)
@@ -134,6 +135,6 @@ def test_what_needs_no_data_is_checked_before_the_data_are_read(name, monkeypatc
     def never(*_):
         raise AssertionError("the data were read")
 
-    monkeypatch.setattr(trials, "cached_dataset", never)
+    monkeypatch.setattr(specification, "cached_dataset", never)
     with pytest.raises(ValueError, match=f"^{name} is "):
         TrialSpec.from_parameters(**{name: {"device": "tpu"}.get(name, -1)})

@@ -8,7 +8,9 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from labelleak_lib import bench_report
+from labelleak_lib.authoring import pages
+from labelleak_lib.figures import bench as figures
+from labelleak_lib.results import bench
 
 
 def entry(name, role, seconds, subject="heads", **info):
@@ -31,7 +33,7 @@ MEASURED = {
 
 @pytest.fixture
 def frame():
-    return bench_report.rows(MEASURED)
+    return bench.rows(MEASURED)
 
 
 def line(frame, name):
@@ -57,7 +59,7 @@ def test_ratios_are_scaled_and_held_against_their_targets(frame, name, seconds, 
 def test_a_bare_computation_bounds_our_time_from_above_and_a_peer_from_below(frame):
     slower = copy.deepcopy(MEASURED)
     slower["benchmarks"][0]["stats"]["min"] = 1.0
-    found = bench_report.rows(slower)
+    found = bench.rows(slower)
     assert line(found, "products alone").ratio == pytest.approx(4.0)
     assert [line(found, n).met for n in ("plain loop", "products alone")] == ["no", "no"]
 
@@ -74,11 +76,11 @@ def test_a_subject_without_exactly_one_line_of_this_library_is_an_error(change):
     damaged = copy.deepcopy(MEASURED)
     change(damaged["benchmarks"])
     with pytest.raises(ValueError, match=r"subject 'heads' has [02] lines of this library; it must be one"):
-        bench_report.rows(damaged)
+        bench.rows(damaged)
 
 
 def test_the_table_says_what_was_scaled_reached_met_and_missed(frame):
-    text = bench_report.table(frame)
+    text = bench.table(frame)
     assert "| plain loop | 20 s (scaled from 40 heads) | loss 0.11 | takes 40 times ours | at least 30: met |" in text
     assert "| other library | 3 s |  | takes 6 times ours | at least 10: **missed** |" in text
     assert "| products alone | 0.25 s |  | ours takes 2 times this | at most 2: met |" in text
@@ -90,16 +92,16 @@ def test_the_table_says_what_was_scaled_reached_met_and_missed(frame):
 
 
 def test_a_target_below_the_bare_computation_is_said_to_be_out_of_reach(frame):
-    assert "the target leaves" not in bench_report.table(frame)
+    assert "the target leaves" not in bench.table(frame)
     bare = copy.deepcopy(MEASURED)
     bare["benchmarks"][3] = entry("its products alone", "bare", 0.31, quality="")
-    text = bench_report.table(bench_report.rows(bare))
+    text = bench.table(bench.rows(bare))
     assert "other library: the target leaves 0.3 s; its products alone take 0.31 s." in text
     assert text.count("the target leaves") == 1
 
 
 def test_the_figure_shows_each_comparison_with_its_target(frame):
-    drawn = bench_report.figure(frame)
+    drawn = figures.figure(frame)
     peers, bare = drawn.axes
     assert [tick.get_text() for tick in peers.get_yticklabels()] == ["plain loop  (heads)", "other library  (heads)"]
     assert [tick.get_text() for tick in bare.get_yticklabels()] == ["products alone  (heads)"]
@@ -114,10 +116,10 @@ def test_the_figure_shows_each_comparison_with_its_target(frame):
 def test_a_measurement_survives_its_file_and_becomes_a_page(tmp_path, frame, capsys):
     report, csv = tmp_path / "out.json", tmp_path / "bench" / "bench.csv"
     report.write_text(json.dumps(MEASURED))
-    assert bench_report.main([str(report), "--csv", str(csv)]) == 0
+    assert bench.main([str(report), "--csv", str(csv)]) == 0
     assert "missed: heads: other library: 6, target 10" in capsys.readouterr().out
-    pd.testing.assert_frame_equal(bench_report.read(csv), frame, check_dtype=False)
-    bench_report.speed_page(tmp_path / "generated", bench_report.read(csv))
+    pd.testing.assert_frame_equal(bench.read(csv), frame, check_dtype=False)
+    pages.speed_page(tmp_path / "generated", bench.read(csv))
     text = (tmp_path / "generated" / "speed.md").read_text()
     assert "Measured on Some Processor (4 cores, of which one thread works), torch 2.0. 3 of 5 targets are met." in text
     assert "](generated/speed.png)" in text
@@ -126,7 +128,7 @@ def test_a_measurement_survives_its_file_and_becomes_a_page(tmp_path, frame, cap
 
 
 def test_the_committed_measurement_is_a_page(tmp_path):
-    bench_report.speed_page(tmp_path)
+    pages.speed_page(tmp_path)
     text = (tmp_path / "speed.md").read_text()
     for name in ("scikit-learn", "ART, MIFace", "PyGAD", "EvoTorch", "DEAP", "torchvision"):
         assert name in text

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from labelleak_lib import book, outputs
+from labelleak_lib.authoring import chapters, outputs
 
 ROOT = Path(__file__).parents[1]
 CHAPTERS = [
@@ -36,7 +36,7 @@ def test_the_ten_chapters_are_listed_in_order() -> None:
 def test_every_listed_page_has_a_source() -> None:
     pages = [TOC["root"], *(file for file in LISTED if not file.startswith("chapters/"))]
     assert [page for page in pages if not (ROOT / f"book/{page}.md").is_file()] == []
-    assert [path.stem for path in book.sources(ROOT / "notebooks")] == CHAPTERS
+    assert [path.stem for path in chapters.sources(ROOT / "notebooks")] == CHAPTERS
 
 
 def test_every_citation_has_an_entry() -> None:
@@ -86,7 +86,7 @@ def test_a_notebook_takes_the_parameters_of_the_contract(name: str) -> None:
 def test_a_notebook_stores_its_outputs_and_no_progress_bar(name: str) -> None:
     notebook = nbformat.read(ROOT / f"notebooks/{name}.ipynb", as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    assert any(book.has_output(cell) for cell in code)
+    assert any(chapters.has_output(cell) for cell in code)
     assert [out.text for cell in code for out in cell.outputs if out.get("name") == "stderr"] == []
 
 
@@ -110,7 +110,7 @@ PROGRESS = new_output("stream", name="stderr", text="50%")
     ],
 )
 def test_only_code_that_always_prints_calls_for_an_output(source: str, expected: bool) -> None:
-    assert book.calls_for_output(source) is expected
+    assert chapters.calls_for_output(source) is expected
 
 
 def test_a_cell_that_lost_its_output_is_found() -> None:
@@ -133,12 +133,12 @@ def test_a_cell_that_lost_its_output_is_found() -> None:
             new_code_cell("print(2)", outputs=[PRINTED]),
         ]
     )
-    assert book.silent_cells(stored, executed) == [2, 3]
+    assert chapters.silent_cells(stored, executed) == [2, 3]
 
 
 def test_other_cells_than_the_stored_ones_are_refused() -> None:
     with pytest.raises(ValueError, match="does not hold the cells of the stored one"):
-        book.silent_cells(new_notebook(cells=[new_code_cell("x")]), new_notebook(cells=[new_code_cell("y")]))
+        chapters.silent_cells(new_notebook(cells=[new_code_cell("x")]), new_notebook(cells=[new_code_cell("y")]))
 
 
 def write(path: Path, *code: str) -> Path:
@@ -156,7 +156,7 @@ def test_notebooks_are_executed_with_the_parameters_and_failures_are_named(tmp_p
     target.mkdir()
     (target / "99_old.ipynb").write_text("a chapter of an earlier run")
 
-    failures = book.execute_all([good, bad, silent], target, {"trials": 3}, processes=2)
+    failures = chapters.execute_all([good, bad, silent], target, {"trials": 3}, processes=2)
 
     assert failures.keys() == {"01_bad", "02_silent"}
     assert "cell 3 failed: RuntimeError: no data here" in failures["01_bad"]
@@ -183,7 +183,7 @@ kernel._publish_status = slow
 
 def test_a_kernel_that_is_slow_to_report_the_end_of_a_cell_is_waited_for(tmp_path: Path) -> None:
     source = write(tmp_path / "00_slow.ipynb", SLOW_TO_IDLE, "del kernel._publish_status")
-    assert book.execute(source, tmp_path / "slow.ipynb", {}) is None
+    assert chapters.execute(source, tmp_path / "slow.ipynb", {}) is None
     executed = nbformat.read(tmp_path / "slow.ipynb", as_version=4)
     assert [output.text for cell in executed.cells for output in cell.get("outputs", [])] == ["here\n"]
 
@@ -198,23 +198,23 @@ def test_lines_printed_with_a_pause_are_stored_as_one_output(tmp_path: Path) -> 
 def test_a_chapters_code_is_folded_unless_it_is_part_of_the_story(tmp_path: Path) -> None:
     cells = [
         new_code_cell("x = 1"),
-        new_code_cell("y = 2", metadata={"tags": [book.SHOW_CODE]}),
+        new_code_cell("y = 2", metadata={"tags": [chapters.SHOW_CODE]}),
         new_markdown_cell("z"),
     ]
     nbformat.write(new_notebook(cells=cells), tmp_path / "00_one.ipynb")
-    book.fold_code(tmp_path / "00_one.ipynb")
+    chapters.fold_code(tmp_path / "00_one.ipynb")
     read = nbformat.read(tmp_path / "00_one.ipynb", as_version=4)
-    assert [cell.metadata.get("tags", []) for cell in read.cells] == [["hide-input"], [book.SHOW_CODE], []]
+    assert [cell.metadata.get("tags", []) for cell in read.cells] == [["hide-input"], [chapters.SHOW_CODE], []]
 
 
 def test_a_folder_without_notebooks_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="holds no notebook named"):
-        book.sources(tmp_path)
+        chapters.sources(tmp_path)
 
 
 @pytest.mark.parametrize("trials", ["0", "-1", "1.5", "many"])
 def test_bad_trials_stop_the_command_before_it_starts(trials: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
-        book.main(["--trials", trials])
+        chapters.main(["--trials", trials])
     assert stop.value.code == 2
     assert f"{trials!r} is not a whole number of at least 1" in capsys.readouterr().err

@@ -10,19 +10,17 @@ import torch
 from sklearn.metrics import accuracy_score
 from toys import SMALL_SETTINGS, ipv_evidence, small_trials
 
-from labelleak_lib import models
-from labelleak_lib.cells import (
-    evidence_arrays,
-    is_unlearned,
-    measure_accuracies,
-    run_cell,
-)
-from labelleak_lib.controls import HeadBias, RandomInputs
+from labelleak_lib.attacks.head_bias import HeadBias
+from labelleak_lib.attacks.random_inputs import RandomInputs
 from labelleak_lib.criteria import Threshold
-from labelleak_lib.granted import gather
-from labelleak_lib.records import COLUMNS, Cell, RecordStore, unpack
+from labelleak_lib.models import classifier
 from labelleak_lib.registry import ATTACKS, CRITERIA, METHODS
-from labelleak_lib.trials import TrialSpec, original_and_unlearned, original_model
+from labelleak_lib.trials.cells import evidence_arrays, measure_accuracies, run_cell
+from labelleak_lib.trials.gate import is_unlearned
+from labelleak_lib.trials.grants import gather
+from labelleak_lib.trials.originals import original_and_unlearned, original_model
+from labelleak_lib.trials.records import COLUMNS, Cell, RecordStore, unpack
+from labelleak_lib.trials.specification import TrialSpec
 
 CONTRACT = (  # what readers' commands rely on
     "dataset architecture profile seed trial forgotten k unlearning control attack criterion protocol asr "
@@ -120,7 +118,7 @@ def test_accuracies_agree_with_scikit_learn(spec, cells):
     original, unlearned = original_and_unlearned(spec, "FT")
     found, test = measure_accuracies(spec, original, unlearned), spec.part("test")
     for when, model in (("before", original), ("after", unlearned)):
-        predicted = models.predict_proba(model, test.images).argmax(1)
+        predicted = classifier.predict_proba(model, test.images).argmax(1)
         for side, mask in (("forget", test.labels == 1), ("retain", test.labels != 1)):
             assert found[f"{side}_acc_{when}"] == pytest.approx(accuracy_score(test.labels[mask], predicted[mask]))
     row = cells["FT"].rows.iloc[0]

@@ -9,17 +9,14 @@ import torch
 from safetensors.torch import save_file
 from toys import rng, same_state, snapshot, trained
 
-from labelleak_lib import models
-from labelleak_lib.models import ModelSpec
-from labelleak_lib.training import (
-    load_checkpoint,
-    save_checkpoint,
-)
+from labelleak_lib.models import classifier
+from labelleak_lib.models.checkpoints import load_checkpoint, save_checkpoint
+from labelleak_lib.models.classifier import ModelSpec
 
 
 @pytest.mark.parametrize("spec", [ModelSpec("small", 4, 3), ModelSpec("lenet", 10, 1), ModelSpec("resnet18", 3, 1)])
 def test_a_checkpoint_brings_back_the_same_model(spec, tmp_path):
-    model = models.build(spec, seed=5)
+    model = classifier.build(spec, seed=5)
     model(torch.rand((3, *spec.shape), generator=rng()))  # moves the running averages, where there are any
     save_checkpoint(model, tmp_path / "deep" / "model.safetensors")
     loaded = load_checkpoint(tmp_path / "deep" / "model.safetensors")
@@ -76,7 +73,7 @@ def test_what_is_no_checkpoint_is_refused_by_its_path_and_never_unpickled(tmp_pa
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_weights_that_are_not_finite_are_refused_by_the_path(value, tmp_path):
-    model = models.build(ModelSpec("small", 4, 1), seed=0)
+    model = classifier.build(ModelSpec("small", 4, 1), seed=0)
     with torch.no_grad():
         model.head.weight[1, 2] = value
     save_checkpoint(model, tmp_path / "spoilt")
@@ -86,7 +83,7 @@ def test_weights_that_are_not_finite_are_refused_by_the_path(value, tmp_path):
 
 
 def test_running_averages_that_are_not_finite_are_refused(tmp_path):
-    model = models.build(ModelSpec("resnet18", 3, 1), seed=0)
+    model = classifier.build(ModelSpec("resnet18", 3, 1), seed=0)
     model.features[1].bn1.running_mean[0] = math.nan
     save_checkpoint(model, tmp_path / "spoilt")
     with pytest.raises(ValueError, match="finite"):
@@ -103,5 +100,5 @@ def test_an_interrupted_save_leaves_the_old_checkpoint(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(OSError, match="no space"):
-        save_checkpoint(models.build(ModelSpec("small", 4, 1), seed=9), path)
+        save_checkpoint(classifier.build(ModelSpec("small", 4, 1), seed=9), path)
     assert path.read_bytes() == old

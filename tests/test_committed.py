@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from labelleak_lib import verify
-from labelleak_lib.data import load_dataset
-from labelleak_lib.sweep import one_thread
-from labelleak_lib.tables import committed_records
-from labelleak_lib.theory import survey
-from labelleak_lib.trials import TrialSpec
+from labelleak_lib.data.datasets import load_dataset
+from labelleak_lib.results import survey
+from labelleak_lib.trials import verify
+from labelleak_lib.trials.committed import committed_records
+from labelleak_lib.trials.engine import one_thread
+from labelleak_lib.trials.specification import TrialSpec
 
 CELLS = committed_records().drop_duplicates("config_hash")
 

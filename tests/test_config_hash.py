@@ -5,14 +5,12 @@ import dataclasses
 import pytest
 from toys import SMALL_SETTINGS, small_trials
 
-from labelleak_lib import trials
-from labelleak_lib.cells import (
-    config_hash,
-    run_cell,
-)
-from labelleak_lib.controls import HeadBias, RandomInputs
+from labelleak_lib.attacks.head_bias import HeadBias
+from labelleak_lib.attacks.random_inputs import RandomInputs
 from labelleak_lib.registry import METHODS
-from labelleak_lib.trials import TrialSpec
+from labelleak_lib.trials import specification
+from labelleak_lib.trials.cells import config_hash, run_cell
+from labelleak_lib.trials.specification import TrialSpec
 from labelleak_lib.unlearning.finetune import FineTune
 
 
@@ -49,16 +47,16 @@ def test_the_hash_changes_with_every_hyperparameter(spec, monkeypatch):
     assert hashes[""] == config_hash(spec, "FT")
     for field, recipe in bumped(SMALL_SETTINGS.recipe):
         changed = dataclasses.replace(SMALL_SETTINGS, recipe=recipe)
-        monkeypatch.setattr(trials, "settings", lambda profile, architecture, found=changed: found)
+        monkeypatch.setattr(specification, "settings", lambda profile, architecture, found=changed: found)
         hashes[f"training.{field}"] = config_hash(spec, "FT")
     for field, method in bumped(SMALL_SETTINGS.methods["FT"]):
         changed = dataclasses.replace(SMALL_SETTINGS, methods={**SMALL_SETTINGS.methods, "FT": method})
-        monkeypatch.setattr(trials, "settings", lambda profile, architecture, found=changed: found)
+        monkeypatch.setattr(specification, "settings", lambda profile, architecture, found=changed: found)
         hashes[f"FT.{field}"] = config_hash(spec, "FT")
     for name, attack in SMALL_SETTINGS.attacks.items():
         for field, other in bumped(attack):
             changed = dataclasses.replace(SMALL_SETTINGS, attacks={**SMALL_SETTINGS.attacks, name: other})
-            monkeypatch.setattr(trials, "settings", lambda profile, architecture, found=changed: found)
+            monkeypatch.setattr(specification, "settings", lambda profile, architecture, found=changed: found)
             hashes[f"{name}.{field}"] = config_hash(spec, "FT")
     assert len(hashes) > 30
     clashes = [name for name, value in hashes.items() if list(hashes.values()).count(value) > 1]

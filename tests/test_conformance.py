@@ -14,9 +14,9 @@ from toys import RECIPE, blobs, grant, rng, same_evidence, same_state, snapshot,
 
 from labelleak_lib.attacks.heads import HeadRecipe
 from labelleak_lib.criteria import HeadCriterion
-from labelleak_lib.models import Classifier
+from labelleak_lib.data.samples import Samples, split_classes
+from labelleak_lib.models.classifier import Classifier
 from labelleak_lib.registry import ATTACKS, CRITERIA, METHODS
-from labelleak_lib.training import Samples, split_classes
 from labelleak_lib.unlearning import RecordsTraining, apply_method
 
 HEADS = HeadRecipe(heads=12, samples=5, steps=5)

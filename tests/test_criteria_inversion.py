@@ -10,11 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from toys import head_evidence, ipv_evidence
 
-from labelleak_lib.criteria import (
-    EntropyArgmax,
-    EntropyCriterion,
-    Threshold,
-)
+from labelleak_lib.criteria import EntropyArgmax, EntropyCriterion, Threshold
 
 
 @settings(max_examples=60, deadline=None)

@@ -6,17 +6,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelleak_lib import data_files
-from labelleak_lib.data import (
-    NAMES,
-    DataError,
-    Dataset,
-    cache_dir,
-    default_data_dir,
-    load_dataset,
-    require_samples,
-    split_indices,
-)
+from labelleak_lib.data import files
+from labelleak_lib.data.datasets import NAMES, Dataset, load_dataset, require_samples, split_indices
+from labelleak_lib.data.files import DataError, cache_dir, default_data_dir
 
 
 @pytest.fixture(autouse=True)
@@ -152,7 +144,7 @@ def test_folders_follow_the_environment(tmp_path, monkeypatch):
 
 def test_the_default_folder_is_the_cache_where_no_copies_lie_beside_the_project(tmp_path, monkeypatch):
     monkeypatch.delenv("LABELLEAK_DATA", raising=False)
-    monkeypatch.setattr(data_files, "__file__", str(tmp_path / "project" / "labelleak_lib" / "data_files.py"))
+    monkeypatch.setattr(files, "ROOT", tmp_path / "project")
     assert default_data_dir() == tmp_path / "cache" / "data"
     (tmp_path / "shared" / "data").mkdir(parents=True)
     assert default_data_dir() == tmp_path / "shared" / "data"
@@ -160,7 +152,7 @@ def test_the_default_folder_is_the_cache_where_no_copies_lie_beside_the_project(
 
 def test_a_broken_write_leaves_nothing_behind(tmp_path):
     def fail():
-        with data_files.replacing(tmp_path / "new" / "file.bin") as file:
+        with files.replacing(tmp_path / "new" / "file.bin") as file:
             file.write(b"half")
             raise KeyError("interrupted")
 
@@ -171,5 +163,5 @@ def test_a_broken_write_leaves_nothing_behind(tmp_path):
 
 def test_an_unwritable_cache_is_named(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(DataError, match="LABELLEAK_CACHE"), data_files.replacing(tmp_path / "file" / "x"):
+    with pytest.raises(DataError, match="LABELLEAK_CACHE"), files.replacing(tmp_path / "file" / "x"):
         pass

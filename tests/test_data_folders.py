@@ -5,8 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
-from labelleak_lib.data import DataError, load_dataset
-from labelleak_lib.data_folders import canonical_side, read_folder, read_npz
+from labelleak_lib.data.datasets import load_dataset
+from labelleak_lib.data.files import DataError
+from labelleak_lib.data.folders import canonical_side, read_folder, read_npz
 
 RNG = np.random.default_rng(0)
 

@@ -13,9 +13,10 @@ import torch
 import torchvision
 from data_samples import NOWHERE, REAL, check_parts, isolate, needs, ten_classes
 
-from labelleak_lib import data_files
-from labelleak_lib.data import DataError, load_dataset
-from labelleak_lib.data_named import IDX_FILES
+from labelleak_lib.data import files
+from labelleak_lib.data.datasets import load_dataset
+from labelleak_lib.data.files import DataError
+from labelleak_lib.data.named import IDX_FILES
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +99,7 @@ def test_a_damaged_gz_is_named_and_not_cached(tmp_path, damage):
 
 def test_a_gz_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
     write_mnist(tmp_path / "data")
-    monkeypatch.setattr(data_files, "MAX_BYTES", 50_000)
+    monkeypatch.setattr(files, "MAX_BYTES", 50_000)
     with pytest.raises(DataError, match="unpacks to more than 50000 bytes"):
         load_dataset("mnist", data_dir=tmp_path / "data")
 

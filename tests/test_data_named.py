@@ -13,9 +13,10 @@ import torchvision
 from data_samples import NOWHERE, REAL, check_parts, isolate, needs, ten_classes
 from PIL import Image
 
-from labelleak_lib import data_files
-from labelleak_lib.data import DataError, load_dataset
-from labelleak_lib.data_jpeg import CIFAR10_CLASSES
+from labelleak_lib.data import files
+from labelleak_lib.data.datasets import load_dataset
+from labelleak_lib.data.files import DataError
+from labelleak_lib.data.jpeg import CIFAR10_CLASSES
 
 
 @pytest.fixture(autouse=True)
@@ -193,13 +194,13 @@ def test_a_cifar10_archive_with_endless_padding_is_refused(tmp_path, monkeypatch
     path = write_cifar10_jpeg(tmp_path / "data") / "cifar10-jpeg.tar.xz"
     plain = lzma.decompress(path.read_bytes())
     path.write_bytes(lzma.compress(plain + bytes(len(plain) + 10_000_000)))
-    monkeypatch.setattr(data_files, "MAX_BYTES", 2 * len(plain))
+    monkeypatch.setattr(files, "MAX_BYTES", 2 * len(plain))
     with pytest.raises(DataError, match="unpacks to more than"):
         load_dataset("cifar10", data_dir=tmp_path / "data")
 
 
 def test_a_cifar10_archive_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(data_files, "MAX_BYTES", 1000)
+    monkeypatch.setattr(files, "MAX_BYTES", 1000)
     with pytest.raises(DataError, match="unpacks to more than 1000 bytes"):
         load_dataset("cifar10", data_dir=write_cifar10_jpeg(tmp_path / "data"))
 

@@ -5,9 +5,10 @@ import zipfile
 import numpy as np
 import pytest
 
-from labelleak_lib import data_files
-from labelleak_lib.data import DataError, load_dataset
-from labelleak_lib.data_folders import read_npz
+from labelleak_lib.data import files
+from labelleak_lib.data.datasets import load_dataset
+from labelleak_lib.data.files import DataError
+from labelleak_lib.data.folders import read_npz
 
 RNG = np.random.default_rng(0)
 
@@ -122,7 +123,7 @@ def test_an_npz_entry_that_is_no_array_is_refused(tmp_path):
 def test_an_npz_that_unpacks_to_too_much_is_refused_before_loading(tmp_path, monkeypatch):
     path = tmp_path / "big.npz"
     np.savez_compressed(path, images=np.zeros((100, 100, 100), dtype=np.uint8), labels=np.arange(100) % 2)
-    monkeypatch.setattr(data_files, "MAX_BYTES", 999_999)
+    monkeypatch.setattr(files, "MAX_BYTES", 999_999)
     monkeypatch.setattr(np, "load", lambda *a, **k: pytest.fail("loaded"))
     with pytest.raises(DataError, match=r"big\.npz unpacks to .* bytes"):
         load_dataset(str(path))

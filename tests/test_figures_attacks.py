@@ -8,9 +8,10 @@ import torch
 from test_tables import frame, pair
 from toys import blobs, trained
 
-from labelleak_lib import accuracies, inverted, tables
+from labelleak_lib import names
 from labelleak_lib.attacks.genetic_inversion import GeneticInversion
 from labelleak_lib.figures import inversion, layout, parameter_attacks, success, unlearning
+from labelleak_lib.results import accuracies, heads, inverted, leakage
 
 SIZES = pytest.mark.parametrize(("classes", "trials"), [(4, 1), (12, 3)])
 
@@ -62,7 +63,7 @@ def attack_records(classes, trials, *, protocols=("paper", "attacker"), ks=(1,),
 @SIZES
 def test_success_rates_are_drawn_as_they_stand_in_the_table(classes, trials) -> None:
     records = attack_records(classes, trials)
-    table = success.success_frame(records, [("dot_product", "youden"), ("whitebox_inversion", "threshold")])
+    table = leakage.success_frame(records, [("dot_product", "youden"), ("whitebox_inversion", "threshold")])
     figure = success.success_rates(table)
     assert_labelled(figure)
     assert len(panels_of(figure)) == 4
@@ -85,7 +86,7 @@ def test_success_rates_are_drawn_as_they_stand_in_the_table(classes, trials) -> 
 
 def test_each_number_of_forgotten_classes_has_its_own_bars_and_baseline() -> None:
     records = attack_records(10, 2, protocols=("paper",), ks=(1, 3))
-    table = success.success_frame(records, [("whitebox_inversion", "threshold")], ("paper",))
+    table = leakage.success_frame(records, [("whitebox_inversion", "threshold")], ("paper",))
     figure = success.success_rates(table)
     (ax,) = panels_of(figure)
     assert heights(ax) == pytest.approx(table.measured.tolist())
@@ -95,7 +96,7 @@ def test_each_number_of_forgotten_classes_has_its_own_bars_and_baseline() -> Non
 
 
 def test_published_rates_are_drawn_under_the_published_protocol_alone() -> None:
-    table = success.success_frame(attack_records(10, 1), [("dot_product", "youden")])
+    table = leakage.success_frame(attack_records(10, 1), [("dot_product", "youden")])
     paper, attacker = panels_of(success.success_rates(table))
 
     def diamonds(ax):
@@ -212,15 +213,15 @@ def test_heads_are_told_apart_by_the_class_they_were_trained_on(classes, trials)
         prefix = ("dot_product", "paper")
         return {(*prefix, "source"): source, (*prefix, "dot"): dot, ("dot_product", "attacker", "source"): source}
 
-    heads = parameter_attacks.head_frame(records, evidence_rows(records, arrays), "dot_product", "dot")
-    assert len(heads) == 2 * 2 * trials * (classes + 2)  # unrelated data is no candidate
-    assert heads.unlearning.drop_duplicates().tolist() == ["RT", "NG"]
-    means = heads.groupby(["control", "kind"]).value.mean()
+    shown = heads.head_frame(records, evidence_rows(records, arrays), "dot_product", "dot")
+    assert len(shown) == 2 * 2 * trials * (classes + 2)  # unrelated data is no candidate
+    assert shown.unlearning.drop_duplicates().tolist() == ["RT", "NG"]
+    means = shown.groupby(["control", "kind"]).value.mean()
     assert means.to_dict() == {
         ("none", "forgotten"): -10, ("none", "retained"): 5, ("placebo", "forgotten"): 0, ("placebo", "retained"): 5
     }  # fmt: skip
 
-    figure = parameter_attacks.distributions(heads, "dot product")
+    figure = parameter_attacks.distributions(shown, "dot product")
     assert_labelled(figure)
     assert len(panels_of(figure)) == 4
     for ax in panels_of(figure):
@@ -228,7 +229,7 @@ def test_heads_are_told_apart_by_the_class_they_were_trained_on(classes, trials)
         assert sum(heights(ax)) == pytest.approx(200)
         assert max(heights(ax)) == pytest.approx(100)
 
-    figure = parameter_attacks.by_class(heads[(heads.unlearning == "RT") & (heads.trial == 0)], "dot product")
+    figure = parameter_attacks.by_class(shown[(shown.unlearning == "RT") & (shown.trial == 0)], "dot product")
     assert_labelled(figure)
     target, _ = panels_of(figure)
     retained, forgotten = target.lines
@@ -240,7 +241,7 @@ def test_heads_are_told_apart_by_the_class_they_were_trained_on(classes, trials)
 def test_no_evidence_gives_an_empty_frame() -> None:
     records = frame(pair(1, 1))
     nothing = pd.DataFrame(columns=["config_hash", "control", "attack", "protocols", "kind", "shape", "values"])
-    assert parameter_attacks.head_frame(records, nothing, "difference", "absolute_sum").empty
+    assert heads.head_frame(records, nothing, "difference", "absolute_sum").empty
     assert inverted.peak_frame(records, nothing, "whitebox_inversion").empty
 
 
@@ -388,12 +389,12 @@ def test_a_label_of_several_panels_stands_once_in_the_legend() -> None:
 
 def test_rows_are_put_in_the_books_order_and_otherwise_left_alone() -> None:
     given = pd.DataFrame({"dataset": ["own", "mnist", "mnist", "mnist"], "unlearning": ["RT", "NG", "RT", "NG"]})
-    found = layout.in_order(given.assign(place=range(4)))
+    found = names.in_order(given.assign(place=range(4)))
     assert found.place.tolist() == [2, 1, 3, 0]
 
 
 def test_a_leakage_table_and_its_figure_hold_the_same_numbers() -> None:
     records = attack_records(10, 3, protocols=("paper",))
-    table = tables.leakage_table(records, "paper", 1, [("dot_product", "youden")])
-    (ax,) = panels_of(success.success_rates(success.success_frame(records, [("dot_product", "youden")], ("paper",))))
+    table = leakage.leakage_table(records, "paper", 1, [("dot_product", "youden")])
+    (ax,) = panels_of(success.success_rates(leakage.success_frame(records, [("dot_product", "youden")], ("paper",))))
     assert heights(ax) == pytest.approx(table.measured.tolist())

@@ -10,9 +10,9 @@ from record_samples import evidence_of, full_records, record, well_formed
 from scipy.optimize import brentq
 from sklearn.metrics import balanced_accuracy_score
 
-from labelleak_lib import many_classes
 from labelleak_lib.figures import class_count
-from labelleak_lib.settings import PAPER_ROWS
+from labelleak_lib.results import class_counts
+from labelleak_lib.trials.settings import PAPER_ROWS
 
 
 @pytest.fixture(autouse=True)
@@ -40,15 +40,15 @@ def perfect(classes, low=0.2, high=0.99, methods=("RT",), trials=2):
 
 @pytest.mark.parametrize("classes", [4, 7, 10])
 def test_perfect_inversions_collapse_exactly_where_predicted(classes):
-    stored = many_classes.stored_ipvs(*perfect(classes, low=0.6))
-    swept = many_classes.alpha_sweep(stored, [0.5, 0.9, 1.0, 1.3, 2.0])
+    stored = class_counts.stored_ipvs(*perfect(classes, low=0.6))
+    swept = class_counts.alpha_sweep(stored, [0.5, 0.9, 1.0, 1.3, 2.0])
     for row in swept.to_dict("records"):
         alpha = Fraction(row["alpha"]).limit_denominator(10)
         limit = Fraction(classes) / (1 + alpha**2)
         if row["k"] != limit:
             assert row["recall"] == float(row["k"] < limit), row
         assert row["limit"] == pytest.approx(float(limit))
-    (line,) = many_classes.agreement(swept).itertuples()
+    (line,) = class_counts.agreement(swept).itertuples()
     assert (line.share, line.share_noisy) == (1.0, 1.0)
 
 
@@ -58,11 +58,11 @@ def test_imperfect_inversions_shift_the_limit_by_their_spread_and_work_from_half
     peak = np.array([0.1, 0.5, 0.6, 0.8, 0.9, 1.0])
     ipv = np.full((6, 6), 0.01)
     ipv[np.arange(6), np.arange(6)] = peak
-    stored = many_classes.stored_ipvs(one, evidence_of(one, "ipv", [np.log(ipv)], "whitebox_inversion"))
-    (row,) = many_classes.alpha_sweep(stored, [1.0]).itertuples()
+    stored = class_counts.stored_ipvs(one, evidence_of(one, "ipv", [np.log(ipv)], "whitebox_inversion"))
+    (row,) = class_counts.alpha_sweep(stored, [1.0]).itertuples()
     # below 0.65 - 0.298 lies one of the three
     assert (row.recall, row.works) == (pytest.approx(1 / k), False)
-    assert many_classes.alpha_sweep(stored, [0.3]).works.all()
+    assert class_counts.alpha_sweep(stored, [0.3]).works.all()
     noise = np.std([*(peak[:3] - peak[:3].mean()), *(peak[3:] - peak[3:].mean())]) / (0.9 - 0.4)
     share = brentq(lambda q: (1 - q) ** 2 - (q * (1 - q) + noise**2), 0, 1)
     assert row.noisy_limit == pytest.approx(6 * share, rel=1e-5)
@@ -72,7 +72,7 @@ def test_imperfect_inversions_shift_the_limit_by_their_spread_and_work_from_half
 def test_stored_vectors_come_with_the_forgotten_classes_of_their_cell():
     records, evidence = perfect(5)
     placebo = evidence.assign(control="placebo")
-    stored = many_classes.stored_ipvs(records, pd.concat([evidence, placebo]))
+    stored = class_counts.stored_ipvs(records, pd.concat([evidence, placebo]))
     assert stored.control.value_counts().to_dict() == {"none": len(evidence), "placebo": len(evidence)}
     assert all(cell["forgotten"].sum() == cell["k"] for cell in stored.to_dict("records"))
 
@@ -81,7 +81,7 @@ def test_rules_without_mean_and_deviation_keep_finding_the_forgotten():
     records, evidence = perfect(10)
     probe = records.assign(attack="direct_probe", criterion="two_means", balanced_accuracy=0.75)
     told = probe.assign(protocol="paper", balanced_accuracy=1.0)
-    judged = many_classes.rules_by_k(many_classes.stored_ipvs(records, evidence), pd.concat([records, probe, told]))
+    judged = class_counts.rules_by_k(class_counts.stored_ipvs(records, evidence), pd.concat([records, probe, told]))
     table = judged.pivot_table("balanced_accuracy", "rule", "k")
     assert (table.loc[["two-means on maxima", "two-means on the class aimed at"]] == 1).all(axis=None)
     assert (table.loc["threshold", :4] == 1).all() and (table.loc["threshold", 6:] == 0.5).all()
@@ -92,7 +92,7 @@ def test_answers_stand_by_k_beside_their_placebo_and_count_the_cases():
     records, evidence = perfect(10, trials=3)
     blind = [np.full((10, 10), np.log(0.1))] * len(evidence)
     placebo = evidence_of(records, "ipv", blind, "whitebox_inversion", control="placebo")
-    text = many_classes.answers(records, pd.concat([evidence, placebo]), [0.9])
+    text = class_counts.answers(records, pd.concat([evidence, placebo]), [0.9])
     lines = {
         tuple(cells[:3]): cells[3:]
         for cells in ([c.strip() for c in row.split("|")[1:-1]] for row in text.splitlines())
@@ -110,7 +110,7 @@ def test_the_class_aimed_at_tells_apart_what_the_maximum_does_not():
     # one class is left, and takes nearly everything of every sample
     ipv = np.full((4, 4), 0.01)
     ipv[:, 3] = 0.97
-    called = {rule: decide(ipv) for rule, decide in many_classes.RULES.items()}
+    called = {rule: decide(ipv) for rule, decide in class_counts.RULES.items()}
     truth = np.array([True, True, True, False])
     assert balanced_accuracy_score(truth, called["two-means on the class aimed at"]) == 1
     assert balanced_accuracy_score(truth, called["two-means on maxima"]) < 1
@@ -131,9 +131,9 @@ def test_figures_of_the_sweep_are_drawn_for_any_number_of_classes(classes, trial
     shown = well_formed(class_count.success_by_k(records, PAPER_ROWS))
     limit = [line for line in shown[2].lines if line.get_label() == "predicted collapse of the threshold"]
     assert limit[0].get_xdata()[0] == pytest.approx(classes / 2)
-    stored = many_classes.stored_ipvs(*perfect(classes, trials=trials))
-    swept = many_classes.alpha_sweep(stored, np.arange(0.4, 2.5, 0.3))
+    stored = class_counts.stored_ipvs(*perfect(classes, trials=trials))
+    swept = class_counts.alpha_sweep(stored, np.arange(0.4, 2.5, 0.3))
     (panel,) = (ax for ax in well_formed(class_count.collapse_map(swept)) if ax.get_title())
     curve = next(line for line in panel.lines if line.get_label().startswith("predicted"))
     np.testing.assert_allclose(curve.get_xdata(), classes / (1 + curve.get_ydata() ** 2))
-    well_formed(class_count.rules(many_classes.rules_by_k(stored, records)))
+    well_formed(class_count.rules(class_counts.rules_by_k(stored, records)))

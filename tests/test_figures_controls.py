@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from record_samples import evidence_of, record, well_formed
 
-from labelleak_lib import published
 from labelleak_lib.figures import controls
+from labelleak_lib.paper import granularity, published
+from labelleak_lib.results import readings
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +21,7 @@ def closed():
 
 
 def test_granularity_counts_agree_with_exact_arithmetic():
-    table = controls.granularity_table().set_index(["group", "denominator"])
+    table = granularity.granularity_table().set_index(["group", "denominator"])
     printed = published.attack_success_rate().query("unlearning != 'mean' and attack == 'dot_product'")
 
     def fits(percent, n):
@@ -39,7 +40,7 @@ def test_granularity_counts_agree_with_exact_arithmetic():
 
 
 def test_three_black_box_entries_of_rt_fit_no_count_out_of_200():
-    found = controls.misfits()
+    found = granularity.misfits()
     assert found.asr_percent.tolist() == [71.42, 77.08, 71.42]
     assert set(found.unlearning) == {"RT"} and set(found.attack) == {"blackbox_inversion"}
     # 5/7 = 71.428... cut to two decimals, and 37/48 = 77.083...: 28 and 48 decisions over four data sets
@@ -49,7 +50,7 @@ def test_three_black_box_entries_of_rt_fit_no_count_out_of_200():
 def test_accuracy_on_unseen_classes_stands_beside_the_published_one():
     rows = [record(dataset="mnist", trial=t, forget_acc_after=0.02 * t, criterion=c) for t in range(3) for c in "ab"]
     rows += [record(dataset="mnist", unlearning="FT", forget_acc_after=0.9)]
-    (line,) = controls.unseen_accuracy(pd.DataFrame(rows)).itertuples()
+    (line,) = readings.unseen_accuracy(pd.DataFrame(rows)).itertuples()
     assert (line.dataset, line.k, line.trials, line.published) == ("mnist", 1, 3, 28.30)
     assert (line.measured, line.highest) == (pytest.approx(2.0), pytest.approx(4.0))
 
@@ -63,7 +64,7 @@ def probes():
 
 
 def test_random_answers_are_read_back_by_class_and_number_of_inputs():
-    answers = controls.random_answers(*probes())
+    answers = readings.random_answers(*probes())
     assert len(answers) == 2 * 2 * 3
     forgotten = answers[(answers["class"] == 2) & (answers.inputs == 10) & (answers.trial == 0)].iloc[0]
     assert (forgotten.kind, forgotten.mean_log, forgotten.answered) == ("forgotten", -9.0, 0.0)
@@ -72,7 +73,7 @@ def test_random_answers_are_read_back_by_class_and_number_of_inputs():
 
 
 def test_aucs_of_random_answers_count_pairs():
-    table = controls.answer_aucs(controls.random_answers(*probes())).set_index("inputs")
+    table = readings.answer_aucs(readings.random_answers(*probes())).set_index("inputs")
     # of the pairs (retained, forgotten), the share in which the forgotten class has the lower value
     assert table.loc[10, ["mean_log", "highest", "answered"]].tolist() == [1.0, 1.0, 1.0]
     assert table.loc[100, ["mean_log", "highest", "answered"]].tolist() == [0.5, 0.5, 1.0]
@@ -83,7 +84,7 @@ def test_readings_are_turned_back_into_what_was_read():
     parts = [evidence_of(records, "score", [[0.5, 2.0, -1.0]], "head_bias")]
     parts += [evidence_of(records, "score", [[0.5, 1.5, 0.25]], "head_row_sum")]
     parts += [evidence_of(records, "score", [[0.0, 1.0, 0.25]], "direct_probe")]
-    scores = controls.zero_query_scores(pd.concat(parts), records)
+    scores = readings.zero_query_scores(pd.concat(parts), records)
     by_attack = scores.groupby("attack").value.apply(list)
     assert by_attack["head_bias"] == [-0.5, -2.0, 1.0]
     assert by_attack["direct_probe"] == [1.0, 0.0, 0.75]
@@ -92,7 +93,7 @@ def test_readings_are_turned_back_into_what_was_read():
 
 
 def test_random_inputs_are_drawn_beside_the_search():
-    answers = controls.random_answers(*probes())
+    answers = readings.random_answers(*probes())
     searched = pd.DataFrame({"kind": ["forgotten", "retained"], "control": "none", "peak": [0.3, 1.0]})
     (panel,) = well_formed(controls.highest_probabilities(answers, searched))
     assert [t.get_text() for t in panel.get_xticklabels()] == ["10", "100", "search"]

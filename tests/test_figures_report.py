@@ -10,11 +10,12 @@ import torch
 from record_samples import full_records, well_formed
 from toys import blobs, trained
 
-from labelleak_lib import models
+from labelleak_lib.data.samples import to_input
 from labelleak_lib.figures import comparison, overview
-from labelleak_lib.figures.success import success_frame
-from labelleak_lib.settings import PAPER_ROWS
-from labelleak_lib.summary import CONTROL_ROWS, UNITS, judged_both_ways
+from labelleak_lib.results import against_paper, threat_model
+from labelleak_lib.results.leakage import success_frame
+from labelleak_lib.results.summary import CONTROL_ROWS, UNITS, judged_both_ways
+from labelleak_lib.trials.settings import PAPER_ROWS
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +28,7 @@ def closed():
 
 
 def test_table_i_says_who_can_see_what():
-    table = overview.access_table()
+    table = threat_model.access_table()
     # the paper's Table I: the parameter attacks need samples and parameters, white boxes parameters, black ones neither
     assert table["a few samples of every class"].tolist() == ["yes"] * 3 + ["no"] * 4
     assert table["parameters"].tolist() == ["yes"] * 5 + ["no"] * 2
@@ -36,9 +37,9 @@ def test_table_i_says_who_can_see_what():
 
 def test_mean_answers_are_the_class_means_of_softmax():
     model, samples = trained(), blobs(per_class=7, seed=3)
-    found = overview.mean_answers(model, samples)
+    found = threat_model.mean_answers(model, samples)
     with torch.no_grad():
-        one = torch.softmax(model(models.to_input(samples.images[samples.labels == 2])), 1)
+        one = torch.softmax(model(to_input(samples.images[samples.labels == 2])), 1)
     np.testing.assert_allclose(found[2], one.mean(0).numpy(), rtol=1e-4, atol=1e-7)
     np.testing.assert_allclose(found.sum(1), 1, rtol=1e-5)
 
@@ -85,15 +86,15 @@ def lines_of(**columns):
     ],
 )  # fmt: skip
 def test_a_verdict_says_where_the_whole_interval_lies(low, high, printed, verdict):
-    (found,) = comparison.with_verdicts(lines_of(low=float(low), high=float(high), published=printed)).verdict
+    (found,) = against_paper.with_verdicts(lines_of(low=float(low), high=float(high), published=printed)).verdict
     assert found == verdict
 
 
 def test_a_cell_without_a_published_value_takes_no_part():
     lines = pd.concat([lines_of(), lines_of(unlearning="FT", published=math.nan)])
-    judged = comparison.with_verdicts(lines)
+    judged = against_paper.with_verdicts(lines)
     assert judged.unlearning.tolist() == ["RT"]
-    (counted,) = comparison.verdict_counts(judged).to_dict("records")
+    (counted,) = against_paper.verdict_counts(judged).to_dict("records")
     assert (counted["above"], counted["around"], counted["below"]) == (1, 0, 0)
 
 
@@ -109,13 +110,13 @@ def test_a_cell_without_a_published_value_takes_no_part():
     ],
 )
 def test_a_cell_outside_the_interval_is_explained(columns, words):
-    (sentence,) = comparison.explanations(comparison.with_verdicts(lines_of(**columns)))
+    (sentence,) = against_paper.explanations(against_paper.with_verdicts(lines_of(**columns)))
     assert sentence.startswith("digits, k = 1, black-box inversion, threshold: ")
     assert all(word in sentence for word in words), sentence
 
 
 def test_a_cell_around_the_published_value_needs_no_explanation():
-    assert comparison.explanations(comparison.with_verdicts(lines_of(published=90.0))) == []
+    assert against_paper.explanations(against_paper.with_verdicts(lines_of(published=90.0))) == []
 
 
 @pytest.mark.parametrize(
@@ -133,7 +134,7 @@ def test_a_rate_is_worth_what_it_adds_to_its_placebo(excess, low, reading):
     for name, value in (("measured", 90.0), ("placebo", 60.0)):
         line |= {name: value, f"{name}_low": 50.0, f"{name}_high": 95.0}
     line |= {"low": 80.0, "high": 95.0, "excess": excess, "excess_low": low, "excess_high": 40.0}
-    (found,) = comparison.conclusions(pd.DataFrame([line])).to_dict("records")
+    (found,) = against_paper.conclusions(pd.DataFrame([line])).to_dict("records")
     assert found["reading"] == reading
     assert (found["row"], found["published"], found["measured"]) == (
         "difference, tree",

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from toys import trained
 
-from labelleak_lib.data import DataError, load_dataset
-from labelleak_lib.models import Classifier
-from labelleak_lib.training import load_checkpoint, save_checkpoint
+from labelleak_lib.data.datasets import load_dataset
+from labelleak_lib.data.files import DataError
+from labelleak_lib.models.checkpoints import load_checkpoint, save_checkpoint
+from labelleak_lib.models.classifier import Classifier
 
 MANY = settings(
     max_examples=1300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]

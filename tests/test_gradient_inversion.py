@@ -9,10 +9,10 @@ from scipy.special import softmax
 from torch import nn
 from toys import linear, rng, same_state, snapshot, trained
 
-from labelleak_lib import models
 from labelleak_lib.access import WhiteBox
 from labelleak_lib.attacks.gradient_inversion import GradientInversion, total_variation
-from labelleak_lib.models import Classifier, ModelSpec
+from labelleak_lib.models import classifier
+from labelleak_lib.models.classifier import Classifier, ModelSpec
 
 
 def test_total_variation_of_a_case_by_hand():
@@ -59,7 +59,7 @@ def test_one_plain_step_on_a_linear_model_follows_the_closed_form(l2, tv):
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_step_descends_along_the_finite_differences_of_the_objective(channels):
-    model = models.build(ModelSpec("small", 3, channels), seed=1).double()
+    model = classifier.build(ModelSpec("small", 3, channels), seed=1).double()
     l2, tv, lr = 0.02, 0.01, 1e-2
     attack = GradientInversion(steps=1, starts=1, lr=lr, l2=l2, tv=tv, optimizer="sgd")
     x = torch.randn((3, channels, 8, 8), generator=rng(7))
@@ -151,7 +151,7 @@ def test_a_dead_model_is_flagged_as_giving_no_gradient():
 @pytest.mark.parametrize("training", [True, False])
 def test_the_model_is_read_in_evaluation_mode_and_stays_as_it_was(training):
     spec = ModelSpec("resnet18", 3, 1)
-    model = models.build(spec, seed=0).train(training)
+    model = classifier.build(spec, seed=0).train(training)
     before, attack = snapshot(model), GradientInversion(steps=1, starts=2)
     attack.evidence(WhiteBox(model), generator=rng())
     assert same_state(before, model.state_dict())

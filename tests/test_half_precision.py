@@ -7,10 +7,10 @@ import torch
 from torch import nn
 from toys import blobs, rng
 
-from labelleak_lib import half_precision, models
-from labelleak_lib.half_precision import HalfPrecision, full_precision
-from labelleak_lib.models import ModelSpec
-from labelleak_lib.training import Recipe, train
+from labelleak_lib.models import classifier, half_precision
+from labelleak_lib.models.classifier import ModelSpec
+from labelleak_lib.models.half_precision import HalfPrecision, full_precision
+from labelleak_lib.models.training import Recipe, train
 
 RESNET = ModelSpec("resnet18", 4, 1)
 
@@ -23,16 +23,16 @@ def fast(monkeypatch):
 
 
 def learnt(samples, epochs):
-    model = models.build(RESNET, seed=0)
+    model = classifier.build(RESNET, seed=0)
     train(model, samples, Recipe(epochs=epochs, batch_size=16, lr=0.02), generator=rng(0))
     return model
 
 
 def test_a_network_trained_in_bfloat16_decides_as_it_does_in_float32(fast):
     model, unseen = learnt(blobs(per_class=12, side=32), 6), blobs(per_class=50, seed=5, side=32)
-    half = models.predict_proba(model, unseen.images)
+    half = classifier.predict_proba(model, unseen.images)
     with full_precision():
-        full = models.predict_proba(model, unseen.images)
+        full = classifier.predict_proba(model, unseen.images)
     assert not torch.equal(half, full)
     assert (half.argmax(1) == full.argmax(1)).float().mean() >= 0.99
     assert (half - full).abs().mean() < 0.01
@@ -40,7 +40,7 @@ def test_a_network_trained_in_bfloat16_decides_as_it_does_in_float32(fast):
 
 
 def test_gradients_point_the_way_of_float32s(fast):
-    model, found = models.build(RESNET, seed=0), []
+    model, found = classifier.build(RESNET, seed=0), []
     images, labels = torch.rand((32, 1, 32, 32), generator=rng(3)), torch.arange(4).repeat(8)
     for context in (full_precision, torch.enable_grad):
         twin, x = copy.deepcopy(model), images.clone().requires_grad_(True)
@@ -55,7 +55,7 @@ def test_gradients_point_the_way_of_float32s(fast):
 
 def test_features_and_parameters_stay_in_float32(fast):
     model = learnt(blobs(per_class=4, side=32), 1)
-    assert models.extract_features(model, blobs(per_class=4, side=32).images).dtype == torch.float32
+    assert classifier.extract_features(model, blobs(per_class=4, side=32).images).dtype == torch.float32
     assert {v.dtype for v in model.state_dict().values()} == {torch.float32, torch.int64}  # counts of batch norm
 
 

@@ -14,7 +14,6 @@ from sklearn.metrics import log_loss
 from torch import nn
 from toys import blobs, grant, rng, trained, unrelated
 
-from labelleak_lib import models
 from labelleak_lib.access import WhiteBoxWithSamples
 from labelleak_lib.attacks.heads import (
     HeadRecipe,
@@ -26,7 +25,8 @@ from labelleak_lib.attacks.heads import (
     spread,
     without_denormals,
 )
-from labelleak_lib.training import Samples
+from labelleak_lib.data.samples import Samples
+from labelleak_lib.models import classifier
 
 RECIPE = HeadRecipe(heads=12, samples=8, steps=20)
 
@@ -191,7 +191,7 @@ def test_too_few_unrelated_images_are_refused():
 
 
 def test_features_are_read_as_the_deployed_model_computes_them():
-    model = models.build(replace(trained().spec, architecture="resnet18"), seed=0).eval()
+    model = classifier.build(replace(trained().spec, architecture="resnet18"), seed=0).eval()
     pool = blobs(per_class=4, side=32)
     noise = torch.randint(0, 256, (6, 1, 32, 32), generator=rng()).to(torch.uint8)
     access = WhiteBoxWithSamples(model, pool, noise, frozenset({0}))

@@ -12,15 +12,10 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
 from toys import head_evidence, ipv_evidence
 
-from labelleak_lib import published
-from labelleak_lib.cells import (
-    _rounded,
-    add_flags,
-    is_kept,
-    is_unlearned,
-    judge,
-)
 from labelleak_lib.criteria import Youden
+from labelleak_lib.paper import published
+from labelleak_lib.trials.cells import _rounded, add_flags, judge
+from labelleak_lib.trials.gate import is_kept, is_unlearned
 
 
 def test_under_paper_heads_are_scored_one_by_one_and_under_attacker_classes():

@@ -4,16 +4,17 @@ import pandas as pd
 import pytest
 from record_samples import full_records
 
-from labelleak_lib import learned
-from labelleak_lib.learned import Rates
+from labelleak_lib.authoring import pages
+from labelleak_lib.results import learned
+from labelleak_lib.results.learned import Rates
 
 
 @pytest.fixture
 def written(tmp_path, monkeypatch):
     def write(records, everything=None):
-        monkeypatch.setattr(learned, "front_records", lambda known: records)
-        monkeypatch.setattr(learned, "committed_records", lambda: records if everything is None else everything)
-        learned.learned_page(tmp_path / "generated")
+        monkeypatch.setattr(pages, "front_records", lambda known: records)
+        monkeypatch.setattr(pages, "committed_records", lambda: records if everything is None else everything)
+        pages.learned_page(tmp_path / "generated")
         return (tmp_path / "generated" / "learned.md").read_text()
 
     return write

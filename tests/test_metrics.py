@@ -11,7 +11,8 @@ from scipy import stats
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
 from statsmodels.stats.proportion import proportion_confint
 
-from labelleak_lib.metrics import excess_over_placebo, mean_interval, scores, summarise
+from labelleak_lib.metrics import scores
+from labelleak_lib.results.intervals import excess_over_placebo, mean_interval, summarise
 
 cases = st.lists(
     st.tuples(st.booleans(), st.booleans(), st.one_of(st.integers(-3, 3).map(float), st.floats(-5, 5))), min_size=1

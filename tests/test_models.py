@@ -8,8 +8,12 @@ from scipy.special import softmax
 from torch import nn
 from toys import blobs, linear, rng, same_state, snapshot, trained
 
-from labelleak_lib import models
-from labelleak_lib.models import ARCHITECTURES, ModelSpec
+from labelleak_lib.data.samples import to_input
+from labelleak_lib.models import classifier
+from labelleak_lib.models.architectures import base, layers
+from labelleak_lib.models.architectures.base import ARCHITECTURES
+from labelleak_lib.models.classifier import ModelSpec
+from labelleak_lib.models.devices import resolve_device
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -17,7 +21,7 @@ from labelleak_lib.models import ARCHITECTURES, ModelSpec
 @pytest.mark.parametrize("classes", [3, 12])
 def test_every_architecture_maps_images_to_features_and_those_to_logits(architecture, channels, classes):
     spec = ModelSpec(architecture, classes, channels)
-    model = models.build(spec, seed=0).eval()
+    model = classifier.build(spec, seed=0).eval()
     images = torch.rand((2, *spec.shape), generator=rng())
     with torch.no_grad():
         features = model.features(images)
@@ -28,12 +32,12 @@ def test_every_architecture_maps_images_to_features_and_those_to_logits(architec
 
 @pytest.mark.parametrize(("channels", "parameters"), [(1, 61_706), (3, 61_706 + 2 * 25 * 6)])
 def test_lenet_has_the_textbook_number_of_parameters(channels, parameters):
-    model = models.build(ModelSpec("lenet", 10, channels), seed=0)
+    model = classifier.build(ModelSpec("lenet", 10, channels), seed=0)
     assert sum(p.numel() for p in model.parameters()) == parameters
 
 
 def test_lenet_equals_the_textbook_order_of_rectifying_before_pooling():
-    model = models.build(ModelSpec("lenet", 10, 1), seed=3).eval()
+    model = classifier.build(ModelSpec("lenet", 10, 1), seed=3).eval()
     conv1, conv2, *dense = [m for m in model.features if isinstance(m, nn.Conv2d | nn.Linear)]
     x = torch.rand((4, 1, 28, 28), generator=rng())
     with torch.no_grad():
@@ -45,7 +49,7 @@ def test_lenet_equals_the_textbook_order_of_rectifying_before_pooling():
 
 
 def test_resnet18_is_torchvisions_network_with_its_own_stem():
-    model = models.build(ModelSpec("resnet18", 10, 3), seed=0).eval()
+    model = classifier.build(ModelSpec("resnet18", 10, 3), seed=0).eval()
     peer = torchvision.models.resnet18(weights=None, num_classes=10).eval()
     state = {name.removeprefix("features.1."): value for name, value in model.state_dict().items()}
     state = {name.replace("head.", "fc."): value for name, value in state.items()}
@@ -60,7 +64,7 @@ def test_a_seed_decides_the_weights_and_leaves_the_global_generator_alone():
     torch.manual_seed(0)
     expected = torch.rand(3)
     torch.manual_seed(0)
-    first, again, other = (models.build(spec, seed=seed).state_dict() for seed in (1, 1, 2))
+    first, again, other = (classifier.build(spec, seed=seed).state_dict() for seed in (1, 1, 2))
     assert torch.equal(torch.rand(3), expected)
     assert same_state(first, again)
     assert not torch.equal(first["head.weight"], other["head.weight"])
@@ -78,7 +82,7 @@ def test_a_seed_decides_the_weights_and_leaves_the_global_generator_alone():
     ],
 )
 def test_the_images_decide_the_architecture(channels, side, name):
-    assert models.default_architecture(channels, side) == name
+    assert base.default_architecture(channels, side) == name
 
 
 @pytest.mark.parametrize(
@@ -98,15 +102,15 @@ def test_a_bad_specification_is_refused_by_name(values, word):
 
 def test_a_negative_seed_is_refused():
     with pytest.raises(ValueError, match="seed is -1; it must be an integer of at least 0"):
-        models.build(ModelSpec("small", 4, 1), seed=-1)
+        classifier.build(ModelSpec("small", 4, 1), seed=-1)
 
 
 def test_bytes_are_scaled_to_unit_floats_and_floats_pass():
     raw = torch.arange(256, dtype=torch.uint8)
-    np.testing.assert_allclose(models.to_input(raw).numpy(), np.arange(256) / 255, rtol=1e-6)
+    np.testing.assert_allclose(to_input(raw).numpy(), np.arange(256) / 255, rtol=1e-6)
     assert raw.dtype == torch.uint8 and raw[255] == 255
     floats = torch.rand(5, generator=rng())
-    assert models.to_input(floats) is floats
+    assert to_input(floats) is floats
 
 
 def test_probabilities_are_the_softmax_of_the_logits_whatever_the_batch_size():
@@ -114,17 +118,17 @@ def test_probabilities_are_the_softmax_of_the_logits_whatever_the_batch_size():
     with torch.no_grad():
         logits = model(images.float() / 255).double().numpy()
     for batch_size in (1, 7, 1024):
-        found = models.predict_proba(model, images, batch_size=batch_size)
+        found = classifier.predict_proba(model, images, batch_size=batch_size)
         np.testing.assert_allclose(found.numpy(), softmax(logits, axis=1), atol=1e-6)
         assert found.dtype == torch.float32
 
 
 @pytest.mark.parametrize("training", [True, False])
 def test_reading_a_model_in_batches_uses_running_averages_and_leaves_it_as_it_was(training):
-    model = models.build(ModelSpec("resnet18", 4, 1), seed=0).train(training)
+    model = classifier.build(ModelSpec("resnet18", 4, 1), seed=0).train(training)
     before, images = snapshot(model), torch.rand((4, 1, 32, 32), generator=rng())
-    whole = models.extract_features(model, images)
-    parts = models.extract_features(model, images, batch_size=2)
+    whole = classifier.extract_features(model, images)
+    parts = classifier.extract_features(model, images, batch_size=2)
     torch.testing.assert_close(whole, parts)
     assert model.training is training and not whole.requires_grad
     assert same_state(before, model.state_dict())
@@ -134,27 +138,27 @@ def test_the_flat_head_is_each_class_row_followed_by_its_bias():
     model = linear(classes=3)
     weight, bias = model.head.weight.detach().numpy(), model.head.bias.detach().numpy()
     expected = np.concatenate([np.append(row, b) for row, b in zip(weight, bias, strict=True)])
-    flat = models.flat_head(model)
+    flat = classifier.flat_head(model)
     np.testing.assert_array_equal(flat.numpy(), expected)
     flat.zero_()
     assert model.head.weight.abs().sum() > 0, "the flat head is a copy"
 
 
 def test_the_cpu_is_always_there_and_auto_is_a_device_of_this_machine():
-    assert models.resolve_device("cpu") == torch.device("cpu")
-    assert models.resolve_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert resolve_device("cpu") == torch.device("cpu")
+    assert resolve_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def test_an_absent_or_unknown_device_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     for device in ("cuda", "cuda:0", "tpu", "", "gpu"):
         with pytest.raises(ValueError, match=f"^device is '{device}'; it must be .*cpu"):
-            models.resolve_device(device)
+            resolve_device(device)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert models.resolve_device("cuda:1") == torch.device("cuda:1")
+    assert resolve_device("cuda:1") == torch.device("cuda:1")
     with pytest.raises(ValueError, match="device is 'cuda:2'"):
-        models.resolve_device("cuda:2")
+        resolve_device("cuda:2")
 
 
 @pytest.mark.parametrize("asked", [False, True])
@@ -163,7 +167,7 @@ def test_pooling_is_torchs_own_bit_by_bit_and_so_is_its_gradient(asked, layout):
     # many equal pixels, of which torch gives the gradient to one
     x = torch.randn((5, 6, 8, 4), generator=rng(0)).mul(2).round().contiguous(memory_format=layout)
     x.requires_grad_(asked)
-    ours, theirs = models.MaxPool()(x), nn.functional.max_pool2d(x, 2)
+    ours, theirs = layers.MaxPool()(x), nn.functional.max_pool2d(x, 2)
     assert torch.equal(ours, theirs)
     assert ours.is_contiguous(memory_format=layout)
     if asked:

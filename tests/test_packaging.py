@@ -78,5 +78,5 @@ def test_the_citation_names_the_paper() -> None:
 
 
 def test_the_published_tables_are_part_of_the_package() -> None:
-    tables = (Path(labelleak_lib.__file__).parent / "published_data").glob("*.csv")
+    tables = (Path(labelleak_lib.__file__).parent / "paper" / "tables").glob("*.csv")
     assert {table.name for table in tables} >= {"attack_success_rate.csv", "unlearning_accuracy.csv"}

@@ -10,8 +10,8 @@ from labelleak_lib.attacks.difference import Difference
 from labelleak_lib.attacks.dot_product import DotProduct
 from labelleak_lib.attacks.heads import HeadRecipe, auxiliary_heads
 from labelleak_lib.criteria import DecisionTree, KMeansSplit, Youden
-from labelleak_lib.models import Classifier
-from labelleak_lib.training import Samples, split_classes
+from labelleak_lib.data.samples import Samples, split_classes
+from labelleak_lib.models.classifier import Classifier
 from labelleak_lib.unlearning.retrain import Retrain
 
 HEADS = HeadRecipe(heads=12, samples=8, steps=20)

@@ -5,14 +5,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from labelleak_lib.published import (
-    attack_success_rate,
-    could_be_mean,
-    granularity,
-    published_asr,
-    row_mean_mismatch,
-    unlearning_accuracy,
-)
+from labelleak_lib.paper.granularity import could_be_mean, granularity, row_mean_mismatch
+from labelleak_lib.paper.published import attack_success_rate, published_asr, unlearning_accuracy
 
 METHODS = {"RT", "FT", "RL", "AU", "NG"}
 # The seven attack and criterion pairs of the records' contract.

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from labelleak_lib.files import write_atomically
-from labelleak_lib.records import COLUMNS, EVIDENCE_COLUMNS, Cell, RecordStore, unpack, with_cells
+from labelleak_lib.trials.records import COLUMNS, EVIDENCE_COLUMNS, Cell, RecordStore, unpack, with_cells
 
 TEXT = {"dataset", "architecture", "profile", "forgotten", "unlearning", "control", "attack", "criterion", "protocol"}
 TEXT |= {"predicted", "flags", "data_variant", "config_hash", "code_version"}

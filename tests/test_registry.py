@@ -8,11 +8,12 @@ import pytest
 import torch
 from toys import blobs, grant, rng, trained
 
-import labelleak_lib.settings
+import labelleak_lib.trials.settings
 from labelleak_lib.criteria import Criterion
+from labelleak_lib.data.samples import split_classes
 from labelleak_lib.evidence import Evidence
+from labelleak_lib.models.training import Recipe
 from labelleak_lib.registry import ATTACKS, CRITERIA, METHODS, Registry
-from labelleak_lib.training import Recipe, split_classes
 from labelleak_lib.unlearning import apply_method
 
 REGISTERED = [(registry, name) for registry in (METHODS, ATTACKS, CRITERIA) for name in registry]
@@ -72,7 +73,7 @@ def test_an_unknown_name_is_an_error_that_lists_the_known_ones(registry, kind):
 def test_the_papers_methods_attacks_and_criteria_are_found_by_name():
     assert set(METHODS) >= {"RT", "FT", "RL", "AU", "NG"}
     assert set(ATTACKS) >= {"dot_product", "difference", "whitebox_inversion", "blackbox_inversion"}
-    rows = labelleak_lib.settings.PAPER_ROWS
+    rows = labelleak_lib.trials.settings.PAPER_ROWS
     assert len(rows) == 7 and all(criterion in ATTACKS[attack].criteria for attack, criterion in rows)
     assert {criterion for _, criterion in rows} <= set(CRITERIA)
 
@@ -153,13 +154,13 @@ def test_registries_are_apart():
     assert list(own) == ["x"] and "x" not in list(METHODS)
 
 
-@pytest.mark.parametrize("profile", labelleak_lib.settings.PROFILES)
+@pytest.mark.parametrize("profile", labelleak_lib.trials.settings.PROFILES)
 @pytest.mark.parametrize("architecture", ["small", "lenet", "resnet18"])
 def test_every_profile_has_every_method_and_attack_of_the_paper(profile, architecture):
-    found = labelleak_lib.settings.settings(profile, architecture)
+    found = labelleak_lib.trials.settings.settings(profile, architecture)
     assert set(found.methods) >= {"RT", "FT", "RL", "AU", "NG"}
     assert all(isinstance(method, METHODS[code]) for code, method in found.methods.items())
-    assert {attack for attack, _ in labelleak_lib.settings.PAPER_ROWS} <= set(found.attacks)
+    assert {attack for attack, _ in labelleak_lib.trials.settings.PAPER_ROWS} <= set(found.attacks)
     assert all(isinstance(attack, ATTACKS[name]) for name, attack in found.attacks.items())
     assert isinstance(found.recipe, Recipe) and found.methods["RT"].recipe == found.recipe
     if profile == "paper":
@@ -169,4 +170,4 @@ def test_every_profile_has_every_method_and_attack_of_the_paper(profile, archite
 @pytest.mark.parametrize(("values", "word"), [(("fast", "small"), "profile"), (("quick", "vgg"), "architecture")])
 def test_settings_of_an_unknown_profile_or_architecture_are_refused(values, word):
     with pytest.raises(ValueError, match=f"^{word} is '.*'; it must be one of "):
-        labelleak_lib.settings.settings(*values)
+        labelleak_lib.trials.settings.settings(*values)

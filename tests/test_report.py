@@ -10,9 +10,11 @@ import pytest
 from record_samples import full_records, record
 from toys import SMALL_SETTINGS, small_trials
 
-from labelleak_lib import report, trials
-from labelleak_lib.records import COLUMNS
+from labelleak_lib.authoring import pages
 from labelleak_lib.registry import ATTACKS, METHODS
+from labelleak_lib.results import front
+from labelleak_lib.trials import specification
+from labelleak_lib.trials.records import COLUMNS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -21,8 +23,8 @@ README = (ROOT / "README.md").read_text()
 @pytest.fixture
 def written(tmp_path, monkeypatch):
     def write(records):
-        monkeypatch.setattr(report, "committed_records", lambda: records)
-        report.front_page(tmp_path / "generated")
+        monkeypatch.setattr(pages, "committed_records", lambda: records)
+        pages.front_page(tmp_path / "generated")
         return (tmp_path / "generated" / "front.md").read_text(), (tmp_path / "generated" / "front.png").read_bytes()
 
     return write
@@ -111,10 +113,10 @@ def test_without_enough_committed_trials_a_quick_run_on_digits_is_shown(committe
         asked.append(grid)
         return type("Found", (), {"records": full_records(trials=1, profile="quick")})
 
-    monkeypatch.setattr(report, "collect", collect)
-    records = report.front_records(report.complete_trials(committed))
+    monkeypatch.setattr(front, "collect", collect)
+    records = front.front_records(front.complete_trials(committed))
     assert [(grid.dataset, grid.profile, grid.trials) for grid in asked] == [("digits", "quick", 1)]
-    assert "profile `quick`: digits (1 trial)" in report.basis(records, records)
+    assert "profile `quick`: digits (1 trial)" in front.basis(records, records)
 
 
 # README
@@ -175,9 +177,9 @@ def test_the_attack_of_the_readme_asks_one_question(toy, registries, capsys):
 
 
 def test_a_plain_function_serves_as_the_readme_says(toy):
-    from labelleak_lib.cells import run_cell
+    from labelleak_lib.trials.cells import run_cell
 
-    spec = trials.TrialSpec.from_parameters(dataset=toy, forgotten=(1,), device="cpu")
+    spec = specification.TrialSpec.from_parameters(dataset=toy, forgotten=(1,), device="cpu")
     assert 'run_cell(spec, "MINE", method=f)' in README
     attacks = {"trivial": SMALL_SETTINGS.attacks["trivial"]}
     cell = run_cell(spec, "MINE", method=lambda original, retain, forget, generator: original, attacks=attacks)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from record_samples import record
 
-from labelleak_lib import summary
+from labelleak_lib.results import summary
 
 
 def frame(*rows):

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from labelleak_lib.records import RecordStore
-from labelleak_lib.sweep import Grid, collect, main, open_tasks, sweep
+from labelleak_lib.trials.engine import collect, main, sweep
+from labelleak_lib.trials.grid import Grid, open_tasks
+from labelleak_lib.trials.records import RecordStore
 
 TIMED = ["seconds"]
 
@@ -71,7 +72,7 @@ def assert_same_records(first, second):
 def command(grid, store, *more):
     options = ["--dataset", grid.dataset, "--trials", str(grid.trials), "--ks", "1", "--seed", str(grid.seed)]
     options += ["--methods", *grid.methods, "--profile", grid.profile, "--store", str(store.root), *more]
-    return [sys.executable, "-m", "labelleak_lib.sweep", *options]
+    return [sys.executable, "-m", "labelleak_lib.trials.engine", *options]
 
 
 def test_a_stored_grid_is_not_run_again_and_folding_keeps_every_record(grid, uninterrupted):
@@ -180,7 +181,7 @@ def test_a_store_that_cannot_be_written_is_one_sentence_before_anything_is_compu
     store, blobs_npz, tmp_path, monkeypatch, capsys
 ):
     (tmp_path / "file").write_text("not a folder")
-    monkeypatch.setattr("labelleak_lib.sweep.run_task", lambda *_: pytest.fail("computed something"))
+    monkeypatch.setattr("labelleak_lib.trials.engine.run_task", lambda *_: pytest.fail("computed something"))
     assert main(["--dataset", blobs_npz, "--ks", "1", "--jobs", "1", "--store", str(tmp_path / store)]) == 2
     said = capsys.readouterr().err
     assert (
@@ -202,7 +203,7 @@ def test_a_disk_that_fills_up_is_one_sentence_and_damages_no_record(grid, cache,
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
     options = ["--dataset", grid.dataset, "--trials", "2", "--methods", "NG", "--seed", "3", "--ks", "1"]
-    command = [sys.executable, "-m", "labelleak_lib.sweep", *options, "--profile", grid.profile, "--jobs", "2"]
+    command = [sys.executable, "-m", "labelleak_lib.trials.engine", *options, "--profile", grid.profile, "--jobs", "2"]
     ended = subprocess.run(
         [*command, "--store", str(tmp_path)], preexec_fn=fill_up, capture_output=True, text=True, timeout=300
     )

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from labelleak_lib import tables, verdicts
-from labelleak_lib.records import COLUMNS, Cell, RecordStore
+from labelleak_lib.results import leakage, markdown, verdicts
+from labelleak_lib.trials import committed
+from labelleak_lib.trials.records import COLUMNS, Cell, RecordStore
 
 
 def record(attack="dot_product", criterion="youden", *, asr, control="none", trial=0, **others):
@@ -32,7 +33,7 @@ def frame(*pairs):
 def test_a_line_holds_means_in_percent_and_the_excess_of_each_trial_over_its_own_placebo() -> None:
     trials = [(0.90, 0.80), (1.00, 0.50), (0.95, 0.95), (0.85, 0.45)]
     records = frame(*(pair(a, p, trial=i, unlearned=i > 0) for i, (a, p) in enumerate(trials)))
-    (line,) = tables.leakage_table(records, "paper", 1).itertuples()
+    (line,) = leakage.leakage_table(records, "paper", 1).itertuples()
     assert (line.dataset, line.unlearning, line.attack, line.criterion) == ("digits", "RT", "dot_product", "youden")
     assert line.trials == 4
     assert line.measured == pytest.approx(92.5)
@@ -47,16 +48,16 @@ def test_a_line_holds_means_in_percent_and_the_excess_of_each_trial_over_its_own
 def test_the_placebo_is_paired_by_trial_not_by_place() -> None:
     records = frame(pair(0.9, 0.9, trial=0), pair(0.6, 0.6, trial=1), pair(0.3, 0.3, trial=2))
     shuffled = records.sample(frac=1, random_state=3)
-    (line,) = tables.leakage_table(shuffled, "paper", 1).itertuples()
+    (line,) = leakage.leakage_table(shuffled, "paper", 1).itertuples()
     assert line.excess == 0
     assert np.isnan(line.excess_low)
 
 
 def test_a_single_trial_and_equal_differences_have_no_interval_but_perfect_rates_over_trials_have_wilsons() -> None:
-    (line,) = tables.leakage_table(frame(pair(1.0, 0.5)), "paper", 1).itertuples()
+    (line,) = leakage.leakage_table(frame(pair(1.0, 0.5)), "paper", 1).itertuples()
     assert (line.measured, line.excess) == (100, 50)
     assert np.isnan([line.low, line.high, line.excess_low, line.excess_high]).all()
-    (line,) = tables.leakage_table(frame(*(pair(1.0, 0.5, trial=i) for i in range(4))), "paper", 1).itertuples()
+    (line,) = leakage.leakage_table(frame(*(pair(1.0, 0.5, trial=i) for i in range(4))), "paper", 1).itertuples()
     z2 = 1.959964**2
     assert line.low == pytest.approx(100 * 4 / (4 + z2), abs=1e-3)  # Wilson's lower bound when all succeed
     assert line.high == pytest.approx(100)
@@ -66,20 +67,20 @@ def test_a_single_trial_and_equal_differences_have_no_interval_but_perfect_rates
 def test_nothing_is_published_for_other_numbers_of_classes_or_controls() -> None:
     records = frame(pair(1.0, 0.5, k=2), pair(0.9, 0.9, attack="trivial", criterion="none", k=2))
     rows = [("trivial", "none"), ("dot_product", "youden")]
-    table = tables.leakage_table(records, "paper", 2, rows)
+    table = leakage.leakage_table(records, "paper", 2, rows)
     assert table.attack.tolist() == ["trivial", "dot_product"]
     assert table.published.isna().all()
     assert verdicts.at_or_above(table).empty
-    assert tables.leakage_table(records, "paper", 1, rows).empty
-    assert tables.leakage_table(records, "attacker", 2, rows).empty
-    assert tables.leakage_table(records, "paper", 2).attack.tolist() == ["dot_product"]
+    assert leakage.leakage_table(records, "paper", 1, rows).empty
+    assert leakage.leakage_table(records, "attacker", 2, rows).empty
+    assert leakage.leakage_table(records, "paper", 2).attack.tolist() == ["dot_product"]
 
 
 def test_lines_stand_in_the_order_of_data_sets_methods_and_rows() -> None:
     cells = [("zebra", "NG"), ("mnist", "mine"), ("mnist", "NG"), ("mnist", "RT"), ("digits", "AU")]
     attacks = [("whitebox_inversion", "entropy"), ("dot_product", "kmeans")]
     records = frame(*(pair(1, 1, dataset=d, unlearning=u, attack=a, criterion=c) for d, u in cells for a, c in attacks))
-    table = tables.leakage_table(records, "paper", 1)
+    table = leakage.leakage_table(records, "paper", 1)
     order = [("digits", "AU"), ("mnist", "RT"), ("mnist", "NG"), ("mnist", "mine"), ("zebra", "NG")]
     assert list(zip(table.dataset, table.unlearning, strict=True))[::2] == order
     assert table.criterion.tolist() == ["kmeans", "entropy"] * 5
@@ -88,22 +89,22 @@ def test_lines_stand_in_the_order_of_data_sets_methods_and_rows() -> None:
 def test_every_flag_is_counted_over_trials() -> None:
     flags = ["placebo succeeds", "", "not forgotten; placebo succeeds"]
     records = frame(*(pair(1, 1, trial=i, flags=text) for i, text in enumerate(flags)))
-    (line,) = tables.leakage_table(records, "paper", 1).itertuples()
+    (line,) = leakage.leakage_table(records, "paper", 1).itertuples()
     assert line.flags == "placebo succeeds (2/3); not forgotten (1/3)"
 
 
 def test_a_missing_placebo_mixed_settings_and_an_unknown_protocol_are_refused() -> None:
     records = frame(pair(1, 0.5), pair(1, 0.5, trial=1))
     with pytest.raises(ValueError, match="no placebo"):
-        tables.leakage_table(records[records.control == "none"], "paper", 1)
+        leakage.leakage_table(records[records.control == "none"], "paper", 1)
     again = pd.concat([records, records.assign(config_hash="other")])
     with pytest.raises(ValueError, match="several settings"):
-        tables.leakage_table(again, "paper", 1)
+        leakage.leakage_table(again, "paper", 1)
     two = pd.concat([records, records.assign(profile="quick", trial=records.trial + 5)])
     with pytest.raises(ValueError, match="several settings"):
-        tables.leakage_table(two, "paper", 1)
+        leakage.leakage_table(two, "paper", 1)
     with pytest.raises(ValueError, match="protocol is 'ours'"):
-        tables.leakage_table(records, "ours", 1)
+        leakage.leakage_table(records, "ours", 1)
 
 
 def cells_of(text):
@@ -115,8 +116,8 @@ def test_markdown_shows_the_gate_the_placebo_and_the_excess_beside_the_number() 
         *(pair(0.9 + 0.01 * i, 0.7, trial=i, unlearned=i != 2, flags="not forgotten" * (i == 2)) for i in range(3)),
         pair(0.5, 0.5, attack="difference", criterion="decision_tree", unlearning="mine"),
     )
-    table = tables.leakage_table(records, "paper", 1)
-    text = tables.to_markdown(table)
+    table = leakage.leakage_table(records, "paper", 1)
+    text = leakage.to_markdown(table)
     head, _, first, second = cells_of(text)
     assert head == [*("unlearning", "attack", "measured %", "published %", "placebo %", "excess", "unlearned", "flags")]
     assert first[:2] == ["RT", "dot product, Youden"]
@@ -130,28 +131,30 @@ def test_markdown_shows_the_gate_the_placebo_and_the_excess_beside_the_number() 
 
 
 def test_a_table_without_published_rates_has_no_column_for_them() -> None:
-    head, _, line = cells_of(tables.to_markdown(tables.leakage_table(frame(pair(1, 1, unlearning="mine")), "paper", 1)))
+    head, _, line = cells_of(
+        leakage.to_markdown(leakage.leakage_table(frame(pair(1, 1, unlearning="mine")), "paper", 1))
+    )
     assert "published %" not in head and len(head) == len(line) == 7
 
 
 def test_a_flag_of_every_trial_is_its_letter_and_an_unknown_one_its_name() -> None:
     records = frame(*(pair(1, 1, trial=i, flags="placebo succeeds; odd" + "; zero gradient" * i) for i in range(2)))
-    text = tables.to_markdown(tables.leakage_table(records, "paper", 1), caption="All", name="tbl-all")
+    text = leakage.to_markdown(leakage.leakage_table(records, "paper", 1), caption="All", name="tbl-all")
     assert cells_of(text)[2][-1] == "P, odd, Z\u00a01/2"
     assert text.endswith(":::\n\nFlags (with a number: in so many trials): P placebo succeeds, Z zero gradient.")
 
 
 def test_only_a_table_of_several_data_sets_names_them() -> None:
     records = frame(pair(1, 1), pair(1, 1, dataset="mnist"))
-    table = tables.leakage_table(records, "paper", 1)
-    assert [line[0] for line in cells_of(tables.to_markdown(table))][2:] == ["digits", "mnist"]
+    table = leakage.leakage_table(records, "paper", 1)
+    assert [line[0] for line in cells_of(leakage.to_markdown(table))][2:] == ["digits", "mnist"]
 
 
 def test_a_numbered_table_fits_inside_a_tab() -> None:
-    table = tables.leakage_table(frame(pair(1, 1)), "paper", 1)
-    numbered = tables.to_markdown(table, caption="What leaks", name="tbl-what")
+    table = leakage.leakage_table(frame(pair(1, 1)), "paper", 1)
+    numbered = leakage.to_markdown(table, caption="What leaks", name="tbl-what")
     assert numbered.startswith(":::{table} What leaks\n:name: tbl-what\n\n|")
-    switcher = tables.tabs({"digits": numbered, "mnist": "nothing"})
+    switcher = markdown.tabs({"digits": numbered, "mnist": "nothing"})
     fences = re.findall(r"^(:{3,})(\{[\w-]+\})?", switcher, flags=re.MULTILINE)
     opened = []
     for colons, directive in fences:
@@ -161,7 +164,7 @@ def test_a_numbered_table_fits_inside_a_tab() -> None:
         else:
             assert opened.pop() == colons
     assert opened == []
-    assert "No long runs" in tables.tabs({})
+    assert "No long runs" in markdown.tabs({})
 
 
 def test_at_or_above_compares_with_the_printed_rate_of_one_method() -> None:
@@ -170,7 +173,7 @@ def test_at_or_above_compares_with_the_printed_rate_of_one_method() -> None:
         *(pair(asr, 0.95, attack=a, criterion=c) for a, c, asr in rows),
         pair(1.0, 0.5, unlearning="FT"),
     )
-    table = tables.leakage_table(records, "paper", 1)
+    table = leakage.leakage_table(records, "paper", 1)
     found = verdicts.at_or_above(table)
     assert found.holds.tolist() == [True, False, False]
     assert verdicts.at_or_above(table, "FT").holds.tolist() == [True]
@@ -188,7 +191,7 @@ def test_at_or_above_compares_with_the_printed_rate_of_one_method() -> None:
 )
 def test_a_rate_below_the_published_one_is_explained(attack, criterion, asr, others, reason) -> None:
     records = frame(pair(asr, 0.5, attack=attack, criterion=criterion, **others))
-    (line,) = (row for _, row in verdicts.at_or_above(tables.leakage_table(records, "paper", 1)).iterrows())
+    (line,) = (row for _, row in verdicts.at_or_above(leakage.leakage_table(records, "paper", 1)).iterrows())
     text = verdicts.explain(line, 10)
     assert reason in text
     assert "below it" in text
@@ -197,21 +200,21 @@ def test_a_rate_below_the_published_one_is_explained(attack, criterion, asr, oth
 def test_a_placebo_that_succeeds_is_named_beside_the_success() -> None:
     for placebo, named in ((0.95, True), (0.5, False)):
         records = frame(pair(0.99, placebo))
-        (line,) = (row for _, row in verdicts.at_or_above(tables.leakage_table(records, "paper", 1)).iterrows())
+        (line,) = (row for _, row in verdicts.at_or_above(leakage.leakage_table(records, "paper", 1)).iterrows())
         text = verdicts.explain(line, 10)
         assert text.startswith("dot product, Youden: 99.0% measured, 90.75% published")
         assert ("the placebo reaches it too" in text) is named
 
 
 def test_committed_records_hold_the_long_runs_of_every_data_set_folded_or_not(tmp_path) -> None:
-    assert tables.committed_records(tmp_path / "absent").empty
-    assert tables.committed_records(tmp_path / "absent").columns.tolist() == COLUMNS
+    assert committed.committed_records(tmp_path / "absent").empty
+    assert committed.committed_records(tmp_path / "absent").columns.tolist() == COLUMNS
     store = RecordStore(tmp_path)
     for name, profile in (("mnist", "paper"), ("digits", "paper"), ("fashion_mnist", "quick")):
         rows = frame(pair(1, 1, dataset=name, profile=profile, config_hash=name))
         store.write(name, Cell(name, rows, {"none/dot_product/paper/score": np.zeros(2)}))
     store.compact("mnist")
-    found = tables.committed_records(tmp_path)
+    found = committed.committed_records(tmp_path)
     assert found.dataset.unique().tolist() == ["digits", "mnist"]
     assert len(found) == 4
 
@@ -219,12 +222,12 @@ def test_committed_records_hold_the_long_runs_of_every_data_set_folded_or_not(tm
 def test_the_verdict_answers_row_by_row_or_says_that_nothing_is_published() -> None:
     rows = [("dot_product", "youden", 0.95), ("difference", "decision_tree", 0.5)]
     records = frame(*(pair(asr, 0.4, attack=a, criterion=c) for a, c, asr in rows))
-    table = tables.leakage_table(records, "paper", 1)
+    table = leakage.leakage_table(records, "paper", 1)
     assert verdicts.verdict(table, 1).splitlines() == ["- dot product, Youden: yes", "- difference, tree: **no**"]
     first, second = verdicts.explanations(table, 10).splitlines()
     assert "95.0% measured, 90.75% published, 40.0% on the placebo; at or above it." in first
     assert "below it" in second
-    two = tables.leakage_table(records.assign(k=2), "paper", 2)
+    two = leakage.leakage_table(records.assign(k=2), "paper", 2)
     assert "no rate for k = 2" in verdicts.verdict(two, 2)
     assert "No row" in verdicts.explanations(two, 10)
 
@@ -234,13 +237,13 @@ def test_leakage_tabs_hold_one_numbered_table_a_protocol_and_number_of_classes()
         *(pair(1, 0.5, dataset=d, protocol=p, k=k)
           for d in ("mnist", "digits") for p in ("paper", "attacker") for k in (1, 3) if (d, k) != ("mnist", 3))
     )  # fmt: skip
-    text = tables.leakage_tabs(records, [("dot_product", "youden")], "tbl-x")
+    text = leakage.leakage_tabs(records, [("dot_product", "youden")], "tbl-x")
     assert re.findall(r"tab-item} (\w+)", text) == ["digits", "mnist"]
     assert re.findall(r":name: (\S+)", text) == [
         *("tbl-x-digits-1-paper", "tbl-x-digits-1-attacker", "tbl-x-digits-3-paper", "tbl-x-digits-3-attacker"),
         *("tbl-x-mnist-1-paper", "tbl-x-mnist-1-attacker"),
     ]
-    assert "No long runs" in tables.leakage_tabs(records[:0], [("dot_product", "youden")], "tbl-x")
+    assert "No long runs" in leakage.leakage_tabs(records[:0], [("dot_product", "youden")], "tbl-x")
 
 
 def test_committed_evidence_is_that_of_the_records_given(tmp_path) -> None:
@@ -248,14 +251,14 @@ def test_committed_evidence_is_that_of_the_records_given(tmp_path) -> None:
     for name, digest in (("mnist", "a"), ("mnist", "b"), ("digits", "c")):
         rows = frame(pair(1, 1, dataset=name, config_hash=digest))
         store.write(name, Cell(digest, rows, {"none/dot_product/paper/score": np.arange(3.0)}))
-    records = tables.committed_records(tmp_path)
+    records = committed.committed_records(tmp_path)
     chosen = records[records.config_hash.isin(["a", "c"])]
-    assert sorted(tables.committed_evidence(chosen, tmp_path).config_hash) == ["a", "c"]
-    assert tables.committed_evidence(records[:0], tmp_path).empty
+    assert sorted(committed.committed_evidence(chosen, tmp_path).config_hash) == ["a", "c"]
+    assert committed.committed_evidence(records[:0], tmp_path).empty
 
 
 def test_a_span_is_written_once_where_its_ends_are_written_alike() -> None:
-    assert tables.span(pd.Series([2, 1, 2])) == "1 to 2"
-    assert tables.span(pd.Series([3, 3])) == "3"
-    assert tables.span(pd.Series([49.6, 50.4]), ".0f", "%") == "50%"
-    assert tables.span(pd.Series([0.5, 0.25]), ".2f") == "0.25 to 0.50"
+    assert markdown.span(pd.Series([2, 1, 2])) == "1 to 2"
+    assert markdown.span(pd.Series([3, 3])) == "3"
+    assert markdown.span(pd.Series([49.6, 50.4]), ".0f", "%") == "50%"
+    assert markdown.span(pd.Series([0.5, 0.25]), ".2f") == "0.25 to 0.50"

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from labelleak_lib.models import ModelSpec, build
-from labelleak_lib.tap_exact import TapExactConv2d, skip_padding_taps
+from labelleak_lib.models.classifier import ModelSpec, build
+from labelleak_lib.models.tap_exact import TapExactConv2d, skip_padding_taps
 
 
 @pytest.mark.parametrize("side", [1, 2, 3, 4])

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.linalg import lstsq
 
-from labelleak_lib import theory_figures
+from labelleak_lib.figures import theory
 from labelleak_lib.theory import assumptions, collapse, dials, difference, probe, softmax
 from labelleak_lib.theory.lemma_checks import OVERLAPPING_MAXIMA, relu_features
 from labelleak_lib.theory.synthetic import ExactFeatures
@@ -102,18 +102,18 @@ def figures(head, sets, own, phi, labels):
     sums = pd.DataFrame({"method": "M_o", "side": side, "sum": head.sum(axis=1)})
     norms = difference.norm_frame(head, fitted).assign(side=side[own])
     sweep = collapse.criterion_sweep(6, (1.1,), 0.05, 0.1, 100, rng)
-    yield theory_figures.inner_product_dial(dials.inner_product_dial({0.0: ExactFeatures()}, 0), "dial")
-    yield theory_figures.dead_feature_dial(dials.dead_feature_dial([0, 5], 5, 0))
-    yield theory_figures.sampling(dials.sampling_dial([10, 100], 2, 0))
-    yield theory_figures.spectra({"$D_r$": assumptions.spectrum(phi)})
-    yield theory_figures.whitening(assumptions.whitening_distances(phi, labels, [5]))
-    yield theory_figures.cosines({"raw": assumptions.class_cosines(phi, labels, 6)}, list("abcdef"))
-    yield theory_figures.absent_row(path, sums)
-    yield theory_figures.agreement(curves)
-    yield theory_figures.same_question(evidence)
-    yield theory_figures.difference_norms(pd.concat([norms.assign(loss="a"), norms.assign(loss="b")]))
-    yield theory_figures.collapse(sweep)
-    yield theory_figures.two_clusters(OVERLAPPING_MAXIMA, 1, np.array([1, 5, 5]))
+    yield theory.inner_product_dial(dials.inner_product_dial({0.0: ExactFeatures()}, 0), "dial")
+    yield theory.dead_feature_dial(dials.dead_feature_dial([0, 5], 5, 0))
+    yield theory.sampling(dials.sampling_dial([10, 100], 2, 0))
+    yield theory.spectra({"$D_r$": assumptions.spectrum(phi)})
+    yield theory.whitening(assumptions.whitening_distances(phi, labels, [5]))
+    yield theory.cosines({"raw": assumptions.class_cosines(phi, labels, 6)}, list("abcdef"))
+    yield theory.absent_row(path, sums)
+    yield theory.agreement(curves)
+    yield theory.same_question(evidence)
+    yield theory.difference_norms(pd.concat([norms.assign(loss="a"), norms.assign(loss="b")]))
+    yield theory.collapse(sweep)
+    yield theory.two_clusters(OVERLAPPING_MAXIMA, 1, np.array([1, 5, 5]))
 
 
 def test_every_figure_has_data_and_labelled_axes(trained):

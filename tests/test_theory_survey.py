@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from labelleak_lib import models
-from labelleak_lib.theory import survey
-from labelleak_lib.trials import TrialSpec, unlearned_model
+from labelleak_lib.models import classifier
+from labelleak_lib.results import survey
+from labelleak_lib.trials.originals import unlearned_model
+from labelleak_lib.trials.specification import TrialSpec
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,7 @@ def test_the_attackers_sets_hold_one_class_each_and_the_models_own_head(spec):
     assert head.shape == (10, model.head.in_features + 1)
     assert sets.shape == (100, 20, model.head.in_features + 1)
     assert np.bincount(own).tolist() == [10] * 10
-    phi = models.extract_features(model, spec.data.pool_images).cpu().numpy()
+    phi = classifier.extract_features(model, spec.data.pool_images).cpu().numpy()
     known = LogisticRegression(max_iter=500).fit(phi, spec.data.pool_labels.numpy())
     assert (known.predict(sets[..., :-1].reshape(-1, phi.shape[1])) == np.repeat(own, 20)).mean() > 0.99
 
@@ -33,7 +34,7 @@ def test_the_survey_agrees_with_the_models_own_answers(spec, tmp_path):
     (found,) = survey.stored("agreement", tmp_path).values()
     assert found.method.tolist() == ["M_o", "RT"]
     labels = spec.data.pool_labels
-    answers = models.predict_proba(unlearned_model(spec, "RT"), spec.data.pool_images).argmax(1).cpu()
+    answers = classifier.predict_proba(unlearned_model(spec, "RT"), spec.data.pool_images).argmax(1).cpu()
     kept = ~np.isin(labels.numpy(), spec.forgotten)
     assert found.probe_retained[1] == pytest.approx((answers == labels).numpy()[kept].mean(), abs=0.03)
     assert found.probe_forgotten.tolist() == [pytest.approx(1, abs=0.1), 0]

@@ -11,17 +11,11 @@ from sklearn.metrics import accuracy_score
 from torch import nn
 from toys import blobs, linear, rng, same_state, snapshot, trained
 
-from labelleak_lib import models
-from labelleak_lib.models import ModelSpec
-from labelleak_lib.training import (
-    Recipe,
-    Samples,
-    accuracy,
-    batches,
-    join,
-    split_classes,
-    train,
-)
+from labelleak_lib.data.samples import Samples, join, split_classes
+from labelleak_lib.models import classifier
+from labelleak_lib.models.classifier import ModelSpec
+from labelleak_lib.models.evaluation import accuracy
+from labelleak_lib.models.training import Recipe, batches, train
 
 PLAIN = Recipe(epochs=2, batch_size=16, lr=0.05, momentum=0.0, weight_decay=0.0, schedule="constant", clip_norm=1e9)
 
@@ -80,7 +74,7 @@ def by_hand(model, samples, recipe, rates, generator):
 )
 def test_training_equals_the_update_rule_written_out(change):
     recipe, samples = replace(PLAIN, **change), blobs()
-    model, peer = (models.build(ModelSpec("small", 4, 1), seed=1) for _ in range(2))
+    model, peer = (classifier.build(ModelSpec("small", 4, 1), seed=1) for _ in range(2))
     train(model, samples, recipe, generator=rng(2))
     by_hand(peer, samples, recipe, [recipe.lr] * 100, rng(2))
     for p, q in zip(model.parameters(), peer.parameters(), strict=True):
@@ -98,7 +92,7 @@ def test_fused_updates_give_the_bits_of_the_plain_optimiser(architecture, monkey
     images = torch.randint(0, 256, (48, *spec.shape), generator=rng(0)).to(torch.uint8)
     for optimiser in (torch.optim.SGD, Unfused):
         monkeypatch.setattr(torch.optim, "SGD", optimiser)
-        model = models.build(spec, seed=0)
+        model = classifier.build(spec, seed=0)
         train(model, Samples(images, torch.arange(48) % 10), Recipe(epochs=3, batch_size=16), generator=rng(0))
         states.append(snapshot(model))
     assert same_state(*states)
@@ -155,7 +149,7 @@ def test_training_fits_easy_data_and_ends_in_evaluation_mode():
 
 def test_a_seed_decides_a_training_run():
     def run(seed):
-        model = models.build(ModelSpec("small", 4, 1), seed=0)
+        model = classifier.build(ModelSpec("small", 4, 1), seed=0)
         train(model, blobs(), replace(PLAIN, epochs=1), generator=rng(seed))
         return snapshot(model)
 
@@ -214,6 +208,6 @@ def test_classes_are_split_without_loss_and_joined_in_order(labels, forgotten):
 
 def test_accuracy_agrees_with_scikit_learn_and_is_undefined_for_no_samples():
     model, samples = linear(seed=3), blobs()
-    predicted = models.predict_proba(model, samples.images).argmax(1)
+    predicted = classifier.predict_proba(model, samples.images).argmax(1)
     assert accuracy(model, samples) == pytest.approx(accuracy_score(samples.labels, predicted))
     assert math.isnan(accuracy(model, samples.where(samples.labels > 9)))

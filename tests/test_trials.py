@@ -14,23 +14,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toys import RECIPE, SMALL_SETTINGS, same_state, small_trials, snapshot
 
-from labelleak_lib import models, trials
 from labelleak_lib.attacks.heads import HeadRecipe
-from labelleak_lib.controls import RandomGuess
-from labelleak_lib.granted import gather
+from labelleak_lib.attacks.random_guess import RandomGuess
+from labelleak_lib.data.samples import split_classes
+from labelleak_lib.models import classifier
+from labelleak_lib.models.evaluation import accuracy
+from labelleak_lib.models.training import train
 from labelleak_lib.registry import METHODS
-from labelleak_lib.training import accuracy, split_classes, train
-from labelleak_lib.trials import (
-    TrialSpec,
-    content_hash,
-    describe,
-    draw_forgotten,
-    fingerprint,
-    make_generator,
-    original_and_unlearned,
-    original_model,
-    unlearned_model,
-)
+from labelleak_lib.trials import originals, specification
+from labelleak_lib.trials.grants import gather
+from labelleak_lib.trials.identity import content_hash, describe
+from labelleak_lib.trials.originals import original_and_unlearned, original_model, unlearned_model
+from labelleak_lib.trials.seeds import draw_forgotten, make_generator
+from labelleak_lib.trials.specification import TrialSpec, fingerprint
 from labelleak_lib.unlearning.finetune import FineTune
 
 
@@ -85,7 +81,8 @@ def test_generators_of_different_seeds_and_roles_draw_apart():
 
 def test_draws_and_digests_are_the_same_in_another_process():
     script = (
-        "from labelleak_lib.trials import *; "
+        "from labelleak_lib.trials.identity import content_hash; "
+        "from labelleak_lib.trials.seeds import draw_forgotten, make_generator; "
         "print(draw_forgotten(10, 3, seed=5, trial=7), make_generator(3, 'attack', 'x').initial_seed(), "
         "content_hash({'b': 1, 'a': [0.1, None]}))"
     )
@@ -98,7 +95,7 @@ def test_the_defaults_are_the_bundled_digits_in_the_quick_profile():
     spec = TrialSpec.from_parameters()
     assert (spec.dataset, spec.profile, spec.seed, spec.trial) == ("digits", "quick", 0, 0)
     assert spec.forgotten == draw_forgotten(10, 1, seed=0, trial=0)
-    assert spec.model_spec == models.ModelSpec("small", 10, 1)
+    assert spec.model_spec == classifier.ModelSpec("small", 10, 1)
 
 
 def test_named_classes_are_sorted_and_stand_for_k(toy):
@@ -151,10 +148,10 @@ def test_a_description_names_the_class_and_every_hyperparameter():
 
 def test_the_original_model_is_trained_once_as_its_recipe_says_and_read_back(toy, monkeypatch):
     spec, runs = spec_of(toy, seed=11), []
-    monkeypatch.setattr(trials, "train", lambda *a, **k: runs.append(1) or train(*a, **k))
+    monkeypatch.setattr(originals, "train", lambda *a, **k: runs.append(1) or train(*a, **k))
     first, second = original_model(spec), original_model(spec)
     assert len(runs) == 1 and same_state(first.state_dict(), second.state_dict())
-    peer = models.build(spec.model_spec, seed=11)
+    peer = classifier.build(spec.model_spec, seed=11)
     train(peer, spec.part("train"), RECIPE, generator=make_generator(11, "train"))
     assert same_state(first.state_dict(), peer.state_dict())
     assert accuracy(first, spec.part("test")) > 0.9 and not first.training
@@ -165,7 +162,7 @@ def test_the_original_model_depends_on_its_own_seed_and_recipe_alone(toy, monkey
     assert same_state(base, original_model(spec_of(toy, forgotten=(2, 3))).state_dict())
     assert not same_state(base, original_model(spec_of(toy, trial=1)).state_dict())
     longer = dataclasses.replace(SMALL_SETTINGS, recipe=dataclasses.replace(RECIPE, epochs=9))
-    monkeypatch.setattr(trials, "settings", lambda profile, architecture: longer)
+    monkeypatch.setattr(specification, "settings", lambda profile, architecture: longer)
     assert not same_state(base, original_model(spec_of(toy)).state_dict())
 
 

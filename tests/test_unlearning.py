@@ -12,9 +12,10 @@ from scipy.stats import chisquare
 from torch import nn
 from toys import RECIPE, blobs, linear, rng, same_state, trained
 
-from labelleak_lib import models
-from labelleak_lib.models import ModelSpec
-from labelleak_lib.training import Samples, accuracy, split_classes
+from labelleak_lib.data.samples import Samples, split_classes
+from labelleak_lib.models import classifier
+from labelleak_lib.models.classifier import ModelSpec
+from labelleak_lib.models.evaluation import accuracy
 from labelleak_lib.unlearning import RecordsTraining, UnlearningMethod, apply_method
 from labelleak_lib.unlearning.amnesiac import Amnesiac
 from labelleak_lib.unlearning.finetune import FineTune
@@ -77,7 +78,7 @@ def test_the_poison_shows_on_methods_that_do_read_the_forget_set(method):
 
 
 def test_retraining_owes_nothing_to_the_original_weights():
-    other = models.build(SPEC, seed=99)
+    other = classifier.build(SPEC, seed=99)
     first, second = (Retrain(RECIPE).unlearn(m, RETAIN, FORGET, generator=rng(5)) for m in (trained(), other))
     assert same_state(first.state_dict(), second.state_dict())
     assert accuracy(first, FORGET) == 0, "a class never seen is never predicted"
@@ -171,7 +172,7 @@ def test_ascent_has_nothing_to_climb_on_an_empty_forget_set():
 
 def test_ascent_does_not_move_running_averages():
     spec, tiny = ModelSpec("resnet18", 4, 1), blobs(per_class=4, side=32)
-    original = models.build(spec, seed=0)
+    original = classifier.build(spec, seed=0)
     retain, forget = split_classes(tiny, FORGOTTEN)
     found = NegativeGradient(max_steps=2, check_every=1, margin=1.0, target=0.0).unlearn(
         original, retain, forget, generator=rng(0)

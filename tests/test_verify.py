@@ -6,9 +6,10 @@ import pytest
 from scipy import stats
 from toys import small_trials
 
-from labelleak_lib import verify
-from labelleak_lib.records import RecordStore
-from labelleak_lib.sweep import Grid, sweep
+from labelleak_lib.trials import verify
+from labelleak_lib.trials.engine import sweep
+from labelleak_lib.trials.grid import Grid
+from labelleak_lib.trials.records import RecordStore
 
 
 @pytest.fixture(scope="module")

@@ -8,18 +8,23 @@ import pytest
 import torch
 from torch import nn
 
-from labelleak_lib import models, trials
 from labelleak_lib.access import BlackBox, WhiteBox, WhiteBoxWithSamples
 from labelleak_lib.attacks.difference import Difference
+from labelleak_lib.attacks.direct_probe import DirectProbe
 from labelleak_lib.attacks.dot_product import DotProduct
 from labelleak_lib.attacks.genetic_inversion import GeneticInversion
 from labelleak_lib.attacks.gradient_inversion import GradientInversion
 from labelleak_lib.attacks.heads import HeadRecipe
-from labelleak_lib.controls import DirectProbe, RandomGuess, RandomInputs, Trivial
+from labelleak_lib.attacks.random_guess import RandomGuess
+from labelleak_lib.attacks.random_inputs import RandomInputs
+from labelleak_lib.attacks.trivial import Trivial
+from labelleak_lib.data.samples import Samples
 from labelleak_lib.evidence import Evidence, HeadEvidence
-from labelleak_lib.models import Classifier, ModelSpec
-from labelleak_lib.settings import Settings
-from labelleak_lib.training import Recipe, Samples, train
+from labelleak_lib.models import classifier
+from labelleak_lib.models.classifier import Classifier, ModelSpec
+from labelleak_lib.models.training import Recipe, train
+from labelleak_lib.trials import originals, specification
+from labelleak_lib.trials.settings import Settings
 from labelleak_lib.unlearning.amnesiac import Amnesiac
 from labelleak_lib.unlearning.finetune import FineTune
 from labelleak_lib.unlearning.negative_gradient import NegativeGradient
@@ -45,7 +50,7 @@ def blobs(classes=4, per_class=24, channels=1, seed=0, side=8):
 @functools.cache
 def trained(classes=4, channels=1):
     """Train the small architecture on blobs, once a process; no test may change what it returns."""
-    model = models.build(ModelSpec("small", classes, channels), seed=0)
+    model = classifier.build(ModelSpec("small", classes, channels), seed=0)
     train(model, blobs(classes, channels=channels), RECIPE, generator=rng(0))
     model.zero_grad(set_to_none=True)
     return model
@@ -141,10 +146,10 @@ def small_trials(folder):
     """Make trials on blobs quick, with a cache of their own: yield the path of a data set of four classes."""
     samples = blobs(per_class=40)
     np.savez(folder / "toy.npz", images=samples.images[:, 0].numpy(), labels=samples.labels.numpy())
-    caches = (trials.cached_dataset, trials.fingerprint, trials._unlearned)
+    caches = (specification.cached_dataset, specification.fingerprint, originals._unlearned)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LABELLEAK_CACHE", str(folder / "cache"))
-        patch.setattr(trials, "settings", lambda profile, architecture: SMALL_SETTINGS)
+        patch.setattr(specification, "settings", lambda profile, architecture: SMALL_SETTINGS)
         for cache in caches:
             cache.cache_clear()
         yield str(folder / "toy.npz")

@@ -11,7 +11,7 @@ from labelleak_lib.access import WhiteBoxWithSamples
 from labelleak_lib.attacks.heads import HeadRecipe, auxiliary_heads, class_means, head_evidence
 from labelleak_lib.checks import require
 from labelleak_lib.evidence import Evidence
-from labelleak_lib.models import flat_head
+from labelleak_lib.models.classifier import flat_head
 from labelleak_lib.registry import ATTACKS
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from labelleak_lib import models
 from labelleak_lib.access import WhiteBox
 from labelleak_lib.checks import require_choice, require_int, require_number
 from labelleak_lib.evidence import Evidence
+from labelleak_lib.models import classifier
 from labelleak_lib.registry import ATTACKS
 
 
@@ -64,7 +64,7 @@ class GradientInversion:
 
     def evidence(self, access: WhiteBox, *, generator: torch.Generator) -> Evidence:
         """Return the inverted prediction vectors; a class's score is minus its IPV's largest entry."""
-        with models.evaluation_mode(access.model):
+        with classifier.evaluation_mode(access.model):
             return self._descend(access, generator)
 
     def _descend(self, access: WhiteBox, generator: torch.Generator) -> Evidence:

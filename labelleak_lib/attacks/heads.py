@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from labelleak_lib import models
 from labelleak_lib.access import WhiteBoxWithSamples
 from labelleak_lib.checks import require, require_choice, require_int, require_number
 from labelleak_lib.evidence import Floats, HeadEvidence, Ints
+from labelleak_lib.models import classifier
 
 
 class Heads(NamedTuple):
@@ -158,8 +158,8 @@ def auxiliary_heads(
         If a class of the pool has fewer samples than a head needs.
     """
     source, label = plan(access, recipe.heads)
-    pool = models.extract_features(access.model, access.pool.images)
-    unrelated = models.extract_features(access.model, access.unrelated)
+    pool = classifier.extract_features(access.model, access.pool.images)
+    unrelated = classifier.extract_features(access.model, access.unrelated)
     members = {int(c): torch.nonzero(access.pool.labels == int(c)).flatten() for c in set(source.tolist()) - {-1}}
     for c, found in members.items():
         valid = f"at most {len(found)}, the attacker pool's samples of class {c}"

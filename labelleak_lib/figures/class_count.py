@@ -12,10 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from labelleak_lib.figures.layout import bottom_legend
-from labelleak_lib.figures.style import ATTACK_NAMES, BASELINE, PALETTE, row_name, use_style
-from labelleak_lib.figures.success import baseline
-from labelleak_lib.metrics import summarise
-from labelleak_lib.summary import ENOUGH
+from labelleak_lib.figures.style import BASELINE, PALETTE, use_style
+from labelleak_lib.names import ATTACK_NAMES, row_name
+from labelleak_lib.results.intervals import summarise
+from labelleak_lib.results.leakage import baseline
+from labelleak_lib.results.summary import ENOUGH
 from labelleak_lib.theory.collapse import collapse_fraction
 
 PARAMETER_ATTACKS = ("dot_product", "difference")

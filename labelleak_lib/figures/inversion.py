@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from labelleak_lib.figures.layout import bottom_legend, flow
 from labelleak_lib.figures.style import BASELINE, FORGOTTEN_COLOUR, RETAINED_COLOUR, use_style
-from labelleak_lib.inverted import kinds
+from labelleak_lib.results.inverted import kinds
 
 Floats = NDArray[np.floating]
 KINDS = {"retained": RETAINED_COLOUR, "forgotten": FORGOTTEN_COLOUR}

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
-import numpy as np
-import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from labelleak_lib.figures.style import METHOD_ORDER, use_style
-from labelleak_lib.tables import DATASET_ORDER, ordered
+from labelleak_lib.figures.style import use_style
 
 
 def panels(n: int, columns: int = 2, *, height: float = 2.7) -> tuple[Figure, list[Axes]]:
@@ -61,12 +58,3 @@ def flow(boxes: Mapping[str, tuple[float, float, str]], arrows: Sequence[tuple[s
     ax.set(xlim=(-0.5, columns + 0.5), ylim=(-0.5, rows + 0.5))
     ax.axis("off")
     return figure
-
-
-def in_order(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of `frame` by data set and unlearning method in the book's order, otherwise as they stand."""
-    datasets, codes = ordered(frame.dataset, DATASET_ORDER), ordered(frame.unlearning, METHOD_ORDER)
-    order = np.lexsort(
-        [frame.unlearning.map(codes.index).to_numpy(int), frame.dataset.map(datasets.index).to_numpy(int)]
-    )
-    return frame.iloc[order].reset_index(drop=True)

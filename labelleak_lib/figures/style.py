@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib as mpl
 import seaborn as sns
 
-METHOD_ORDER = ("RT", "FT", "RL", "AU", "NG")
+from labelleak_lib.names import METHOD_ORDER
+
+DIAMOND: dict[str, Any] = {"marker": "D", "color": "white", "markeredgecolor": "black", "linestyle": "none"}
 PALETTE = sns.color_palette("colorblind")
 METHOD_COLOURS = dict(zip(METHOD_ORDER, PALETTE, strict=False))
 PLACEBO_COLOUR = "0.55"
 RETAINED_COLOUR, FORGOTTEN_COLOUR = PALETTE[0], PALETTE[3]
 BASELINE = {"color": "0.35", "linestyle": "--", "linewidth": 1.0}
-ATTACK_NAMES = {
-    "dot_product": "dot product",
-    "difference": "difference",
-    "whitebox_inversion": "white-box inversion",
-    "blackbox_inversion": "black-box inversion",
-    "trivial": "nothing forgotten",
-    "random": "coin",
-    "direct_probe": "direct probe",
-    "head_bias": "head bias",
-    "head_row_sum": "head row sum",
-    "random_inputs": "random blobs",
-    "random_noise": "uniform noise",
-    "random_photos": "photo crops",
-}
-CRITERION_NAMES = {
-    "youden": "Youden",
-    "kmeans": "k-means",
-    "decision_tree": "tree",
-    "threshold": "threshold",
-    "entropy": "entropy",
-    "entropy_argmax": "entropy, argmax",
-}
+NOTHING: dict[str, Any] = dict(BASELINE)
 
 
 def use_style() -> None:
@@ -44,9 +27,3 @@ def use_style() -> None:
         "figure.constrained_layout.use": True,
         "axes.grid.axis": "y",
     }
-
-
-def row_name(attack: str, criterion: str) -> str:
-    """Return how a table or an axis names an attack x criterion row."""
-    attack_name, criterion_name = ATTACK_NAMES.get(attack, attack), CRITERION_NAMES.get(criterion, "")
-    return f"{attack_name}, {criterion_name}" if criterion_name else attack_name

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -12,47 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from labelleak_lib.criteria import HeadCriterion
 from labelleak_lib.figures.layout import panels
-from labelleak_lib.figures.style import BASELINE, PALETTE, row_name
-from labelleak_lib.registry import CRITERIA
-from labelleak_lib.tables import leakage_table
-
-PROTOCOLS = ("paper", "attacker")
-NOTHING: dict[str, Any] = dict(BASELINE)
-DIAMOND: dict[str, Any] = {"marker": "D", "color": "white", "markeredgecolor": "black", "linestyle": "none"}
-
-
-def baseline(criterion: str, protocol: str, k: int, classes: int) -> float:
-    """Return the success rate, in percent, of an answer that looks at nothing.
-
-    Single auxiliary heads, which the `paper` protocol draws half from each side, are right by chance in one half of
-    the cases. Of classes, "nothing was forgotten" is right for all but k of C.
-    """
-    by_head = protocol == "paper" and issubclass(CRITERIA[criterion], HeadCriterion)
-    return 50.0 if by_head else 100 * (1 - k / classes)
-
-
-def success_frame(
-    records: pd.DataFrame, rows: Sequence[tuple[str, str]], protocols: Sequence[str] = PROTOCOLS
-) -> pd.DataFrame:
-    """Return the leakage tables of all numbers of forgotten classes and protocols, one below the other.
-
-    Returns
-    -------
-    DataFrame
-        Columns of :func:`tables.leakage_table`, and ``protocol``, ``k``, ``baseline`` (percent).
-    """
-    classes = records.groupby("dataset").classes.first()
-    parts = []
-    for protocol in protocols:
-        for k in sorted(records.k.unique()):
-            table = leakage_table(records, protocol, k, rows)
-            level = [
-                baseline(c, protocol, k, int(classes[d])) for c, d in zip(table.criterion, table.dataset, strict=True)
-            ]
-            parts.append(table.assign(protocol=protocol, k=k, baseline=level))
-    return pd.concat(parts, ignore_index=True)
+from labelleak_lib.figures.style import DIAMOND, NOTHING, PALETTE
+from labelleak_lib.names import row_name
 
 
 def success_rates(frame: pd.DataFrame) -> Figure:

@@ -6,17 +6,7 @@ dial for each assumption and `dials` turns them; `assumptions` and `measured` me
 and `checks` the table of every claim beside its measurement.
 """
 
-from labelleak_lib.theory import (
-    assumptions,
-    collapse,
-    dials,
-    difference,
-    heads,
-    measured,
-    probe,
-    softmax,
-    synthetic,
-)
+from labelleak_lib.theory import assumptions, collapse, dials, difference, heads, measured, probe, softmax, synthetic
 from labelleak_lib.theory.checks import theory_checks
 
 __all__ = [

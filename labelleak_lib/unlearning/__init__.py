@@ -13,9 +13,10 @@ from typing import Protocol, runtime_checkable
 
 import torch
 
-from labelleak_lib.models import Classifier, ModelSpec
+from labelleak_lib.data.samples import Samples
+from labelleak_lib.models.classifier import Classifier, ModelSpec
+from labelleak_lib.models.training import Recipe
 from labelleak_lib.registry import METHODS
-from labelleak_lib.training import Recipe, Samples
 
 
 @runtime_checkable

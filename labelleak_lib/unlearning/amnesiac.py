@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from labelleak_lib import models
 from labelleak_lib.checks import require_number
-from labelleak_lib.models import Classifier, ModelSpec
+from labelleak_lib.data.samples import Samples, join
+from labelleak_lib.models import classifier
+from labelleak_lib.models.classifier import Classifier, ModelSpec
+from labelleak_lib.models.training import Recipe, train
 from labelleak_lib.registry import METHODS
-from labelleak_lib.training import Recipe, Samples, join, train
 
 
 class RecordedClassifier(Classifier):
@@ -92,7 +93,7 @@ class Amnesiac:
         device: torch.device,
     ) -> RecordedClassifier:
         """Train M_o by `recipe` at `train_lr`, forget samples in batches of their own, recording those' updates."""
-        plain = models.build(spec, seed=seed)
+        plain = classifier.build(spec, seed=seed)
         gentle = dataclasses.replace(recipe, lr=self.train_lr)
         model = RecordedClassifier(spec, plain.features, plain.head).to(device)
         groups = torch.cat([torch.zeros(len(retain)), torch.ones(len(forget))]).long()

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import torch
 
-from labelleak_lib.models import Classifier
+from labelleak_lib.data.samples import Samples
+from labelleak_lib.models.classifier import Classifier
+from labelleak_lib.models.training import Recipe, train
 from labelleak_lib.registry import METHODS
-from labelleak_lib.training import Recipe, Samples, train
 
 
 @METHODS.register("FT")

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from labelleak_lib import models
 from labelleak_lib.checks import require, require_int, require_number
-from labelleak_lib.models import Classifier
+from labelleak_lib.data.samples import Samples, to_input
+from labelleak_lib.models.classifier import Classifier
+from labelleak_lib.models.evaluation import accuracy
 from labelleak_lib.registry import METHODS
-from labelleak_lib.training import Samples, accuracy
 
 
 @METHODS.register("NG")
@@ -108,7 +108,7 @@ class NegativeGradient:
 
 def _losses(model: Classifier, samples: Samples) -> Tensor:
     device = next(model.parameters()).device
-    logits = model(models.to_input(samples.images.to(device)))
+    logits = model(to_input(samples.images.to(device)))
     return nn.functional.cross_entropy(logits, samples.labels.to(device), reduction="none")
 
 

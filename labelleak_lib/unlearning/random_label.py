@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from labelleak_lib.checks import require
-from labelleak_lib.models import Classifier
+from labelleak_lib.data.samples import Samples, join
+from labelleak_lib.models.classifier import Classifier
+from labelleak_lib.models.training import Recipe, train
 from labelleak_lib.registry import METHODS
-from labelleak_lib.training import Recipe, Samples, join, train
 
 
 def draw_wrong_labels(n: int, retained: Tensor, generator: torch.Generator) -> Tensor:

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 import torch
 
-from labelleak_lib import models
 from labelleak_lib.checks import require
-from labelleak_lib.models import Classifier
+from labelleak_lib.data.samples import Samples
+from labelleak_lib.models import classifier
+from labelleak_lib.models.classifier import Classifier
+from labelleak_lib.models.training import Recipe, train
 from labelleak_lib.registry import METHODS
-from labelleak_lib.training import Recipe, Samples, train
 
 
 @METHODS.register("RT")
@@ -35,6 +36,6 @@ class Retrain:
         """Return a model of `original`'s architecture, freshly drawn and trained on `retain`; `forget` is not read."""
         seed = int(torch.randint(2**31, (1,), generator=generator))
         device = next(original.parameters()).device
-        model = models.build(original.spec, seed=seed).to(device)
+        model = classifier.build(original.spec, seed=seed).to(device)
         train(model, retain, self.recipe, generator=generator)
         return model

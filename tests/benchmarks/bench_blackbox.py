@@ -13,11 +13,11 @@ from evotorch.operators import GaussianMutation, OnePointCrossOver
 from torch import nn
 from torchvision.models import resnet18
 
-from labelleak_lib import models
 from labelleak_lib.access import BlackBox
 from labelleak_lib.attacks.genetic_inversion import GeneticInversion
-from labelleak_lib.controls import RandomInputs
-from labelleak_lib.models import ModelSpec
+from labelleak_lib.attacks.random_inputs import RandomInputs
+from labelleak_lib.models import classifier
+from labelleak_lib.models.classifier import ModelSpec
 
 POPULATION, GENERATIONS, ELITES, GENES = 100, 200, 5, 784
 QUERIES_A_CLASS = POPULATION + (GENERATIONS - 1) * (POPULATION - ELITES)
@@ -164,7 +164,7 @@ def test_passes_alone(enter, target):
 
     def passes():
         for _ in range(batches):
-            models.predict_proba(target, x)
+            classifier.predict_proba(target, x)
 
     enter(
         passes, subject=SUBJECT, name="its passes alone", role="bare", scale=QUERIES / (len(x) * batches),
@@ -181,7 +181,7 @@ def test_eager_lenet(enter):
 
 
 def test_ours_on_resnet18(enter):
-    model = models.build(ModelSpec("resnet18", 10, 3), seed=0).eval()
+    model = classifier.build(ModelSpec("resnet18", 10, 3), seed=0).eval()
     enter(
         lambda: search(model, generations=3), subject=RESNET, name="this library", role="ours",
         note=f"10 classes, population {POPULATION}, 3 generations, untrained network",

@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import nn
 
-from labelleak_lib import models
 from labelleak_lib.access import BlackBox, WhiteBox
 from labelleak_lib.attacks.genetic_inversion import GeneticInversion
 from labelleak_lib.attacks.gradient_inversion import GradientInversion
 from labelleak_lib.attacks.heads import HeadRecipe, fit_heads
-from labelleak_lib.models import ModelSpec
+from labelleak_lib.models import classifier
+from labelleak_lib.models.classifier import ModelSpec
 
 SUBJECT = "growth of cost"
 LIMIT = 1.15
@@ -26,7 +26,7 @@ def rng():
 
 
 def lenet(classes):
-    return models.build(ModelSpec("lenet", classes, 1), seed=0).eval()
+    return classifier.build(ModelSpec("lenet", classes, 1), seed=0).eval()
 
 
 def heads(m):

@@ -8,8 +8,9 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
-from labelleak_lib import models
 from labelleak_lib.attacks.heads import HeadRecipe, Heads, fit_heads
+from labelleak_lib.data.samples import to_input
+from labelleak_lib.models import classifier
 
 HEADS, CLASSES = 400, 10
 SUBSET = 40  # for slow peers, and for losses
@@ -28,9 +29,9 @@ class Problem:
         members = [torch.nonzero(pool.labels == c).flatten() for c in range(CLASSES)]
         half = RECIPE.samples // 2
         index = [torch.cat([members[c][torch.randperm(len(members[c]), generator=g)[:half]] for c in p]) for p in pairs]
-        features = models.extract_features(model, pool.images)
+        features = classifier.extract_features(model, pool.images)
         self.model = model
-        self.images = [models.to_input(pool.images[i]) for i in index]
+        self.images = [to_input(pool.images[i]) for i in index]
         self.phi = torch.stack([features[i] for i in index])
         self.labels = torch.stack([pool.labels[i] for i in index])
         self.start = RECIPE.draw_start(HEADS, CLASSES, features.shape[1], g)

@@ -8,8 +8,8 @@ import pytest
 
 MODULES = {
     "import labelleak_lib": "labelleak_lib",
-    "import labelleak_lib.models": "labelleak_lib.models",
-    "import labelleak_lib.sweep": "labelleak_lib.sweep",
+    "import labelleak_lib.models": "labelleak_lib.models.classifier",
+    "import labelleak_lib.sweep": "labelleak_lib.trials.engine",
 }
 
 

@@ -8,10 +8,10 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import resnet18
 
-from labelleak_lib import models
-from labelleak_lib.half_precision import full_precision
-from labelleak_lib.models import ModelSpec
-from labelleak_lib.training import parameter_groups
+from labelleak_lib.models import classifier
+from labelleak_lib.models.classifier import ModelSpec
+from labelleak_lib.models.half_precision import full_precision
+from labelleak_lib.models.training import parameter_groups
 
 SHAPE, SIDE = (3, 32, 32), 2048
 EAGER, OURS, FULL = "torchvision, eager float32", "this library", "this library, float32 only"
@@ -21,7 +21,7 @@ CONTESTANTS = {OURS: ("ours", contextlib.nullcontext), FULL: ("peer", full_preci
 def network(name):
     if name == EAGER:
         return resnet18(num_classes=10)
-    return models.build(ModelSpec("resnet18", 10, 3), seed=0)
+    return classifier.build(ModelSpec("resnet18", 10, 3), seed=0)
 
 
 def operations():

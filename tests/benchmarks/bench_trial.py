@@ -6,9 +6,9 @@ from collections import Counter
 import joblib
 import pytest
 
-from labelleak_lib import cells, sweep, trials
-from labelleak_lib.grid import Grid, open_tasks
-from labelleak_lib.records import RecordStore
+from labelleak_lib.trials import cells, engine, grants, originals
+from labelleak_lib.trials.grid import Grid, open_tasks
+from labelleak_lib.trials.records import RecordStore
 from labelleak_lib.unlearning.amnesiac import Amnesiac
 
 TRIAL = "one trial on Fashion-MNIST, five methods, all attacks, placebos"
@@ -35,11 +35,11 @@ def spent(monkeypatch, tmp_path) -> tuple[Counter, Counter]:
             attacks[name] += seconds
         return done
 
-    gather = cells.gather
-    monkeypatch.setattr(trials, "original_model", timed("training", trials.original_model))
+    gather = grants.gather
+    monkeypatch.setattr(originals, "original_model", timed("training", originals.original_model))
     monkeypatch.setattr(Amnesiac, "train_original", timed("training", Amnesiac.train_original))
-    monkeypatch.setattr(trials, "apply_method", timed("unlearning", trials.apply_method))
-    for module in (cells, sweep):
+    monkeypatch.setattr(originals, "apply_method", timed("unlearning", originals.apply_method))
+    for module in (cells, engine):
         monkeypatch.setattr(module, "gather", timed("attacks", gathered))
     return found, attacks
 
@@ -54,7 +54,7 @@ def test_one_trial(enter, benchmark, spent):
 
     def run():
         for task in tasks:
-            sweep.run_task(task)
+            engine.run_task(task)
 
     enter(
         run, subject=TRIAL, name="share of the attacks", role="at_most", rounds=1, target=1 / 3, unit="of the time",
@@ -71,10 +71,10 @@ def clocked(monkeypatch, folder, jobs):
     monkeypatch.setenv("LABELLEAK_CACHE", str(folder / "cache"))
     grid = Grid("digits", trials=4, seed=1000, methods=("RT", "FT"), device="cpu")
     # A worker's start is no part of the comparison: long sweeps pay for it once.
-    with sweep._backend(None), joblib.Parallel(n_jobs=jobs) as workers:
+    with engine._backend(None), joblib.Parallel(n_jobs=jobs) as workers:
         workers(joblib.delayed(open_tasks)(grid, set()) for _ in range(4 * jobs))
     begin = time.perf_counter()
-    sweep.sweep(grid, RecordStore(folder / "store"), jobs=jobs)
+    engine.sweep(grid, RecordStore(folder / "store"), jobs=jobs)
     return time.perf_counter() - begin
 
 

@@ -1,4 +1,4 @@
-"""One contestant, timed once or a few times, on one thread, with what `labelleak_lib.bench_report` needs to know."""
+"""One contestant, timed once or a few times, on one thread, with what `labelleak_lib.results.bench` needs to know."""
 
 import time
 from collections import Counter
@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import torch
 
-from labelleak_lib.cells import config_hash
-from labelleak_lib.data import cache_dir
-from labelleak_lib.models import Classifier
-from labelleak_lib.training import load_checkpoint, save_checkpoint
-from labelleak_lib.trials import TrialSpec, original_model, unlearned_model
+from labelleak_lib.data.files import cache_dir
+from labelleak_lib.models.checkpoints import load_checkpoint, save_checkpoint
+from labelleak_lib.models.classifier import Classifier
+from labelleak_lib.trials.cells import config_hash
+from labelleak_lib.trials.originals import original_model, unlearned_model
+from labelleak_lib.trials.specification import TrialSpec
 
 torch.set_num_threads(1)
 

@@ -1,0 +1,1 @@
+"""Audits of unlearning methods and of models."""

@@ -1,0 +1,1 @@
+"""Making the book: executed chapters, stored outputs, generated pages."""

@@ -1,0 +1,1 @@
+"""Data sets: by name, or a reader's own files."""

@@ -1,0 +1,1 @@
+"""Classifiers: architectures, training, checkpoints."""

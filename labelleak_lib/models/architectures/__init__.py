@@ -1,0 +1,1 @@
+"""Architectures, one file each; every file's class is found by its name."""

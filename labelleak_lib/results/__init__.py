@@ -1,0 +1,1 @@
+"""Frames and sentences computed from records and evidence."""

@@ -1,0 +1,162 @@
+"""Section IV-B measured on the trained models of one data set, stored for the book.
+
+Run as `python -m labelleak_lib.results.survey fashion_mnist mnist`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from labelleak_lib.files import COMMITTED
+from labelleak_lib.models import classifier
+from labelleak_lib.models.classifier import Classifier
+from labelleak_lib.names import DATASET_ORDER, ordered
+from labelleak_lib.theory import heads, measured, probe, softmax
+from labelleak_lib.theory.heads import Array
+from labelleak_lib.trials.engine import one_thread
+from labelleak_lib.trials.identity import content_hash, describe
+from labelleak_lib.trials.originals import original_model, unlearned_model
+from labelleak_lib.trials.settings import PAPER_METHODS, settings
+from labelleak_lib.trials.specification import TrialSpec
+
+FOLDER = COMMITTED / "theory"
+EARLY, LATE = 0.03, 30.0
+"""Training times of the auxiliary heads, as learning rate times steps times E|phi|^2."""
+SETS = 10
+
+
+def attacker_view(model: Classifier, spec: TrialSpec) -> tuple[Array, Array, np.ndarray]:
+    """Return the head of `model` and the attacker's single-class sets of features, as the attack seed draws them.
+
+    Returns
+    -------
+    head : array (C, d + 1)
+        Weight and bias.
+    sets : array (C * 10, n, d + 1)
+        Features of pool samples with a constant 1, one class a set.
+    own : array (C * 10,)
+        Class of each set.
+    """
+    phi = classifier.extract_features(model, spec.data.pool_images).cpu().numpy()
+    layer = [p.detach().cpu().numpy() for p in (model.head.weight, model.head.bias)]
+    samples = spec.settings.attacks["dot_product"].recipe.samples
+    drawn = np.random.default_rng(spec.attack_seed)
+    sets, own = softmax.single_class_sets(heads.with_intercept(phi), spec.data.pool_labels, SETS, samples, drawn)
+    return heads.flat_head(*layer), sets, own
+
+
+def assumptions_of(spec: TrialSpec) -> pd.DataFrame:
+    """Measure every assumption on the features of the retrained model (columns of `measure_assumptions`)."""
+    phi = classifier.extract_features(unlearned_model(spec, "RT"), spec.data.train_images).cpu().numpy()
+    labels, rng = spec.data.train_labels.numpy(), np.random.default_rng(spec.attack_seed)
+    return measured.measure_assumptions(phi, labels, spec.forgotten, spec.data.classes, rng)
+
+
+def settings_of(name: str, profile: str, architecture: str) -> str:
+    """Return a short digest of the hyperparameters behind a target model, ``M_o`` or a method's code."""
+    chosen = settings(profile, architecture)
+    method = None if name == "M_o" else describe(chosen.methods[name])
+    return content_hash([describe(chosen.recipe), method])
+
+
+def agreement_of(spec: TrialSpec, methods: Sequence[str]) -> pd.DataFrame:
+    """Measure how far heads trained on one class repeat the target's logit margin.
+
+    Returns
+    -------
+    DataFrame
+        One line a target model, ``M_o`` first: columns ``method``; ``early`` and ``late``, the correlation over heads
+        started at zero; ``deployed``, that of class means with the attack's own heads; ``probe_forgotten`` and
+        ``probe_retained``, the mean accuracy of the target on the attacker's samples, which is the direct probe;
+        ``settings``, see `settings_of`.
+    """
+    recipe, rows = spec.settings.attacks["dot_product"].recipe, []
+    for name in ("M_o", *methods):
+        model = original_model(spec) if name == "M_o" else unlearned_model(spec, name)
+        target, sets, own = attacker_view(model, spec)
+        rng = np.random.default_rng(spec.attack_seed)
+        path = probe.margin_agreement(target, sets, own, (EARLY, LATE), rng).set_index("start").loc["zero"]
+        trained = probe.deployed_heads(sets, own, spec.data.classes, rng, recipe.lr, recipe.steps)
+        evidence = probe.class_evidence(target, sets, own, trained)
+        gone = evidence.index.isin(spec.forgotten)
+        rows.append(
+            {
+                "method": name, "early": path.correlation.iloc[0], "late": path.correlation.iloc[-1],
+                "deployed": evidence.inner.corr(evidence.margin),
+                "probe_forgotten": evidence.accuracy[gone].mean(), "probe_retained": evidence.accuracy[~gone].mean(),
+                "settings": settings_of(name, spec.profile, spec.model_spec.architecture),
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def store(spec: TrialSpec, methods: Sequence[str], folder: Path = FOLDER) -> None:
+    """Measure one trial and write ``<data set>.assumptions.csv`` and ``<data set>.agreement.csv`` to `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = {
+        "dataset": spec.data.name, "variant": spec.data.variant, "architecture": spec.model_spec.architecture,
+        "profile": spec.profile, "forgotten": " ".join(map(str, spec.forgotten)),
+    }  # fmt: skip
+    for kind, table in (("assumptions", assumptions_of(spec)), ("agreement", agreement_of(spec, methods))):
+        table.assign(**names).to_csv(folder / f"{spec.data.name}.{kind}.csv", index=False, float_format="%.6g")
+
+
+def stored(kind: str, folder: Path = FOLDER) -> dict[str, pd.DataFrame]:
+    """Return the stored tables of `kind` ("assumptions" or "agreement") by data set."""
+    names = [path.name.removesuffix(f".{kind}.csv") for path in folder.glob(f"*.{kind}.csv")]
+    return {name: pd.read_csv(folder / f"{name}.{kind}.csv") for name in ordered(names, DATASET_ORDER)}
+
+
+def assumption_lines(table: pd.DataFrame) -> str:
+    """Write a stored table of assumptions in Markdown."""
+    numbers = {name: table[name].map("{:.2f}".format) for name in ("assumed", "measured")}
+    # a bar would end a cell of the table
+    texts = {name: table[name].str.replace("|", r"\|") for name in ("quantity", "consequence")}
+    shown = table.assign(**numbers, **texts, holds=table.holds.map({True: "yes", False: "no"}))
+    columns = ["equation", "quantity", "assumed", "measured", "holds", "consequence"]
+    return shown[columns].to_markdown(index=False, disable_numparse=True)
+
+
+def agreement_lines(table: pd.DataFrame) -> str:
+    """Write a stored table of agreement in Markdown, accuracies in percent."""
+    correlations = {f"at {EARLY:g}": table.early, f"at {LATE:g}": table.late, "attack's heads": table.deployed}
+    rates = {f"direct probe, {kind} %": 100 * table[f"probe_{kind}"] for kind in ("forgotten", "retained")}
+    shown = pd.DataFrame(
+        {"target": table.method}
+        | {name: values.map("{:.2f}".format) for name, values in correlations.items()}
+        | {name: values.map("{:.1f}".format) for name, values in rates.items()}
+    )
+    return shown.to_markdown(index=False, disable_numparse=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure the first trial of each named data set and return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m labelleak_lib.results.survey", description=__doc__)
+    parser.add_argument("dataset", nargs="+")
+    parser.add_argument("--methods", nargs="+", default=list(PAPER_METHODS))
+    parser.add_argument("--profile", default="paper")
+    parser.add_argument("--data-dir")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where the tables are written")
+    chosen = parser.parse_args(arguments)
+    try:
+        specs = [
+            TrialSpec.from_parameters(dataset=name, profile=chosen.profile, data_dir=chosen.data_dir)
+            for name in chosen.dataset
+        ]
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    with one_thread():
+        for spec in specs:
+            store(spec, chosen.methods, chosen.folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

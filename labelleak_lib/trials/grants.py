@@ -1,0 +1,63 @@
+"""What a trial grants its attacks, and what they find with it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from labelleak_lib.access import BlackBox, WhiteBox, WhiteBoxWithSamples
+from labelleak_lib.attacks.images import smooth_noise
+from labelleak_lib.checks import require, require_choice
+from labelleak_lib.evidence import Evidence
+from labelleak_lib.models.classifier import Classifier
+from labelleak_lib.trials.seeds import make_generator
+from labelleak_lib.trials.specification import TrialSpec
+
+
+def unrelated_images(spec: TrialSpec, n: int = 500) -> torch.Tensor:
+    """Return uint8 (n, channels, side, side): smooth noise that has nothing to do with the task."""
+    noise = smooth_noise(n, spec.model_spec.shape, make_generator(spec.attack_seed, "unrelated"))
+    return noise.mul(255).round().to(torch.uint8)
+
+
+def known_retained(spec: TrialSpec) -> frozenset[int]:
+    """Return the half of the retained classes (at least one) that the attacker knows, drawn by the attack seed."""
+    retained = [c for c in range(spec.data.classes) if c not in spec.forgotten]
+    order = torch.randperm(len(retained), generator=make_generator(spec.attack_seed, "known")).tolist()
+    return frozenset(retained[i] for i in order[: max(1, len(retained) // 2)])
+
+
+def grant(spec: TrialSpec, model: Classifier, access_kind: str, protocol: str) -> Any:
+    """Return the access object that the threat model grants an attack of this kind under `protocol`."""
+    if access_kind == "black_box":
+        return BlackBox.of(model)
+    if access_kind == "white_box":
+        return WhiteBox(model)
+    require(
+        access_kind == "white_box_with_samples",
+        "access_kind",
+        access_kind,
+        "black_box, white_box or white_box_with_samples",
+    )
+    require_choice("protocol", protocol, ("paper", "attacker"))
+    pool, forgotten = spec.part("pool"), frozenset(spec.forgotten)
+    if protocol == "paper":
+        retained = frozenset(range(spec.data.classes)) - forgotten
+        return WhiteBoxWithSamples(model, pool, unrelated_images(spec), retained, forgotten)
+    return WhiteBoxWithSamples(model, pool, unrelated_images(spec), known_retained(spec))
+
+
+def gather(spec: TrialSpec, model: Classifier, attacks: dict[str, Any]) -> Iterator[tuple[str, str, Evidence, float]]:
+    """Yield (attack, protocols, evidence, seconds) of every attack on `model`.
+
+    `protocols` is "paper" or "attacker" where the two give different evidence, else "paper,attacker".
+    """
+    for name, attack in attacks.items():
+        for protocols in ("paper", "attacker") if attack.per_protocol else ("paper,attacker",):
+            start = time.perf_counter()
+            access = grant(spec, model, attack.access_kind, protocols.split(",")[0])
+            found = attack.evidence(access, generator=make_generator(spec.attack_seed, "attack", name, protocols))
+            yield name, protocols, found, time.perf_counter() - start
