@@ -18,6 +18,9 @@ STAMP := $(VENV)/.installed
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 TRIALS_OPTION = $(if $(TRIALS),--trials $(TRIALS))
 
+# Targets share files and cores: each runs alone and in order, also under `make -j`.
+.NOTPARALLEL:
+
 # One thread a process, since trials, notebooks and tests run side by side. The kernel is the environment's own,
 # whatever kernels the machine has besides.
 export OMP_NUM_THREADS := 1
@@ -42,15 +45,19 @@ $(STAMP): pyproject.toml constraints.txt
 book: chapters render ## execute the notebooks and render the book [DATASET= TRIALS= PROFILE=]
 
 chapters: env
-	$(BIN)/python -m labelleak_lib.authoring.chapters --dataset '$(DATASET)' --profile '$(PROFILE)' $(TRIALS_OPTION)
+	$(BIN)/labelleak book --dataset '$(DATASET)' --profile '$(PROFILE)' $(TRIALS_OPTION)
+	$(BIN)/labelleak pages
 
 # --all: a page that was rendered with a warning before is rendered, and fails, again.
 render: env
 	$(BIN)/jupyter-book build --all -W -n --keep-going --config _config.yml --toc "$(CURDIR)/_toc.yml" --path-output . book
 	@echo 'The book: _build/html/index.html'
 
+# A data set that is not at hand is skipped, never downloaded.
+test unit notebooks: export LABELLEAK_OFFLINE := 1
+
 test: env ## run everything that CI runs
-	@bash .ci/steps lint types unit notebooks book rendered
+	+@bash .ci/steps lint types unit notebooks book rendered
 
 lint: env ## check style and format
 	$(BIN)/ruff check
@@ -59,8 +66,8 @@ lint: env ## check style and format
 types: env ## check types
 	$(BIN)/mypy
 
-unit: env ## test the library, the packaging and the notebook pairs
-	$(BIN)/pytest -n 2 -m 'not rendered' --durations 20
+unit: env ## test the library with its docstrings' examples, the packaging and the notebook pairs
+	$(BIN)/pytest -n 2 -m 'not rendered' --durations 20 --doctest-modules tests labelleak_lib
 
 notebooks: env ## run every notebook and compare its stored outputs
 	$(BIN)/pytest -p no:cacheprovider -n 2 --dist loadscope --nbval --nbval-current-env notebooks
@@ -72,15 +79,16 @@ rendered: env ## check the rendered book, also in a browser where there is one
 sweep: export MALLOC_MMAP_THRESHOLD_ := 33554432
 sweep: export MALLOC_TRIM_THRESHOLD_ := 8589934592
 sweep: env ## run the trials of a data set and store their records [DATASET= TRIALS= SCHEDULER=]
-	$(BIN)/python -m labelleak_lib.trials.engine --dataset '$(DATASET)' $(TRIALS_OPTION) $(if $(SCHEDULER),--scheduler '$(SCHEDULER)')
+	$(BIN)/labelleak sweep --dataset '$(DATASET)' $(TRIALS_OPTION) $(if $(SCHEDULER),--scheduler '$(SCHEDULER)')
 
 verify: env ## run a random sample of committed trials again and compare [SAMPLE=]
-	$(BIN)/python -m labelleak_lib.trials.verify $(if $(SAMPLE),--sample '$(SAMPLE)')
+	$(BIN)/labelleak verify $(if $(SAMPLE),--sample '$(SAMPLE)')
 
+# The peers' warnings are theirs.
 bench: env ## time the library beside its peers and store what was measured
 	$(PIP_INSTALL) -e '.[bench]'
-	$(BIN)/pytest -p no:cacheprovider tests/benchmarks --benchmark-json=out_bench.json
-	$(BIN)/python -m labelleak_lib.results.bench out_bench.json
+	$(BIN)/pytest -p no:cacheprovider -W default tests/benchmarks --benchmark-json=out_bench.json
+	$(BIN)/python tests/benchmarks/report.py out_bench.json
 
 lab: env ## open JupyterLab
 	$(PIP_INSTALL) -e '.[lab]'

@@ -1,7 +1,5 @@
 """Argument checks that answer with one sentence: the parameter, its value, what would be valid."""
 
-from __future__ import annotations
-
 import math
 from numbers import Integral
 from typing import Any

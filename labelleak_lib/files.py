@@ -1,10 +1,11 @@
-"""Files written as a whole or not at all, and one sentence where they cannot be."""
-
-from __future__ import annotations
+"""Files written as a whole or not at all, one sentence where they cannot be, and the cache."""
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 ROOT = Path(__file__).resolve().parents[1]
 """The project's root, where the library lies in a checkout."""
@@ -12,34 +13,47 @@ COMMITTED = ROOT / "book" / "records"
 """The records that are part of the project."""
 
 
+def cache_dir() -> Path:
+    """Return the folder of what can be downloaded or computed again; it may not exist yet.
+
+    ``$LABELLEAK_CACHE``, else ``labelleak`` under ``$XDG_CACHE_HOME`` or ``~/.cache``.
+    """
+    if own := os.environ.get("LABELLEAK_CACHE"):
+        return Path(own).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "labelleak"
+
+
 class UnwritableError(OSError):
     """A file could not be written; what stood there before still does."""
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that readers see the old content or the new, never a part of it.
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a draft that becomes `path` in one step once it is written whole: readers see the old content or the new.
 
-    Raises
-    ------
-    UnwritableError
-        If the disk is full or the folder cannot be written; the sentence names the path and the reason.
+    UnwritableError if the disk is full or the folder cannot be written; the sentence names the path and the reason.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, draft = tempfile.mkstemp(prefix=".", suffix=".draft", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(content)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(draft, 0o644)
             os.replace(draft, path)
-        except BaseException:
+        finally:
             Path(draft).unlink(missing_ok=True)
-            raise
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UnwritableError(f"{path} could not be written ({reason}); nothing that was there is lost") from error
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file as :func:`replacing` does."""
+    with replacing(path) as file:
+        file.write(content)
 
 
 def require_writable(folder: Path) -> None:

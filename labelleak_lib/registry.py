@@ -1,15 +1,17 @@
-"""Registries that find unlearning methods, attacks and criteria by name.
+"""Registries that find data sets, architectures, unlearning methods, attacks and criteria by name.
 
-A module of `labelleak_lib.unlearning` or `labelleak_lib.attacks` that decorates its class is found without an edit
-elsewhere; so is a class of an outside package, once that package is imported.
+A module of `labelleak_lib.unlearning` (or of another registry's package) that decorates its class is found without an
+edit elsewhere; so is a class of an outside package, once that package is imported. What a class is called in tables
+(`title`) and where it stands in them (`order`) are its own attributes.
 """
-
-from __future__ import annotations
 
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator
 from typing import Any
+
+LAST = 1000
+"""The order of a class that states none."""
 
 
 class Registry:
@@ -28,6 +30,9 @@ class Registry:
         self.packages = packages
         self._classes: dict[str, Any] = {}
         self._loaded = False
+
+    def __repr__(self) -> str:
+        return f"<registry of {self.kind}s>"
 
     def register(self, name: str) -> Callable[[type], type]:
         """Return a class decorator that files the class under `name` (and sets its `name` attribute)."""
@@ -51,18 +56,26 @@ class Registry:
             for module in pkgutil.iter_modules(getattr(package, "__path__", [])):
                 importlib.import_module(f"{name}.{module.name}")
 
+    def title(self, name: str) -> str:
+        """Return what tables call the class filed under `name`: its `title`, else the name itself."""
+        self._load()
+        return getattr(self._classes.get(name), "title", name)
+
     def __getitem__(self, name: str) -> Any:
         """Return the class filed under `name`; ValueError with the known names if there is none."""
         self._load()
         if name not in self._classes:
-            raise ValueError(f"unknown {self.kind} {name!r}; known: {', '.join(sorted(self._classes))}")
+            raise ValueError(f"unknown {self.kind} {name!r}; known: {', '.join(self)}")
         return self._classes[name]
 
     def __iter__(self) -> Iterator[str]:
         self._load()
-        return iter(sorted(self._classes))
+        return iter(sorted(self._classes, key=lambda name: (getattr(self._classes[name], "order", LAST), name)))
 
 
+ARCHITECTURES = Registry("architecture", "labelleak_lib.models.architectures")
 METHODS = Registry("unlearning method", "labelleak_lib.unlearning")
 ATTACKS = Registry("attack", "labelleak_lib.attacks")
+DATASETS = Registry("data set", "labelleak_lib.data.named")
+DEFENCES = Registry("defence", "labelleak_lib.defences")
 CRITERIA = Registry("criterion", "labelleak_lib.criteria")

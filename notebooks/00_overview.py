@@ -44,6 +44,11 @@ records = "reuse"
 data_dir = None
 
 # %%
+from labelleak_lib.authoring.parameters import require_declared
+
+require_declared()
+
+# %%
 import inspect
 
 import matplotlib.pyplot as plt
@@ -51,20 +56,21 @@ import torch
 from IPython.display import display
 
 from labelleak_lib import Grid, collect
-from labelleak_lib.access import BlackBox, QueryBudgetError, WhiteBox, WhiteBoxWithSamples
+from labelleak_lib.attacks.access import BlackBox, QueryBudgetError, WhiteBox, WhiteBoxWithSamples
 from labelleak_lib.figures import overview
-from labelleak_lib.results import threat_model
+from labelleak_lib.results.inverted import mean_answers
 from labelleak_lib.results.leakage import leakage_table, to_markdown
 from labelleak_lib.results.markdown import Markdown, numbered
-from labelleak_lib.results.summary import UNITS, judged_both_ways
+from labelleak_lib.results.summary import UNITS, access_table, judged_both_ways
 from labelleak_lib.trials.originals import original_model, unlearned_model
-from labelleak_lib.trials.records import unpack
+from labelleak_lib.trials.schema import unpack
 
 # %%
 asked = {"dataset": dataset, "seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
 grid = Grid(**asked, trials=trials, ks=(k,), forgotten=forgotten, methods=("RT",))
 found = collect(grid, records=records)
-spec, code, cell = grid.cells()[0]
+cell = grid.cells()[0]
+spec = cell.spec
 
 # %% [markdown]
 # ## The leak in one picture
@@ -88,10 +94,10 @@ display(
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Four matrices of probabilities, class of the sample against class answered: on the original model the diagonal is bright throughout, on the unlearned one it is dark in the row of the forgotten class, for real and for inverted images"}, "figure": {"caption": "Probabilities that $M_o$ and $M_u$ (RT) give for real test images (top, means over each class) and for images found by black-box inversion (bottom, the inverted prediction vectors). The arrow points at the forgotten class.", "name": "fig-00-leak"}}
 models = {"$M_o$": original_model(spec), "$M_u$": unlearned_model(spec, "RT")}
-ipv_rows = found.evidence[(found.evidence.config_hash == cell) & (found.evidence.kind == "ipv")]
+ipv_rows = found.evidence[(found.evidence.config_hash == cell.model) & (found.evidence.kind == "ipv")]
 ipv_rows = ipv_rows[ipv_rows.attack == "blackbox_inversion"].set_index("control")
 ipvs = {"$M_o$": unpack(ipv_rows.loc["placebo"]), "$M_u$": unpack(ipv_rows.loc["none"])}
-maps = {f"{m}, test images": threat_model.mean_answers(model, spec.part("test")) for m, model in models.items()}
+maps = {f"{m}, test images": mean_answers(model, spec.part("test")) for m, model in models.items()}
 maps |= {f"{m}, inverted images": ipv for m, ipv in ipvs.items()}
 overview.probability_maps(maps, spec.data.class_names, spec.forgotten)
 plt.show()
@@ -113,11 +119,7 @@ print("every forgotten class inverts worse than every retained one:", "yes" if w
 
 # %%
 display(
-    numbered(
-        threat_model.access_table().to_markdown(index=False),
-        "What each attack sees (Table I of the paper)",
-        "tbl-00-access",
-    )
+    numbered(access_table().to_markdown(index=False), "What each attack sees (Table I of the paper)", "tbl-00-access")
 )
 
 # %% [markdown]

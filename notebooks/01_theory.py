@@ -56,6 +56,11 @@ records = "reuse"
 data_dir = None
 
 # %%
+from labelleak_lib.authoring.parameters import require_declared
+
+require_declared()
+
+# %%
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -63,9 +68,10 @@ from IPython.display import display
 
 from labelleak_lib import Grid, TrialSpec, theory
 from labelleak_lib.checks import require_choice
+from labelleak_lib.criteria import arithmetic
 from labelleak_lib.figures import theory as figures
 from labelleak_lib.models import classifier
-from labelleak_lib.results import survey
+from labelleak_lib.results import survey, surveyed
 from labelleak_lib.results.markdown import tabs
 from labelleak_lib.theory import assumptions, collapse, dials, difference, heads, measured, probe, softmax
 from labelleak_lib.theory.lemma_checks import OVERLAPPING_MAXIMA
@@ -333,7 +339,7 @@ plt.show()
 # heads has the standard deviation $\sqrt{C\,n_{\text{dead}}}/3d$.
 
 # %% mystnb={"image": {"alt": "Two lines with bands of one standard deviation over starts: inner products of heads on a retained and on a forgotten class against the number of dead features; the bands grow as predicted until they overlap"}}
-figures.dead_feature_dial(dials.dead_feature_dial([0, 3, 6, 9, 12, 15], 60, seed))
+figures.dead_feature_dial(dials.over_starts(dials.dead_feature_dial([0, 3, 6, 9, 12, 15], 60, seed)))
 plt.show()
 
 # %% [markdown]
@@ -386,9 +392,9 @@ lost = int(spec.forgotten[0])
 kept = int(np.flatnonzero(~np.isin(np.arange(ds.classes), spec.forgotten))[0])
 figures.spectra(
     {
-        "$D_r$": assumptions.spectrum(train_phi[retain]),
-        "$D_r'$": assumptions.spectrum(sets[own == kept][0]),
-        "$D_f'$": assumptions.spectrum(sets[own == lost][0]),
+        "$D_r$": assumptions.spectrum(train_phi[retain]).relative,
+        "$D_r'$": assumptions.spectrum(sets[own == kept][0]).relative,
+        "$D_f'$": assumptions.spectrum(sets[own == lost][0]).relative,
     }
 )
 plt.show()
@@ -580,10 +586,7 @@ figures.collapse(sweep)
 plt.show()
 
 # %%
-print(
-    "closed form and simulation within 0.02:",
-    bool((sweep["predicted"] - sweep["measured"]).abs().max() < 0.02),
-)
+print("closed form and simulation within 0.02:", bool((sweep["predicted"] - sweep["measured"]).abs().max() < 0.02))
 show("30", features="any")
 
 # %% [markdown]
@@ -600,8 +603,8 @@ show("30", features="any")
 # %% mystnb={"image": {"alt": "Left, dots: maxima of the worked example and those that two-means accuses. Right: histogram of the number of falsely accused classes"}}
 show("31", features="any")
 alike = 0.97 + 0.01 * rng.standard_normal((2000, ds.classes))
-accused = np.array([collapse.two_means_split(row) for row in alike])
-figures.two_clusters(OVERLAPPING_MAXIMA, 1, accused)
+accused = np.array([arithmetic.two_means_split(row) for row in alike])
+figures.two_clusters(OVERLAPPING_MAXIMA, 1, arithmetic.two_means_split(OVERLAPPING_MAXIMA), accused)
 plt.show()
 
 # %% [markdown]
@@ -614,17 +617,20 @@ plt.show()
 # beside it what the direct probe answers on the same samples.
 
 # %% tags=["nbval-ignore-output"]
-agreement = survey.stored("agreement")
+agreement = surveyed.stored("agreement")
 panels = {
-    name: f"Profile `{table.profile[0]}`.\n\n{survey.assumption_lines(table)}\n\n{survey.agreement_lines(agreement[name])}"
-    for name, table in survey.stored("assumptions").items()
+    name: f"Profile `{table.profile[0]}`.\n\n{surveyed.assumption_lines(table)}\n\n{surveyed.agreement_lines(agreement[name])}"
+    for name, table in surveyed.stored("assumptions").items()
 }
 display(tabs(panels))
 
 # %%
-surveyed = pd.concat(survey.stored("assumptions").values())
-print("(9) fails on a retained class, everywhere:", not surveyed[surveyed["quantity"].str.contains("H_r'")].holds.any())
-print("the zero row holds, everywhere:", bool(surveyed[surveyed["equation"] == 17].holds.all()))
+everywhere = pd.concat(surveyed.stored("assumptions").values())
+print(
+    "(9) fails on a retained class, everywhere:",
+    not everywhere[everywhere["quantity"].str.contains("H_r'")].holds.any(),
+)
+print("the zero row holds, everywhere:", bool(everywhere[everywhere["equation"] == 17].holds.all()))
 
 # %% [markdown]
 # (theory-checks)=

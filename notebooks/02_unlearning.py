@@ -43,6 +43,11 @@ records = "reuse"
 data_dir = None
 
 # %%
+from labelleak_lib.authoring.parameters import require_declared
+
+require_declared()
+
+# %%
 import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import display
@@ -52,7 +57,6 @@ from labelleak_lib import Grid, committed_records
 from labelleak_lib.figures import unlearning as figures
 from labelleak_lib.results import accuracies
 from labelleak_lib.results.markdown import Markdown, span, tabs
-from labelleak_lib.trials.cells import method_of
 from labelleak_lib.trials.gate import DEFAULT_MARGIN, FORGET_LIMIT, RETAIN_MARGIN
 
 # %%
@@ -130,7 +134,7 @@ display(
 
 # %%
 q, batch = k / loaded.classes, spec.settings.recipe.batch_size
-share = accuracies.share_of_batches_with_forgotten(q, batch)
+share = 1 - (1 - q) ** batch
 display(
     Markdown(
         f"Here $k = {k}$, $C = {loaded.classes}$ and $B = {batch}$: {100 * share:.1f}% of shuffled batches hold a "
@@ -171,7 +175,7 @@ display(Markdown(shown.to_markdown(floatfmt=".1f")))
 # classes that had failed. For NG on SVHN and CIFAR-10 the gate is therefore not a blind test.
 
 # %%
-rows = [(code, f"`{method_of(spec, code)!r}`") for code in grid.methods]
+rows = [(code, f"`{spec.method(code)!r}`") for code in grid.methods]
 display(Markdown(pd.DataFrame(rows, columns=["code", "method"]).to_markdown(index=False)))
 
 # %% [markdown]

@@ -44,20 +44,24 @@ records = "reuse"
 data_dir = None
 
 # %%
+from labelleak_lib.authoring.parameters import require_declared
+
+require_declared()
+
+# %%
 import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import display
-from sklearn.metrics import roc_auc_score
 
 from labelleak_lib import Grid, collect
 from labelleak_lib.figures import parameter_attacks as figures
 from labelleak_lib.figures.success import success_rates
-from labelleak_lib.results import heads, leakage, verdicts
+from labelleak_lib.names import PAPER_ROWS
+from labelleak_lib.results import against_paper, leakage, readings
 from labelleak_lib.results.leakage import success_frame
 from labelleak_lib.results.markdown import Markdown
 from labelleak_lib.trials import committed
-from labelleak_lib.trials.cells import CLOSE
-from labelleak_lib.trials.settings import PAPER_ROWS
+from labelleak_lib.trials.judging import CLOSE
 
 # %%
 chosen = {"seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
@@ -137,7 +141,7 @@ display(
 )
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two panels of dots: dot product of every head over the class it was trained on, for the target and for the placebo"}, "figure": {"caption": "Every head of the first trial at RT over the class it was trained on. On the target, forgotten classes lie low. On the placebo, from which nothing was forgotten, each class still has a level of its own.", "name": "fig-03-classes"}}
-dots = heads.head_frame(found.records, found.evidence, "dot_product", "dot")
+dots = readings.head_frame(found.records, found.evidence, "dot_product", "value")
 first = dots[(dots.unlearning == "RT") & (dots.trial == dots.trial.min())]
 figures.by_class(first, r"dot product $\langle w_u, w'\rangle$")
 plt.show()
@@ -153,31 +157,24 @@ plt.show()
 # every target. The more the two colours overlap on the right, the more of the separation on the left is due
 # to the forgetting.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Histograms of dot products for heads on retained and on forgotten classes, one row for each unlearning method, target on the left and placebo on the right"}, "figure": {"caption": "Dot products of heads on retained and forgotten classes, by unlearning method, all trials (Figures 9 and 10 of {cite:t}`zheng2026label`), with the placebo beside them.", "name": "fig-03-dots"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Histograms of dot products for heads on retained and on forgotten classes, one row for each unlearning method, target on the left and placebo on the right"}, "figure": {"caption": "Dot products of heads on retained and forgotten classes, by unlearning method (Figures 9 and 10 of {cite:t}`zheng2026label`), with the placebo beside them.", "name": "fig-03-dots"}}
 figures.distributions(dots, r"dot product $\langle w_u, w'\rangle$")
 plt.show()
+display(readings.drawn(dots))
 
 # %% [markdown]
 # ## Differences
 #
 # Figure 11 of the paper sums the absolute entries of $v$, head by head.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Histograms of the summed absolute differences for heads on retained and on forgotten classes, target and placebo"}, "figure": {"caption": "Sum of the absolute entries of $w_u - w'$ at RT, all trials (Figure 11 of {cite:t}`zheng2026label`), with the placebo beside it.", "name": "fig-03-sums"}}
-sums = heads.head_frame(found.records, found.evidence, "difference", "absolute_sum")
-figures.distributions(sums[sums.unlearning == "RT"], r"sum of absolute differences, $\sum |w_u - w'|$")
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Histograms of the summed absolute differences for heads on retained and on forgotten classes, target and placebo"}, "figure": {"caption": "Sum of the absolute entries of $w_u - w'$ at RT (Figure 11 of {cite:t}`zheng2026label`), with the placebo beside it.", "name": "fig-03-sums"}}
+sums = readings.head_frame(found.records, found.evidence, "difference", "absolute_sum").query("unlearning == 'RT'")
+figures.distributions(sums, r"sum of absolute differences, $\sum |w_u - w'|$")
 plt.show()
+display(readings.drawn(sums))
 
 # %% tags=["nbval-ignore-output"]
-areas = {
-    side: roc_auc_score(group.kind == "forgotten", group.value)
-    for side, group in sums[sums.unlearning == "RT"].groupby("control")
-}
-display(
-    Markdown(
-        "Were the two kinds as far apart as the argument says, a forgotten head's sum would always be the larger one: "
-        f"an AUC of 1. At RT the AUC is {areas['none']:.2f} on the target and {areas['placebo']:.2f} on the placebo."
-    )
-)
+display(readings.separation(sums))
 
 # %% [markdown]
 # ## Success rates, both protocols
@@ -230,10 +227,10 @@ print(f"at RT, the tree is within {100 * CLOSE:.0f} points of its placebo:", "ye
 # At RT under the published protocol: does the measured mean reach the paper's mean over its four data sets?
 
 # %%
-display(verdicts.verdict(paper, k))
+display(against_paper.verdict(paper, k))
 
 # %% tags=["nbval-ignore-output"]
-display(verdicts.explanations(paper, classes))
+display(against_paper.explanations(paper, classes))
 
 # %% [markdown]
 # ## Every data set, from the committed records
@@ -263,11 +260,13 @@ plt.show()
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Histograms of dot products at RT for every data set, target and placebo side by side"}, "figure": {"caption": "Dot products at RT, one forgotten class, every data set (Figures 9 and 10 of {cite:t}`zheng2026label`).", "name": "fig-03-all-dots"}}
 retrained = shown[(shown.unlearning == "RT") & (shown.k == shown.k.min())]
 evidence = committed.committed_evidence(retrained) if len(everything) else found.evidence
-every = heads.head_frame(retrained, evidence, "dot_product", "dot")
+every = readings.head_frame(retrained, evidence, "dot_product", "value")
 figures.distributions(every, r"dot product $\langle w_u, w'\rangle$", by=["dataset"])
 plt.show()
+display(readings.drawn(every))
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Histograms of summed absolute differences at RT for every data set, target and placebo side by side"}, "figure": {"caption": "Sum of the absolute entries of $w_u - w'$ at RT, one forgotten class, every data set (Figure 11 of {cite:t}`zheng2026label`).", "name": "fig-03-all-sums"}}
-every = heads.head_frame(retrained, evidence, "difference", "absolute_sum")
+every = readings.head_frame(retrained, evidence, "difference", "absolute_sum")
 figures.distributions(every, r"sum of absolute differences, $\sum |w_u - w'|$", by=["dataset"])
 plt.show()
+display(readings.drawn(every))

@@ -44,6 +44,11 @@ records = "reuse"
 data_dir = None
 
 # %%
+from labelleak_lib.authoring.parameters import require_declared
+
+require_declared()
+
+# %%
 import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import display
@@ -51,15 +56,15 @@ from IPython.display import display
 from labelleak_lib import Grid, collect
 from labelleak_lib.figures import inversion as figures
 from labelleak_lib.figures.success import success_rates
+from labelleak_lib.names import PAPER_ROWS
 from labelleak_lib.paper import published
-from labelleak_lib.results import inverted, leakage, verdicts
+from labelleak_lib.results import against_paper, inverted, leakage
 from labelleak_lib.results.leakage import success_frame
 from labelleak_lib.results.markdown import Markdown
 from labelleak_lib.trials import committed
 from labelleak_lib.trials.engine import one_thread
 from labelleak_lib.trials.grants import gather
 from labelleak_lib.trials.originals import original_and_unlearned
-from labelleak_lib.trials.settings import PAPER_ROWS
 
 # %%
 chosen = {"seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
@@ -150,9 +155,9 @@ import torch
 from scipy.stats import entropy
 from torch.nn.functional import cross_entropy
 
-from labelleak_lib.access import WhiteBox
+from labelleak_lib.attacks.access import WhiteBox
 from labelleak_lib.attacks.gradient_inversion import GradientInversion, total_variation
-from labelleak_lib.criteria import EntropyCriterion, Threshold
+from labelleak_lib.criteria.inversion import EntropyCriterion, Threshold
 from labelleak_lib.trials.seeds import make_generator
 
 # %%
@@ -182,7 +187,7 @@ print("total variation of a 2 x 2 image, by hand:", "holds" if by_hand else "doe
 
 # %%
 with one_thread():
-    shown = {name: next(gather(spec, model, {attack.name: attack}))[2] for name, model in models.items()}
+    shown = {name: gather(spec, model, attack.name, attack)[0] for name, model in models.items()}
 ipv = shown["none"].ipv
 m = ipv.max(1)
 called = {c for c in range(classes) if m[c] < np.mean(m) - np.sqrt(np.mean((m - np.mean(m)) ** 2))}
@@ -215,7 +220,8 @@ plt.show()
 mine = found.records[found.records.unlearning == "RT"]
 peaks = inverted.peak_frame(mine, found.evidence, attack.name)
 real = inverted.real_peaks(models, spec.part("test"), spec.forgotten)
-figures.peaks(pd.concat([real.assign(samples="real samples"), peaks.assign(samples="inverted samples")]))
+both = pd.concat([real.assign(samples="real samples"), peaks.assign(samples="inverted samples")])
+figures.peaks(inverted.with_means(both, "samples"))
 plt.show()
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Probability of the class aimed at over gradient steps, one line a class, before and after unlearning"}, "figure": {"caption": "The way there: probability of the class aimed at, best of the starts, over the gradient steps.", "name": "fig-04-steps"}}
@@ -230,7 +236,7 @@ plt.show()
 # forgotten. The two clusters of the entropy criterion are never empty, so that it always accuses someone.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Bars of the maximum prediction probability of each class with the threshold tau, before and after unlearning; triangles mark classes called forgotten"}, "figure": {"caption": "The threshold criterion at work in the first trial at RT, $\\alpha = 1$. Triangles: classes called forgotten.", "name": "fig-04-threshold"}}
-figures.screening(peaks[peaks.trial == peaks.trial.min()])
+figures.screening(inverted.screened(peaks[peaks.trial == peaks.trial.min()]))
 plt.show()
 
 # %% tags=["nbval-ignore-output"]
@@ -281,10 +287,10 @@ display(leakage.to_markdown(table, caption=caption, name="tbl-04-live"))
 # At RT: does the measured mean reach the paper's mean over its four data sets?
 
 # %%
-display(verdicts.verdict(leakage.leakage_table(found.records, "paper", k, rows), k))
+display(against_paper.verdict(leakage.leakage_table(found.records, "paper", k, rows), k))
 
 # %% tags=["nbval-ignore-output"]
-display(verdicts.explanations(table, classes))
+display(against_paper.explanations(table, classes))
 
 # %% [markdown]
 # ## Every data set, from the committed records
@@ -311,11 +317,13 @@ plt.show()
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Maximum prediction probability of inverted samples at RT for every data set, before and after unlearning, for retained and forgotten classes"}, "figure": {"caption": "Maximum prediction probability of inverted samples at RT, one forgotten class, every data set (Figure 4 of {cite:t}`zheng2026label`).", "name": "fig-04-all-peaks"}}
 retrained = every[(every.unlearning == "RT") & (every.k == every.k.min())]
 evidence = committed.committed_evidence(retrained) if len(everything) else found.evidence
-figures.peaks(inverted.peak_frame(retrained, evidence, attack.name), by="dataset")
+peaks = inverted.peak_frame(retrained, evidence, attack.name)
+figures.peaks(inverted.with_means(peaks, "dataset"), by="dataset")
 plt.show()
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Maximum prediction probability of inverted samples by unlearning method over all data sets, before and after unlearning"}, "figure": {"caption": "The same for every unlearning method, one forgotten class, all data sets together: where the class was pushed down rather than removed, its inverted samples keep a high probability.", "name": "fig-04-all-methods"}}
 single = every[every.k == every.k.min()]
 evidence = committed.committed_evidence(single) if len(everything) else found.evidence
-figures.peaks(inverted.peak_frame(single, evidence, attack.name), by="unlearning")
+peaks = inverted.peak_frame(single, evidence, attack.name)
+figures.peaks(inverted.with_means(peaks, "unlearning"), by="unlearning")
 plt.show()

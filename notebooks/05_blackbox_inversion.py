@@ -43,6 +43,11 @@ records = "reuse"
 data_dir = None
 
 # %%
+from labelleak_lib.authoring.parameters import require_declared
+
+require_declared()
+
+# %%
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -50,22 +55,21 @@ import torch
 from IPython.display import display
 
 from labelleak_lib import Grid, collect
-from labelleak_lib.access import BlackBox, QueryBudgetError
+from labelleak_lib.attacks.access import BlackBox, QueryBudgetError
 from labelleak_lib.figures import inversion as figures
 from labelleak_lib.figures.success import success_rates
-from labelleak_lib.names import row_name
+from labelleak_lib.names import PAPER_ROWS, row_name
 
 # %%
 from labelleak_lib.paper import published
-from labelleak_lib.results import inverted, leakage, verdicts
+from labelleak_lib.results import against_paper, inverted, leakage
 from labelleak_lib.results.leakage import baseline, success_frame
 from labelleak_lib.results.markdown import Markdown
 from labelleak_lib.trials import committed
-from labelleak_lib.trials.cells import CLOSE
 from labelleak_lib.trials.engine import one_thread
 from labelleak_lib.trials.grants import gather
+from labelleak_lib.trials.judging import CLOSE
 from labelleak_lib.trials.originals import original_and_unlearned
-from labelleak_lib.trials.settings import PAPER_ROWS
 
 # %%
 chosen = {"seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
@@ -147,7 +151,9 @@ for name, images in wrong.items():
 # %%
 searches = {name: spec.settings.attacks[name] for name in (attack.name, "random_inputs")}
 with one_thread():
-    shown = {name: {a: e for a, _, e, _ in gather(spec, model, searches)} for name, model in models.items()}
+    shown = {
+        name: {a: gather(spec, model, a, search)[0] for a, search in searches.items()} for name, model in models.items()
+    }
 search = shown["none"][attack.name]
 cost = classes * (attack.population + (attack.generations - 1) * (attack.population - attack.elites))
 inside = bool((search.inverted >= 0).all() and (search.inverted <= 1).all())
@@ -197,9 +203,10 @@ plt.show()
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Highest probability found over the number of queries, genetic search and random blobs, for retained and forgotten classes, before and after unlearning"}, "figure": {"caption": "Highest probability found for the queries spent, mean over the classes of a kind: genetic search and random blobs, at RT.", "name": "fig-05-cost"}}
 steps = np.unique(np.geomspace(1, attack.generations, 20).astype(int)) - 1
+spent = classes * (attack.population + steps * (attack.population - attack.elites))
 curves = [
     inverted.cost_curves(
-        evidence[attack.name].history[steps], steps, evidence["random_inputs"].probe, spec.forgotten, attack
+        evidence[attack.name].history[steps], spent, evidence["random_inputs"].probe, spec.forgotten
     ).assign(control=name)
     for name, evidence in shown.items()
 ]
@@ -246,10 +253,10 @@ display(
 # At RT: does the measured mean reach the paper's mean over its four data sets?
 
 # %%
-display(verdicts.verdict(leakage.leakage_table(found.records, "paper", k, rows), k))
+display(against_paper.verdict(leakage.leakage_table(found.records, "paper", k, rows), k))
 
 # %% tags=["nbval-ignore-output"]
-display(verdicts.explanations(table, classes))
+display(against_paper.explanations(table, classes))
 
 # %% [markdown]
 # The bar is low. An answer that looks at nothing is right for all but $k$ of the $C$ classes. How many of the
@@ -293,5 +300,6 @@ plt.show()
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Maximum prediction probability of the genetic search's best samples at RT for every data set, before and after unlearning"}, "figure": {"caption": "Maximum prediction probability of the search's best samples at RT, one forgotten class, every data set.", "name": "fig-05-all-peaks"}}
 retrained = every[(every.unlearning == "RT") & (every.k == every.k.min())]
 evidence = committed.committed_evidence(retrained) if len(everything) else found.evidence
-figures.peaks(inverted.peak_frame(retrained, evidence, attack.name), by="dataset")
+peaks = inverted.peak_frame(retrained, evidence, attack.name)
+figures.peaks(inverted.with_means(peaks, "dataset"), by="dataset")
 plt.show()

@@ -42,6 +42,11 @@ records = "reuse"
 data_dir = None
 
 # %%
+from labelleak_lib.authoring.parameters import require_declared
+
+require_declared()
+
+# %%
 import dataclasses
 
 import matplotlib.pyplot as plt
@@ -49,13 +54,13 @@ import pandas as pd
 from IPython.display import display
 
 from labelleak_lib import Grid, collect, committed_records
-from labelleak_lib.figures import comparison
+from labelleak_lib.figures.success import at_a_glance
+from labelleak_lib.names import PAPER_ROWS
 from labelleak_lib.paper import published
 from labelleak_lib.results import against_paper, leakage
 from labelleak_lib.results.leakage import leakage_table, leakage_tabs, to_markdown
 from labelleak_lib.results.markdown import Markdown, tabs
 from labelleak_lib.results.summary import compare
-from labelleak_lib.trials.settings import PAPER_ROWS
 
 # %%
 asked = {"dataset": dataset, "seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
@@ -115,7 +120,7 @@ display(to_markdown(multi, caption=f"Tables VI and VIII: {caption}", name="tbl-0
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Fourteen panels, one an attack row and number of forgotten classes, with the five unlearning methods side by side: measured rates with intervals, placebos, published values, and the level of an answer that looks at nothing"}, "figure": {"caption": "Every cell of Tables V to VIII on this page's data set: measured with 95% intervals, placebo, and published {cite:p}`zheng2026label`.", "name": "fig-06-glance"}}
 frame = leakage.success_frame(found.records, PAPER_ROWS, ("paper",))
-comparison.at_a_glance(frame)
+at_a_glance(frame)
 plt.show()
 
 # %%
@@ -137,7 +142,7 @@ def show_verdicts(lines):
     """Show how often intervals lie above, around and below the published values, and what goes with it."""
     judged = against_paper.with_verdicts(lines)
     display(Markdown(against_paper.verdict_counts(judged).to_markdown(index=False)))
-    sentences = against_paper.explanations(judged)
+    sentences = against_paper.misses(judged)
     display(Markdown("\n".join(f"- {s}" for s in sentences) or "No published value lies outside its interval."))
 
 
@@ -168,7 +173,7 @@ display(leakage_tabs(long_runs, PAPER_ROWS, "tbl-06", ("paper",)))
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Fourteen panels, one an attack row and number of forgotten classes, with the five unlearning methods side by side and one colour a data set"}, "figure": {"caption": "As {numref}`fig-06-glance`, for every data set with committed records (this page's own where there are none).", "name": "fig-06-all"}}
 chosen = long_runs[long_runs.k.isin((1, 3))]
 everything = leakage.success_frame(chosen, PAPER_ROWS, ("paper",)) if len(chosen) else frame
-comparison.at_a_glance(everything)
+at_a_glance(everything)
 plt.show()
 
 # %% tags=["nbval-ignore-output"]

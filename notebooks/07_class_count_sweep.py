@@ -43,6 +43,11 @@ records = "reuse"
 data_dir = None
 
 # %%
+from labelleak_lib.authoring.parameters import require_declared
+
+require_declared()
+
+# %%
 import dataclasses
 
 import matplotlib.pyplot as plt
@@ -51,12 +56,11 @@ from IPython.display import display
 
 from labelleak_lib import Grid, collect
 from labelleak_lib.figures import class_count
-from labelleak_lib.names import ATTACK_NAMES
+from labelleak_lib.names import PAPER_ROWS, attack_title
 from labelleak_lib.results import class_counts, leakage, markdown
 from labelleak_lib.results.markdown import Markdown
 from labelleak_lib.theory.collapse import collapse_fraction
 from labelleak_lib.trials.committed import committed_evidence, committed_records
-from labelleak_lib.trials.settings import PAPER_ROWS
 
 # %%
 asked = {"dataset": dataset, "seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
@@ -75,7 +79,7 @@ found = collect(sweep, records=records)
 # attacks are judged by single auxiliary heads, as published; inversions by class.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Four panels of success rate against the number of forgotten classes: parameter attacks and inversion attacks, on target models and on the placebo. The threshold criterion falls onto the line of an answer that looks at nothing; entropy stays high much longer"}, "figure": {"caption": "Success rate against the number of forgotten classes (Figure 16 of {cite:t}`zheng2026label`), mean over unlearning methods, with 95% intervals from three trials on. Right: the placebo.", "name": "fig-07-asr"}}
-class_count.success_by_k(found.records, PAPER_ROWS)
+class_count.success_by_k(class_counts.success_by_k(found.records, PAPER_ROWS))
 plt.show()
 
 # %% [markdown]
@@ -129,18 +133,18 @@ print(f"alpha from {min(inside):.2f} to {max(inside):.2f}: k = 4 of 10 works, k 
 alphas = np.arange(0.4, 2.51, 0.1)
 stored = class_counts.stored_ipvs(found.records, found.evidence)
 swept = class_counts.alpha_sweep(stored, alphas)
-class_count.collapse_map(swept)
+class_count.recall_map(class_counts.recall_map(swept))
 plt.show()
 
 # %%
 agreement = class_counts.agreement(swept)
 for line in agreement.itertuples():
     exact = "yes" if line.share > 0.9 else "no"
-    print(f"{ATTACK_NAMES[line.attack]}: prediction right in more than 90% of {line.cells} cases: {exact}")
+    print(f"{attack_title(line.attack)}: prediction right in more than 90% of {line.cells} cases: {exact}")
 
 # %% tags=["nbval-ignore-output"]
 lines = [
-    f"{ATTACK_NAMES[line.attack]}: right in {100 * line.share:.1f}% as it stands, in {100 * line.share_noisy:.1f}% "
+    f"{attack_title(line.attack)}: right in {100 * line.share:.1f}% as it stands, in {100 * line.share_noisy:.1f}% "
     "with the spread of the evidence within each kind of class taken into account."
     for line in agreement.itertuples()
 ]
@@ -157,7 +161,7 @@ display(Markdown("\n".join(f"- {line}" for line in lines)))
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Balanced accuracy against the number of forgotten classes, target models above and placebos below. On target models the threshold falls to one half at the predicted limit, two-means on maxima stays high until few classes are left, two-means on the class aimed at and the direct probe stay high; on placebos all lie near one half"}, "figure": {"caption": "Balanced accuracy of four rules on the same target models, and on their placebos. Only the threshold depends on mean and deviation.", "name": "fig-07-rules"}}
 judged = class_counts.rules_by_k(stored, found.records)
-class_count.rules(judged)
+class_count.rules(class_counts.rule_summary(judged))
 plt.show()
 
 # %%
@@ -184,7 +188,7 @@ display(markdown.tabs(by_set) if by_set else Markdown("No data set has a committ
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Success rate against the number of forgotten classes, from the long runs of one data set, on target models and on the placebo"}, "figure": {"caption": "As {numref}`fig-07-asr`, all five unlearning methods (targets that count as unlearned), from the committed records of the largest data set that has a sweep (this page's own where none has).", "name": "fig-07-long"}}
 largest = swept_sets[-1] if swept_sets else None
 drawn = long_runs[long_runs.dataset == largest] if largest else found.records
-class_count.success_by_k(drawn, PAPER_ROWS)
+class_count.success_by_k(class_counts.success_by_k(drawn, PAPER_ROWS))
 plt.show()
 
 # %% [markdown]

@@ -43,6 +43,11 @@ records = "reuse"
 data_dir = None
 
 # %%
+from labelleak_lib.authoring.parameters import require_declared
+
+require_declared()
+
+# %%
 import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import display
@@ -50,14 +55,13 @@ from IPython.display import display
 from labelleak_lib import Grid, collect, committed_records
 from labelleak_lib.figures import controls
 from labelleak_lib.figures.overview import attack_rows
-from labelleak_lib.names import row_name
+from labelleak_lib.names import PAPER_ROWS, row_name
 from labelleak_lib.paper import granularity, published
 from labelleak_lib.results import readings
 from labelleak_lib.results.inverted import peak_frame
 from labelleak_lib.results.leakage import leakage_table, to_markdown
 from labelleak_lib.results.markdown import Markdown, numbered, tabs, with_interval
 from labelleak_lib.results.summary import CONTROL_ROWS, UNITS, compare, judged_both_ways
-from labelleak_lib.trials.settings import PAPER_ROWS
 
 # %%
 asked = {"dataset": dataset, "seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
@@ -247,7 +251,7 @@ display(
 # that this finds the class at once; {numref}`fig-08-readings` shows how plainly.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Three panels by unlearning method: biases, row sums of weights, and accuracies on the pool, one dot a class, forgotten classes mostly lowest"}, "figure": {"caption": "Three readings of the target models, one dot a class: bias and row sum of the last layer (no query), and accuracy on the attacker's own samples (the direct probe).", "name": "fig-08-readings"}}
-scores = readings.zero_query_scores(found.evidence, found.records)
+scores = readings.zero_query_scores(found.records, found.evidence)
 controls.readings(scores)
 plt.show()
 

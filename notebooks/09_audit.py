@@ -47,6 +47,11 @@ records = "reuse"
 data_dir = None
 
 # %%
+from labelleak_lib.authoring.parameters import require_declared
+
+require_declared()
+
+# %%
 import copy
 from pathlib import Path
 

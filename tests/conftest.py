@@ -1,4 +1,8 @@
-"""What holds for every test: one thread, float32, the same examples drawn in every run; and a watch on training."""
+"""What holds for every test: nothing downloaded, one thread, float32, the same examples drawn; a watch on training."""
+
+import os
+
+os.environ["LABELLEAK_OFFLINE"] = "1"  # before the first import, and for the processes that tests start
 
 import hypothesis
 import pytest

@@ -18,7 +18,7 @@ def needs(*places):
 
 
 def isolate(tmp_path, monkeypatch):
-    """Give the test a cache of its own and no network."""
+    """Give the test a cache of its own, and addresses at which nothing can be downloaded even if it is allowed."""
     monkeypatch.setenv("LABELLEAK_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", [NOWHERE])

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from labelleak_lib.names import PAPER_METHODS, PAPER_ROWS
 from labelleak_lib.results.summary import CONTROL_ROWS
-from labelleak_lib.trials.records import COLUMNS, EVIDENCE_COLUMNS
-from labelleak_lib.trials.settings import PAPER_METHODS, PAPER_ROWS
+from labelleak_lib.trials.judging import COLUMNS, EVIDENCE_COLUMNS
 
 
 def record(attack="dot_product", criterion="youden", **values):

@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toys import SMALL_SETTINGS, rng, same_evidence, small_trials
 
-from labelleak_lib.access import BlackBox, WhiteBox, WhiteBoxWithSamples
-from labelleak_lib.attacks.head_bias import HeadBias
+from labelleak_lib.attacks.access import BlackBox, WhiteBox, WhiteBoxWithSamples
+from labelleak_lib.attacks.head_readings import HeadBias
 from labelleak_lib.trials import grants
+from labelleak_lib.trials.cells import evidence_on
 from labelleak_lib.trials.grants import gather, known_retained, unrelated_images
 from labelleak_lib.trials.originals import original_model
 from labelleak_lib.trials.specification import TrialSpec
@@ -72,26 +73,38 @@ def test_unrelated_images_are_bytes_of_the_models_shape_drawn_by_the_attack_seed
 def test_evidence_is_gathered_once_for_each_protocol_that_makes_a_difference(toy):
     spec = spec_of(toy)
     model, attacks = original_model(spec), SMALL_SETTINGS.attacks
-    found = list(gather(spec, model, attacks))
+    lines = evidence_on(spec, model, "m", attacks)
     expected = []
     for name, attack in attacks.items():
-        expected += [(name, p) for p in (("paper", "attacker") if attack.per_protocol else ("paper,attacker",))]
-    assert [(name, protocols) for name, protocols, _, _ in found] == expected
-    assert all(evidence.attack == name and seconds >= 0 for name, _, evidence, seconds in found)
-    for (_, protocols, evidence, _), (_, _, again, _) in zip(found, gather(spec, model, attacks), strict=True):
-        assert same_evidence(evidence, again)
-        if evidence.heads is not None:
-            assert evidence.protocol == protocols
+        expected += [(name, p) for p in (("paper", "attacker") if attack.per_protocol else ("",))]
+    assert [(line["attack"], line["protocol"]) for line in lines] == expected
+    for line in lines:
+        name, protocol, evidence = line["attack"], line["protocol"], line["found"]
+        assert evidence.attack == name and line["seconds"] >= 0 and line["model"] == "m"
+        assert line["staged"] == ("1" if protocol else ""), "what the attacker is told depends on the forgotten classes"
+        again, seconds = gather(spec, model, name, attacks[name], protocol)
+        assert same_evidence(evidence, again) and seconds >= 0
+        assert evidence.protocol == (protocol or "attacker")
+
+
+def test_evidence_that_is_known_is_not_gathered_again(toy):
+    spec = spec_of(toy)
+    model, attacks = original_model(spec), SMALL_SETTINGS.attacks
+    whole = [line["evidence"] for line in evidence_on(spec, model, "m", attacks)]
+    assert len(set(whole)) == len(whole)
+    assert [line["evidence"] for line in evidence_on(spec, model, "m", attacks, whole[1:4])] == [whole[0], *whole[4:]]
+    assert evidence_on(spec, model, "m", attacks, whole) == []
+    assert not {line["evidence"] for line in evidence_on(spec, model, "another model", attacks)} & set(whole)
 
 
 def test_one_attack_draws_the_same_whichever_others_run(toy):
     spec, attacks = spec_of(toy), SMALL_SETTINGS.attacks
     model = original_model(spec)
-    whole = {name: e for name, p, e, _ in gather(spec, model, attacks) if p != "paper"}
-    alone = {"random_inputs": attacks["random_inputs"], "head_bias": HeadBias()}
-    for name, _, evidence, _ in gather(spec, model, alone):
-        if name in whole:
-            assert same_evidence(evidence, whole[name])
+    whole = {line["attack"]: line["found"] for line in evidence_on(spec, model, "m", attacks)}
+    alone = {"head_bias": HeadBias(), "random_inputs": attacks["random_inputs"]}
+    found = {line["attack"]: line["found"] for line in evidence_on(spec, model, "m", alone)}
+    assert set(found) == set(alone)
+    assert same_evidence(found["random_inputs"], whole["random_inputs"])
 
 
 SHAPE = (1, 3, 4)

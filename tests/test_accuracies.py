@@ -7,6 +7,7 @@ from toys import small_trials
 from labelleak_lib.data.samples import split_classes
 from labelleak_lib.models.evaluation import accuracy
 from labelleak_lib.results import accuracies
+from labelleak_lib.trials import engine
 from labelleak_lib.trials.engine import collect
 from labelleak_lib.trials.grid import Grid
 from labelleak_lib.trials.originals import original_and_unlearned
@@ -39,15 +40,22 @@ def test_measured_accuracies_are_those_that_records_hold(grid) -> None:
 def test_stored_cells_are_read_and_only_the_others_measured(grid, monkeypatch) -> None:
     measured = accuracies.measure(grid, records="recompute")
     collect(grid)
-    calls = []
-    real = accuracies._measured
-    monkeypatch.setattr(accuracies, "_measured", lambda *cell: calls.append(cell[1]) or real(*cell))
+    calls, real = [], engine.unlearned_facts
+    monkeypatch.setattr(engine, "unlearned_facts", lambda *given: calls.append(given[1]) or real(*given))
     more = Grid(dataset=grid.dataset, trials=1, methods=("RT", "RL", "AU"), device="cpu", seed=4)
     found = accuracies.measure(more)
     assert calls == ["RL"]
     assert found.unlearning.tolist() == ["RT", "RL", "AU"]
     again = found[found.unlearning != "RL"].reset_index(drop=True)
     pd.testing.assert_frame_equal(again, measured, check_dtype=False)
+
+
+def test_what_is_measured_alone_is_attacked_later_on_the_same_models(grid) -> None:
+    other = Grid(dataset=grid.dataset, trials=1, methods=("FT",), device="cpu", seed=5)
+    measured = accuracies.measure(other)
+    records = collect(other).records
+    assert records.attack.nunique() > 1
+    pd.testing.assert_frame_equal(accuracies.of_records(records)[accuracies.COLUMNS], measured, check_dtype=False)
 
 
 def test_an_unknown_way_to_use_records_is_refused(grid) -> None:
@@ -105,14 +113,11 @@ def test_methods_and_data_sets_stand_in_the_books_order() -> None:
     assert "99.11" in text
 
 
-def test_the_share_of_batches_that_hold_a_forgotten_sample() -> None:
-    assert accuracies.share_of_batches_with_forgotten(0.1, 1) == pytest.approx(0.1)
-    assert accuracies.share_of_batches_with_forgotten(0.5, 3) == pytest.approx(7 / 8)
-
-
 def test_the_bounds_of_the_ascent_are_taken_away_layer_by_layer(grid) -> None:
     found = accuracies.negative_gradient_bounds(grid.specs()[0])
     assert len(found) == 3
     assert found.ascent.iloc[0].startswith("bounded")
     assert found[["forget_acc_before", "retain_acc_before"]].nunique().tolist() == [1, 1]
     assert found[list(accuracies.QUANTITIES)].stack().between(0, 1).all()
+    own = accuracies.measure(Grid(dataset=grid.dataset, methods=("NG",), device="cpu", seed=4))
+    assert found.loc[0, list(accuracies.QUANTITIES)].tolist() == own.loc[0, list(accuracies.QUANTITIES)].tolist()

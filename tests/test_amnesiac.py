@@ -10,7 +10,8 @@ from toys import RECIPE, blobs, rng, trained
 from labelleak_lib.data.samples import split_classes
 from labelleak_lib.models import classifier
 from labelleak_lib.models.classifier import ModelSpec
-from labelleak_lib.models.training import Recipe, train
+from labelleak_lib.models.recipe import Recipe
+from labelleak_lib.models.training import train
 from labelleak_lib.unlearning.amnesiac import Amnesiac, subtract_updates
 
 SPEC = ModelSpec("small", 4, 1)

@@ -36,6 +36,12 @@ CASES = [
     ({"profile": None}, "profile", "None", "one of 'quick', 'paper'"),
     ({"device": "tpu"}, "device", "'tpu'", "auto, cpu, cuda, cuda:N or mps"),
     ({"device": ""}, "device", "''", "auto, cpu, cuda, cuda:N or mps"),
+    ({"train_seed": -1}, "train_seed", "-1", "an integer of at least 0"),
+    ({"unlearn_seed": 0.5}, "unlearn_seed", "0.5", "an integer of at least 0"),
+    ({"attack_seed": "1"}, "attack_seed", "'1'", "an integer of at least 0"),
+    ({"split_seed": -2}, "split_seed", "-2", "an integer of at least 0"),
+    ({"architecture": "vgg"}, "architecture", "'vgg'", "one of 'small', 'lenet', 'resnet18'"),
+    ({"sed": 3}, "parameter", "'sed'", "train_seed, unlearn_seed or attack_seed"),
 ]
 ODD = [
     ({"device": "cuda:one"}, "device", "'cuda:one'", "cuda:N"),
@@ -112,10 +118,10 @@ def test_a_data_set_too_small_for_an_attack_is_refused_by_the_number_it_holds(tm
         few = blobs(per_class=10)
         np.savez(path, images=few.images[:, 0].numpy(), labels=few.labels.numpy())
         spec = TrialSpec.from_parameters(dataset=path, forgotten=[1], device="cpu")
-        attacks = {"dot_product": spec.settings.attacks["dot_product"]}
+        attack = spec.settings.attacks["dot_product"]
         model = classifier.build(spec.model_spec, seed=0)
         with pytest.raises(ValueError, match=r"^samples is 5; it must be at most 2, the attacker pool's samples"):
-            list(gather(spec, model, attacks))
+            gather(spec, model, "dot_product", attack, "attacker")
 
 
 def test_nothing_is_computed_before_parameters_are_checked(monkeypatch):

@@ -7,6 +7,7 @@ import struct
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+from benchmarks import report
 
 from labelleak_lib.authoring import pages
 from labelleak_lib.figures import bench as figures
@@ -33,7 +34,7 @@ MEASURED = {
 
 @pytest.fixture
 def frame():
-    return bench.rows(MEASURED)
+    return report.rows(MEASURED)
 
 
 def line(frame, name):
@@ -59,7 +60,7 @@ def test_ratios_are_scaled_and_held_against_their_targets(frame, name, seconds, 
 def test_a_bare_computation_bounds_our_time_from_above_and_a_peer_from_below(frame):
     slower = copy.deepcopy(MEASURED)
     slower["benchmarks"][0]["stats"]["min"] = 1.0
-    found = bench.rows(slower)
+    found = report.rows(slower)
     assert line(found, "products alone").ratio == pytest.approx(4.0)
     assert [line(found, n).met for n in ("plain loop", "products alone")] == ["no", "no"]
 
@@ -76,7 +77,7 @@ def test_a_subject_without_exactly_one_line_of_this_library_is_an_error(change):
     damaged = copy.deepcopy(MEASURED)
     change(damaged["benchmarks"])
     with pytest.raises(ValueError, match=r"subject 'heads' has [02] lines of this library; it must be one"):
-        bench.rows(damaged)
+        report.rows(damaged)
 
 
 def test_the_table_says_what_was_scaled_reached_met_and_missed(frame):
@@ -95,7 +96,7 @@ def test_a_target_below_the_bare_computation_is_said_to_be_out_of_reach(frame):
     assert "the target leaves" not in bench.table(frame)
     bare = copy.deepcopy(MEASURED)
     bare["benchmarks"][3] = entry("its products alone", "bare", 0.31, quality="")
-    text = bench.table(bench.rows(bare))
+    text = bench.table(report.rows(bare))
     assert "other library: the target leaves 0.3 s; its products alone take 0.31 s." in text
     assert text.count("the target leaves") == 1
 
@@ -114,9 +115,9 @@ def test_the_figure_shows_each_comparison_with_its_target(frame):
 
 
 def test_a_measurement_survives_its_file_and_becomes_a_page(tmp_path, frame, capsys):
-    report, csv = tmp_path / "out.json", tmp_path / "bench" / "bench.csv"
-    report.write_text(json.dumps(MEASURED))
-    assert bench.main([str(report), "--csv", str(csv)]) == 0
+    measured, csv = tmp_path / "out.json", tmp_path / "bench" / "bench.csv"
+    measured.write_text(json.dumps(MEASURED))
+    assert report.main([str(measured), "--csv", str(csv)]) == 0
     assert "missed: heads: other library: 6, target 10" in capsys.readouterr().out
     pd.testing.assert_frame_equal(bench.read(csv), frame, check_dtype=False)
     pages.speed_page(tmp_path / "generated", bench.read(csv))

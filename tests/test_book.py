@@ -49,8 +49,10 @@ def test_every_citation_has_an_entry() -> None:
 def test_every_check_that_the_page_of_claims_names_exists() -> None:
     named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", (ROOT / "book/claims.md").read_text())
     assert len(named) > 40
-    missing = [f"{file}::{test}" for file, test in named if f"\ndef {test}(" not in (ROOT / "tests" / file).read_text()]
-    assert missing == []
+    code: dict[str, str] = {}
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        code[path.name] = code.get(path.name, "") + path.read_text()
+    assert [f"{file}::{test}" for file, test in named if f"\ndef {test}(" not in code.get(file, "")] == []
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
@@ -86,7 +88,7 @@ def test_a_notebook_takes_the_parameters_of_the_contract(name: str) -> None:
 def test_a_notebook_stores_its_outputs_and_no_progress_bar(name: str) -> None:
     notebook = nbformat.read(ROOT / f"notebooks/{name}.ipynb", as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    assert any(chapters.has_output(cell) for cell in code)
+    assert any(outputs.has_output(cell) for cell in code)
     assert [out.text for cell in code for out in cell.outputs if out.get("name") == "stderr"] == []
 
 
@@ -110,7 +112,7 @@ PROGRESS = new_output("stream", name="stderr", text="50%")
     ],
 )
 def test_only_code_that_always_prints_calls_for_an_output(source: str, expected: bool) -> None:
-    assert chapters.calls_for_output(source) is expected
+    assert outputs.calls_for_output(source) is expected
 
 
 def test_a_cell_that_lost_its_output_is_found() -> None:
@@ -133,12 +135,12 @@ def test_a_cell_that_lost_its_output_is_found() -> None:
             new_code_cell("print(2)", outputs=[PRINTED]),
         ]
     )
-    assert chapters.silent_cells(stored, executed) == [2, 3]
+    assert outputs.silent_cells(stored, executed) == [2, 3]
 
 
 def test_other_cells_than_the_stored_ones_are_refused() -> None:
     with pytest.raises(ValueError, match="does not hold the cells of the stored one"):
-        chapters.silent_cells(new_notebook(cells=[new_code_cell("x")]), new_notebook(cells=[new_code_cell("y")]))
+        outputs.silent_cells(new_notebook(cells=[new_code_cell("x")]), new_notebook(cells=[new_code_cell("y")]))
 
 
 def write(path: Path, *code: str) -> Path:
@@ -183,7 +185,7 @@ kernel._publish_status = slow
 
 def test_a_kernel_that_is_slow_to_report_the_end_of_a_cell_is_waited_for(tmp_path: Path) -> None:
     source = write(tmp_path / "00_slow.ipynb", SLOW_TO_IDLE, "del kernel._publish_status")
-    assert chapters.execute(source, tmp_path / "slow.ipynb", {}) is None
+    assert chapters.execute(source, tmp_path / "slow.ipynb", {}) == ""
     executed = nbformat.read(tmp_path / "slow.ipynb", as_version=4)
     assert [output.text for cell in executed.cells for output in cell.get("outputs", [])] == ["here\n"]
 
@@ -212,9 +214,36 @@ def test_a_folder_without_notebooks_is_one_clear_error(tmp_path: Path) -> None:
         chapters.sources(tmp_path)
 
 
-@pytest.mark.parametrize("trials", ["0", "-1", "1.5", "many"])
-def test_bad_trials_stop_the_command_before_it_starts(trials: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--trials", "0"], "trials is 0; it must be an integer of at least 1"),
+        (["--trials", "-1"], "trials is -1; it must be an integer of at least 1"),
+        (["--trials", "1.5"], "argument --trials: invalid int value: '1.5'"),
+        (["--processes", "0"], "processes is 0; it must be an integer of at least 1"),
+    ],
+)
+def test_bad_numbers_stop_the_command_before_it_starts(
+    options: list[str], sentence: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
     with pytest.raises(SystemExit) as stop:
-        chapters.main(["--trials", trials])
+        chapters.main(options)
     assert stop.value.code == 2
-    assert f"{trials!r} is not a whole number of at least 1" in capsys.readouterr().err
+    assert capsys.readouterr().err == f"error: {sentence}\n"
+
+
+def test_the_command_gives_every_notebook_its_options_and_names_what_failed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(chapters, "execute_all", lambda *given: calls.append(given) or {"01_theory": "no memory"})
+    assert chapters.main(["--dataset", "mnist"]) == 1
+    assert chapters.main(["--trials", "2", "--profile", "paper", "--processes", "3"]) == 1
+    assert [(parameters, processes) for *_, parameters, processes in calls] == [
+        ({"dataset": "mnist", "profile": "quick"}, 2),
+        ({"dataset": "digits", "profile": "paper", "trials": 2}, 3),
+    ]
+    assert [path.stem for path in calls[0][0]] == CHAPTERS
+    assert capsys.readouterr().err == "notebook 01_theory: no memory\n" * 2

@@ -8,16 +8,13 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare, kstest
 from toys import blobs, grant, linear, rng, trained
 
-from labelleak_lib.access import BlackBox, WhiteBox
+from labelleak_lib.attacks.access import BlackBox, WhiteBox
 from labelleak_lib.attacks.direct_probe import DirectProbe
-from labelleak_lib.attacks.head_bias import HeadBias
-from labelleak_lib.attacks.head_row_sum import HeadRowSum
+from labelleak_lib.attacks.head_readings import HeadBias, HeadRowSum
 from labelleak_lib.attacks.images import smooth_noise
-from labelleak_lib.attacks.random_guess import RandomGuess
-from labelleak_lib.attacks.random_inputs import RandomInputs
-from labelleak_lib.attacks.random_noise import RandomNoise
+from labelleak_lib.attacks.random_inputs import RandomInputs, RandomNoise
 from labelleak_lib.attacks.random_photos import RandomPhotos
-from labelleak_lib.attacks.trivial import Trivial
+from labelleak_lib.attacks.unread import RandomGuess, Trivial
 from labelleak_lib.criteria.scores import AboveHalf, Nothing, TwoMeans
 from labelleak_lib.data.samples import Samples
 from labelleak_lib.evidence import Evidence

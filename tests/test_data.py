@@ -1,5 +1,9 @@
 """The data sets' common interface: the division into parts, and the checks before it."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -7,21 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelleak_lib.data import files
-from labelleak_lib.data.datasets import NAMES, Dataset, load_dataset, require_samples, split_indices
-from labelleak_lib.data.files import DataError, cache_dir, default_data_dir
+from labelleak_lib.data.datasets import NAMES, load_dataset
+from labelleak_lib.data.files import DataError, default_data_dir
+from labelleak_lib.data.split import split_indices
+from labelleak_lib.files import ROOT, UnwritableError, cache_dir, replacing
+from labelleak_lib.registry import DATASETS
 
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("LABELLEAK_CACHE", str(tmp_path / "cache"))
-
-
-def toy(pool_labels, classes=3) -> Dataset:
-    def part(labels):
-        return torch.zeros(len(labels), 1, 8, 8, dtype=torch.uint8), torch.tensor(labels)
-
-    names = tuple("abcdef"[:classes])
-    return Dataset("toy", "made up", names, *part([0, 1, 2]), *part(pool_labels), *part([0, 1, 2]))
 
 
 @given(
@@ -80,8 +79,40 @@ def test_digits():
     assert rows(sixteenths, labels.numpy()) == rows(bundled.data, bundled.target)
 
 
-def test_the_names_are_the_contract_s():
+def test_the_names_stand_in_the_books_order():
     assert NAMES == ("digits", "mnist", "fashion_mnist", "svhn", "cifar10")
+    assert [DATASETS[name].order for name in NAMES] == list(range(5))
+    assert [DATASETS[name].title for name in NAMES] == ["digits", "MNIST", "Fashion-MNIST", "SVHN", "CIFAR-10"]
+
+
+STRIPES = """
+import numpy as np
+
+from labelleak_lib.data.base import Source
+from labelleak_lib.registry import DATASETS
+
+
+@DATASETS.register("stripes")
+class Stripes:
+    title, order = "Stripes", 2.5
+
+    def read(self, root):
+        labels = np.arange(50) % 2
+        return Source("made here", ("dark", "bright"), np.full((50, 1, 8, 8), 9, np.uint8), labels)
+"""
+A_NEW_FILE = "import labelleak_lib.data.named as named; named.__path__.append({folder!r})"
+ANOTHER_PACKAGE = "import sys; sys.path.append({folder!r}); import stripes"
+
+
+@pytest.mark.parametrize("start", [A_NEW_FILE, ANOTHER_PACKAGE], ids=["a new file", "another package"])
+def test_a_data_set_becomes_known_by_one_file(tmp_path, start):
+    (tmp_path / "stripes.py").write_text(STRIPES)
+    program = f"{start.format(folder=str(tmp_path))}\nfrom labelleak_lib.data.datasets import NAMES, load_dataset\n"
+    program += "stripes = load_dataset('stripes')\nprint(*NAMES, stripes.class_names, len(stripes.train_labels))"
+    answer = subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    assert answer.stdout == "digits mnist fashion_mnist stripes svhn cifar10 ('dark', 'bright') 30\n", answer.stderr
 
 
 def test_printing_a_data_set_does_not_print_its_pixels():
@@ -111,25 +142,6 @@ def test_a_missing_data_folder_is_named(tmp_path):
         load_dataset("mnist", data_dir=tmp_path / "nowhere")
 
 
-def test_require_samples_counts_every_class_of_the_part():
-    labels = [0] * 5 + [1] * 4 + [2] * 6
-    require_samples(toy(labels), 4)
-    with pytest.raises(DataError, match=r"toy: class 'b' has 4 samples in the pool part, 5 are needed; .* at most 4"):
-        require_samples(toy(labels), 5)
-    with pytest.raises(DataError, match=r"class 'a' has 1 samples in the train part"):
-        require_samples(toy(labels), 2, part="train")
-
-
-def test_require_samples_sees_a_class_without_any():
-    with pytest.raises(DataError, match="class 'd' has 0 samples"):
-        require_samples(toy([0, 1, 2], classes=4), 1)
-
-
-def test_require_samples_names_the_parts_it_knows():
-    with pytest.raises(DataError, match="train, pool, test"):
-        require_samples(toy([0, 1, 2]), 1, part="validation")
-
-
 def test_folders_follow_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("LABELLEAK_DATA", str(tmp_path / "here"))
     assert default_data_dir() == tmp_path / "here"
@@ -152,7 +164,7 @@ def test_the_default_folder_is_the_cache_where_no_copies_lie_beside_the_project(
 
 def test_a_broken_write_leaves_nothing_behind(tmp_path):
     def fail():
-        with files.replacing(tmp_path / "new" / "file.bin") as file:
+        with replacing(tmp_path / "new" / "file.bin") as file:
             file.write(b"half")
             raise KeyError("interrupted")
 
@@ -161,7 +173,7 @@ def test_a_broken_write_leaves_nothing_behind(tmp_path):
     assert list((tmp_path / "new").iterdir()) == []
 
 
-def test_an_unwritable_cache_is_named(tmp_path):
+def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(DataError, match="LABELLEAK_CACHE"), files.replacing(tmp_path / "file" / "x"):
+    with pytest.raises(UnwritableError, match="file/x could not be written"), replacing(tmp_path / "file" / "x"):
         pass

@@ -5,9 +5,11 @@ import pytest
 import torch
 from PIL import Image
 
+from labelleak_lib.data.base import canonical_side
 from labelleak_lib.data.datasets import load_dataset
 from labelleak_lib.data.files import DataError
-from labelleak_lib.data.folders import canonical_side, read_folder, read_npz
+from labelleak_lib.data.folders import read_folder
+from labelleak_lib.data.npz import read_npz
 
 RNG = np.random.default_rng(0)
 
@@ -72,8 +74,7 @@ def test_a_folder_and_an_npz_of_the_same_images_agree(pets, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("side", "is_grey", "expected"),
-    [(8, True, 8), (19, False, 8), (20, True, 28), (20, False, 32), (500, True, 28)],
+    ("side", "is_grey", "expected"), [(8, True, 8), (19, False, 8), (20, True, 28), (20, False, 32), (500, True, 28)]
 )
 def test_canonical_side(side, is_grey, expected):
     assert canonical_side(side, is_grey) == expected

@@ -16,7 +16,8 @@ from data_samples import NOWHERE, REAL, check_parts, isolate, needs, ten_classes
 from labelleak_lib.data import files
 from labelleak_lib.data.datasets import load_dataset
 from labelleak_lib.data.files import DataError
-from labelleak_lib.data.named import IDX_FILES
+
+IDX_FILES = [f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +48,10 @@ def test_idx_files(tmp_path, name, kind, packed):
     before = sorted(raw.iterdir())
     dataset = load_dataset(name, data_dir=tmp_path / "data")
     assert dataset.variant == "official files"
-    assert dataset.class_names[9] == ("9" if name == "mnist" else "Ankle boot")
+    peer = getattr(torchvision.datasets, kind)
+    assert dataset.class_names == (tuple("0123456789") if name == "mnist" else tuple(peer.classes))
+    if not packed:  # which torchvision does not read
+        assert torch.equal(dataset.test_images[:, 0], peer(tmp_path / "data", train=False).data)
     check_parts(dataset, (100, 20, 20), (1, 28, 28))
     assert sorted(raw.iterdir()) == before  # the folder may be read-only
     assert (tmp_path / "cache").exists() == packed
@@ -74,6 +78,13 @@ def test_the_second_load_unpacks_nothing(tmp_path, monkeypatch):
     first = load_dataset("mnist", data_dir=tmp_path / "data")
     monkeypatch.setattr(gzip, "open", lambda *a, **k: pytest.fail("unpacked again"))
     assert torch.equal(load_dataset("mnist", data_dir=tmp_path / "data").pool_images, first.pool_images)
+
+
+def test_an_unwritable_cache_is_named(tmp_path):
+    write_mnist(tmp_path / "data")
+    (tmp_path / "cache").write_text("in the way")
+    with pytest.raises(DataError, match=r"ubyte could not be written .* set LABELLEAK_CACHE to a writable folder"):
+        load_dataset("mnist", data_dir=tmp_path / "data")
 
 
 def test_a_missing_idx_file_is_named(tmp_path):
@@ -142,6 +153,7 @@ def served(tmp_path):
 
 def test_a_download_lands_in_the_cache_once(tmp_path, monkeypatch, served):
     folder, address = served
+    monkeypatch.delenv("LABELLEAK_OFFLINE")
     monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", [address])
     sums = [(path.name, hashlib.md5(path.read_bytes()).hexdigest()) for path in sorted(folder.iterdir())]
     monkeypatch.setattr(torchvision.datasets.MNIST, "resources", sums)

@@ -3,8 +3,10 @@
 import hashlib
 import io
 import lzma
+import os
 import pickle
 import tarfile
+import urllib.request
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from PIL import Image
 from labelleak_lib.data import files
 from labelleak_lib.data.datasets import load_dataset
 from labelleak_lib.data.files import DataError
-from labelleak_lib.data.jpeg import CIFAR10_CLASSES
+from labelleak_lib.data.named.cifar10 import CLASSES
 
 
 @pytest.fixture(autouse=True)
@@ -25,12 +27,40 @@ def own_cache_and_no_network(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "svhn", "cifar10"])
-def test_a_failed_download_says_where_the_files_belong(tmp_path, name):
+def test_a_failed_download_says_where_the_files_belong(tmp_path, monkeypatch, name):
+    monkeypatch.delenv("LABELLEAK_OFFLINE")
     (tmp_path / "data").mkdir()
     with pytest.raises(DataError, match=f"{name} is not under .*/data and cannot be downloaded") as caught:
         load_dataset(name, data_dir=tmp_path / "data")
     assert "LABELLEAK_DATA" in str(caught.value) and "\n" not in str(caught.value)
     assert list((tmp_path / "cache" / "data").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "svhn", "cifar10"])
+@pytest.mark.parametrize("cached", [False, True])
+def test_offline_nothing_is_downloaded(tmp_path, monkeypatch, name, cached):
+    requests = []
+
+    def fake_download(request, *args, **kwargs):
+        requests.append(request)
+        raise OSError("a download began")
+
+    monkeypatch.setattr(urllib.request, "urlopen", fake_download)
+    monkeypatch.setenv("LABELLEAK_OFFLINE", "1")
+    data = tmp_path / "cache" / "data" if cached else tmp_path / "data"
+    data.mkdir(parents=True)
+    with pytest.raises(DataError, match=f"^{name} is not under {data} and LABELLEAK_OFFLINE forbids") as caught:
+        load_dataset(name, data_dir=data)
+    assert requests == []
+    assert "LABELLEAK_DATA" in str(caught.value) and "\n" not in str(caught.value)
+    monkeypatch.setenv("LABELLEAK_OFFLINE", "0")  # the fake stands where a download passes
+    with pytest.raises(DataError, match="a download began"):
+        load_dataset(name, data_dir=data)
+    assert requests
+
+
+def test_tests_are_offline():
+    assert os.environ["LABELLEAK_OFFLINE"] == "1"
 
 
 def write_svhn(folder, monkeypatch):
@@ -88,7 +118,7 @@ def write_cifar10_batches(root, monkeypatch):
         (folder / attribute).write_bytes(content)
         known = [[attribute, hashlib.md5(content).hexdigest()]]
         monkeypatch.setattr(torchvision.datasets.CIFAR10, attribute, known)
-    content = pickle.dumps({"label_names": list(CIFAR10_CLASSES)})
+    content = pickle.dumps({"label_names": list(CLASSES)})
     (folder / "batches.meta").write_bytes(content)
     meta = {"filename": "batches.meta", "key": "label_names", "md5": hashlib.md5(content).hexdigest()}
     monkeypatch.setattr(torchvision.datasets.CIFAR10, "meta", meta)
@@ -98,7 +128,7 @@ def write_cifar10_batches(root, monkeypatch):
 def test_cifar10_official_files(tmp_path, monkeypatch):
     write_cifar10_batches(tmp_path, monkeypatch)
     dataset = load_dataset("cifar10", data_dir=tmp_path)
-    assert dataset.variant == "official files" and dataset.class_names == CIFAR10_CLASSES
+    assert dataset.variant == "official files" and dataset.class_names == CLASSES
     check_parts(dataset, (180, 20, 200), (3, 32, 32))
 
 
@@ -123,7 +153,7 @@ def write_cifar10_jpeg(root, extra=(), skip=()):
         members = [
             (f"{part}/{name}/{i:04}.jpg", jpeg(label))
             for part, count in (("test", 2), ("train", 10))
-            for label, name in enumerate(CIFAR10_CLASSES)
+            for label, name in enumerate(CLASSES)
             for i in range(count)
             if (part, name) not in skip
         ]
@@ -138,15 +168,10 @@ def write_cifar10_jpeg(root, extra=(), skip=()):
 
 
 def test_cifar10_jpeg_copy(tmp_path):
-    strangers = [
-        ("../evil.jpg", jpeg(0)),
-        ("train/cat/../dog/x.jpg", b""),
-        ("train/cow/1.jpg", jpeg(0)),
-        ("a", b""),
-    ]
+    strangers = [("../evil.jpg", jpeg(0)), ("train/cat/../dog/x.jpg", b""), ("train/cow/1.jpg", jpeg(0)), ("a", b"")]
     root = write_cifar10_jpeg(tmp_path / "data", extra=strangers)
     dataset = load_dataset("cifar10", data_dir=root)
-    assert dataset.variant == "JPEG copy" and dataset.class_names == CIFAR10_CLASSES
+    assert dataset.variant == "JPEG copy" and dataset.class_names == CLASSES
     check_parts(dataset, (90, 10, 20), (3, 32, 32))
     assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".npz"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "data"]
@@ -167,10 +192,7 @@ def test_cifar10_is_decoded_once_for_each_archive(tmp_path, monkeypatch):
     [
         ({"extra": [("train/cat/broken.jpg", b"not a JPEG")]}, r"broken\.jpg is no readable JPEG"),
         ({"extra": [("train/cat/cut.jpg", jpeg(3)[:-200])]}, r"cut\.jpg is no readable JPEG"),
-        (
-            {"extra": [("train/cat/large.jpg", jpeg(3, side=64))]},
-            r"train/cat/large\.jpg is \(64, 64\), not 32x32",
-        ),
+        ({"extra": [("train/cat/large.jpg", jpeg(3, side=64))]}, r"train/cat/large\.jpg is \(64, 64\), not 32x32"),
         ({"skip": [("test", "frog")]}, r"lacks whole classes under test/"),
     ],
 )
@@ -210,11 +232,7 @@ def test_the_real_svhn_subset():
     dataset = load_dataset("svhn", data_dir=REAL)
     labels = torch.cat([dataset.train_labels, dataset.pool_labels, dataset.test_labels])
     assert torch.bincount(labels).tolist() == [684, 1968, 1590, 1104, 964, 909, 773, 767, 621, 620]
-    assert [len(dataset.train_labels), len(dataset.pool_labels), len(dataset.test_labels)] == [
-        7000,
-        1500,
-        1500,
-    ]
+    assert [len(dataset.train_labels), len(dataset.pool_labels), len(dataset.test_labels)] == [7000, 1500, 1500]
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import pytest
 from labelleak_lib.data import files
 from labelleak_lib.data.datasets import load_dataset
 from labelleak_lib.data.files import DataError
-from labelleak_lib.data.folders import read_npz
+from labelleak_lib.data.npz import read_npz
 
 RNG = np.random.default_rng(0)
 
@@ -19,10 +19,7 @@ def own_cache(tmp_path, monkeypatch):
 
 
 def save_npz(path, **changes):
-    arrays = {
-        "images": RNG.integers(0, 256, (12, 28, 28), dtype=np.uint8),
-        "labels": np.arange(12) % 2,
-    } | changes
+    arrays = {"images": RNG.integers(0, 256, (12, 28, 28), dtype=np.uint8), "labels": np.arange(12) % 2} | changes
     np.savez(path, **{key: array for key, array in arrays.items() if array is not None})
     return path
 
@@ -35,8 +32,7 @@ def test_an_npz(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("shape", "expected"),
-    [((12, 9, 9), (1, 8, 8)), ((12, 40, 30, 1), (1, 28, 28)), ((12, 20, 50, 3), (3, 32, 32))],
+    ("shape", "expected"), [((12, 9, 9), (1, 8, 8)), ((12, 40, 30, 1), (1, 28, 28)), ((12, 20, 50, 3), (3, 32, 32))]
 )
 def test_npz_images_are_brought_to_one_side(tmp_path, shape, expected):
     source = read_npz(save_npz(tmp_path / "x.npz", images=np.full(shape, 9, dtype=np.uint8)))
@@ -50,8 +46,7 @@ def test_npz_colour_channels_keep_their_order(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("dtype", "top"),
-    [(np.float16, 1.0), (np.float32, 1.0), (np.float64, 1.0), (np.uint16, 65535), (np.uint8, 255)],
+    ("dtype", "top"), [(np.float16, 1.0), (np.float32, 1.0), (np.float64, 1.0), (np.uint16, 65535), (np.uint8, 255)]
 )
 def test_npz_pixels_are_scaled_to_eight_bits(tmp_path, dtype, top):
     images = np.zeros((12, 28, 28), dtype=dtype)

@@ -9,9 +9,8 @@ from test_tables import frame, pair
 from toys import blobs, trained
 
 from labelleak_lib import names
-from labelleak_lib.attacks.genetic_inversion import GeneticInversion
 from labelleak_lib.figures import inversion, layout, parameter_attacks, success, unlearning
-from labelleak_lib.results import accuracies, heads, inverted, leakage
+from labelleak_lib.results import accuracies, inverted, leakage, readings
 
 SIZES = pytest.mark.parametrize(("classes", "trials"), [(4, 1), (12, 3)])
 
@@ -213,7 +212,7 @@ def test_heads_are_told_apart_by_the_class_they_were_trained_on(classes, trials)
         prefix = ("dot_product", "paper")
         return {(*prefix, "source"): source, (*prefix, "dot"): dot, ("dot_product", "attacker", "source"): source}
 
-    shown = heads.head_frame(records, evidence_rows(records, arrays), "dot_product", "dot")
+    shown = readings.head_frame(records, evidence_rows(records, arrays), "dot_product", "dot")
     assert len(shown) == 2 * 2 * trials * (classes + 2)  # unrelated data is no candidate
     assert shown.unlearning.drop_duplicates().tolist() == ["RT", "NG"]
     means = shown.groupby(["control", "kind"]).value.mean()
@@ -241,7 +240,7 @@ def test_heads_are_told_apart_by_the_class_they_were_trained_on(classes, trials)
 def test_no_evidence_gives_an_empty_frame() -> None:
     records = frame(pair(1, 1))
     nothing = pd.DataFrame(columns=["config_hash", "control", "attack", "protocols", "kind", "shape", "values"])
-    assert heads.head_frame(records, nothing, "difference", "absolute_sum").empty
+    assert readings.head_frame(records, nothing, "difference", "absolute_sum").empty
     assert inverted.peak_frame(records, nothing, "whitebox_inversion").empty
 
 
@@ -272,16 +271,17 @@ def test_peaks_are_the_maxima_of_the_stored_vectors(classes, trials) -> None:
     assert found.to_dict() == pytest.approx({"none": 0.4, "placebo": 0.8}, rel=1e-6)
     assert set(peaks[peaks.kind == "forgotten"]["class"]) == {1, 2}
 
-    figure = inversion.peaks(peaks, by="unlearning")
+    figure = inversion.peaks(inverted.with_means(peaks, "unlearning"), by="unlearning")
     assert_y_label_and(figure, 2)
     after = panels_of(figure)[1]
     _, forgotten = after.lines
     assert sorted(forgotten.get_ydata()) == pytest.approx(sorted([0.4, 0.9] * trials), rel=1e-6)
 
-    named = inversion.peaks(peaks.assign(dataset="fashion_mnist"), by="dataset")
+    renamed = inverted.with_means(peaks.assign(dataset="fashion_mnist"), "dataset")
+    named = inversion.peaks(renamed, by="dataset")
     assert [label.get_text() for label in panels_of(named)[0].get_xticklabels()] == ["fashion_\nmnist"]
 
-    figure = inversion.screening(peaks[peaks.trial == 0])
+    figure = inversion.screening(inverted.screened(peaks[peaks.trial == 0]))
     assert_labelled(figure)
     after = panels_of(figure)[1]
     maxima = np.array([0.9] * classes)
@@ -338,12 +338,12 @@ def test_a_constant_image_is_drawn_without_a_division_by_zero() -> None:
 
 @SIZES
 def test_costs_count_the_queries_of_the_search_and_of_random_inputs(classes, trials) -> None:
-    search = GeneticInversion(population=10, generations=3, elites=2)
+    spent = classes * np.array([10, 18, 26])
     history = np.tile([[0.1], [0.2], [0.3]], (1, classes))
     history[:, 1] = 0.0
     counts, best = np.array([[10.0], [100.0]]), np.full((2, classes), 0.5)
     probe = np.hstack([counts, -np.ones((2, classes)), best, np.zeros((2, classes))])
-    curves = inverted.cost_curves(history, np.arange(3), probe, "1", search)
+    curves = inverted.cost_curves(history, spent, probe, "1")
     retained = curves[(curves.search == "genetic search") & (curves.kind == "retained")]
     assert retained.queries.tolist() == [classes * 10, classes * 18, classes * 26]
     assert retained.peak.tolist() == pytest.approx([0.1, 0.2, 0.3])

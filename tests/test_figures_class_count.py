@@ -11,8 +11,8 @@ from scipy.optimize import brentq
 from sklearn.metrics import balanced_accuracy_score
 
 from labelleak_lib.figures import class_count
-from labelleak_lib.results import class_counts
-from labelleak_lib.trials.settings import PAPER_ROWS
+from labelleak_lib.names import PAPER_ROWS
+from labelleak_lib.results import class_counts, intervals
 
 
 @pytest.fixture(autouse=True)
@@ -119,21 +119,21 @@ def test_the_class_aimed_at_tells_apart_what_the_maximum_does_not():
 def test_intervals_are_over_trials_of_means_over_methods():
     values = {(0, "RT"): 1.0, (0, "RL"): 0.8, (1, "RT"): 0.6, (1, "RL"): 0.4, (2, "RT"): 0.5, (2, "RL"): 0.5}
     rows = pd.DataFrame([record(trial=t, unlearning=c, asr=v) for (t, c), v in values.items()])
-    (line,) = class_count.over_trials(rows, ["attack", "k"], "asr").itertuples()
+    (line,) = intervals.summarise(rows, ["attack", "k"], "asr").itertuples()
     assert (line.mean, line.n) == (pytest.approx(np.mean([0.9, 0.5, 0.5])), 3)
-    few = class_count.over_trials(rows[rows.trial < 2], ["attack", "k"], "asr")
+    few = intervals.summarise(rows[rows.trial < 2], ["attack", "k"], "asr")
     assert few.low.isna().all()
 
 
 @pytest.mark.parametrize(("classes", "trials"), [(3, 1), (10, 4)])
 def test_figures_of_the_sweep_are_drawn_for_any_number_of_classes(classes, trials):
     records = pd.concat([full_records(trials=trials, k=k, classes=classes) for k in range(1, classes)])
-    shown = well_formed(class_count.success_by_k(records, PAPER_ROWS))
+    shown = well_formed(class_count.success_by_k(class_counts.success_by_k(records, PAPER_ROWS)))
     limit = [line for line in shown[2].lines if line.get_label() == "predicted collapse of the threshold"]
     assert limit[0].get_xdata()[0] == pytest.approx(classes / 2)
     stored = class_counts.stored_ipvs(*perfect(classes, trials=trials))
     swept = class_counts.alpha_sweep(stored, np.arange(0.4, 2.5, 0.3))
-    (panel,) = (ax for ax in well_formed(class_count.collapse_map(swept)) if ax.get_title())
+    (panel,) = (ax for ax in well_formed(class_count.recall_map(class_counts.recall_map(swept))) if ax.get_title())
     curve = next(line for line in panel.lines if line.get_label().startswith("predicted"))
     np.testing.assert_allclose(curve.get_xdata(), classes / (1 + curve.get_ydata() ** 2))
-    well_formed(class_count.rules(class_counts.rules_by_k(stored, records)))
+    well_formed(class_count.rules(class_counts.rule_summary(class_counts.rules_by_k(stored, records))))

@@ -84,7 +84,7 @@ def test_readings_are_turned_back_into_what_was_read():
     parts = [evidence_of(records, "score", [[0.5, 2.0, -1.0]], "head_bias")]
     parts += [evidence_of(records, "score", [[0.5, 1.5, 0.25]], "head_row_sum")]
     parts += [evidence_of(records, "score", [[0.0, 1.0, 0.25]], "direct_probe")]
-    scores = readings.zero_query_scores(pd.concat(parts), records)
+    scores = readings.zero_query_scores(records, pd.concat(parts))
     by_attack = scores.groupby("attack").value.apply(list)
     assert by_attack["head_bias"] == [-0.5, -2.0, 1.0]
     assert by_attack["direct_probe"] == [1.0, 0.0, 0.75]

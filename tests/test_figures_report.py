@@ -11,11 +11,11 @@ from record_samples import full_records, well_formed
 from toys import blobs, trained
 
 from labelleak_lib.data.samples import to_input
-from labelleak_lib.figures import comparison, overview
-from labelleak_lib.results import against_paper, threat_model
+from labelleak_lib.figures import overview, success
+from labelleak_lib.names import PAPER_ROWS
+from labelleak_lib.results import against_paper, inverted, summary
 from labelleak_lib.results.leakage import success_frame
 from labelleak_lib.results.summary import CONTROL_ROWS, UNITS, judged_both_ways
-from labelleak_lib.trials.settings import PAPER_ROWS
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +28,7 @@ def closed():
 
 
 def test_table_i_says_who_can_see_what():
-    table = threat_model.access_table()
+    table = summary.access_table()
     # the paper's Table I: the parameter attacks need samples and parameters, white boxes parameters, black ones neither
     assert table["a few samples of every class"].tolist() == ["yes"] * 3 + ["no"] * 4
     assert table["parameters"].tolist() == ["yes"] * 5 + ["no"] * 2
@@ -37,7 +37,7 @@ def test_table_i_says_who_can_see_what():
 
 def test_mean_answers_are_the_class_means_of_softmax():
     model, samples = trained(), blobs(per_class=7, seed=3)
-    found = threat_model.mean_answers(model, samples)
+    found = inverted.mean_answers(model, samples)
     with torch.no_grad():
         one = torch.softmax(model(to_input(samples.images[samples.labels == 2])), 1)
     np.testing.assert_allclose(found[2], one.mean(0).numpy(), rtol=1e-4, atol=1e-7)
@@ -110,13 +110,13 @@ def test_a_cell_without_a_published_value_takes_no_part():
     ],
 )
 def test_a_cell_outside_the_interval_is_explained(columns, words):
-    (sentence,) = against_paper.explanations(against_paper.with_verdicts(lines_of(**columns)))
+    (sentence,) = against_paper.misses(against_paper.with_verdicts(lines_of(**columns)))
     assert sentence.startswith("digits, k = 1, black-box inversion, threshold: ")
     assert all(word in sentence for word in words), sentence
 
 
 def test_a_cell_around_the_published_value_needs_no_explanation():
-    assert against_paper.explanations(against_paper.with_verdicts(lines_of(published=90.0))) == []
+    assert against_paper.misses(against_paper.with_verdicts(lines_of(published=90.0))) == []
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_a_rate_is_worth_what_it_adds_to_its_placebo(excess, low, reading):
 
 def test_everything_at_a_glance_has_a_panel_a_row_and_k_and_a_colour_a_data_set():
     records = pd.concat([full_records(), full_records("mnist", target=0.8), full_records(k=3, target=0.7)])
-    figure = comparison.at_a_glance(success_frame(records, PAPER_ROWS, ("paper",)))
+    figure = success.at_a_glance(success_frame(records, PAPER_ROWS, ("paper",)))
     shown = well_formed(figure)
     assert len(shown) == 14
     titles = [ax.get_title() for ax in shown]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, chisquare, kstest
 from toys import linear, rng
 
-from labelleak_lib.access import BlackBox, QueryBudgetError
+from labelleak_lib.attacks.access import BlackBox, QueryBudgetError
 from labelleak_lib.attacks.genetic_inversion import GeneticInversion
 
 SHAPE = (1, 3, 4)

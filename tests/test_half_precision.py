@@ -10,7 +10,8 @@ from toys import blobs, rng
 from labelleak_lib.models import classifier, half_precision
 from labelleak_lib.models.classifier import ModelSpec
 from labelleak_lib.models.half_precision import HalfPrecision, full_precision
-from labelleak_lib.models.training import Recipe, train
+from labelleak_lib.models.recipe import Recipe
+from labelleak_lib.models.training import train
 
 RESNET = ModelSpec("resnet18", 4, 1)
 

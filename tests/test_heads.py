@@ -14,18 +14,10 @@ from sklearn.metrics import log_loss
 from torch import nn
 from toys import blobs, grant, rng, trained, unrelated
 
-from labelleak_lib.access import WhiteBoxWithSamples
-from labelleak_lib.attacks.heads import (
-    HeadRecipe,
-    Heads,
-    auxiliary_heads,
-    class_means,
-    fit_heads,
-    plan,
-    spread,
-    without_denormals,
-)
+from labelleak_lib.attacks.access import WhiteBoxWithSamples
+from labelleak_lib.attacks.heads import HeadRecipe, Heads, auxiliary_heads, fit_heads, plan, spread, without_denormals
 from labelleak_lib.data.samples import Samples
+from labelleak_lib.evidence import HeadEvidence, both_kinds
 from labelleak_lib.models import classifier
 
 RECIPE = HeadRecipe(heads=12, samples=8, steps=20)
@@ -204,10 +196,17 @@ def test_features_are_read_as_the_deployed_model_computes_them():
     assert all(torch.equal(a, b) for a, b in zip(before, model.buffers(), strict=True))
 
 
-def test_class_means_agree_with_numpy_and_leave_out_other_sources():
-    source = np.array([0, 2, -1, 2, 0, -1])
-    values = np.array([1.0, 5.0, 100.0, 7.0, 2.0, -100.0])
-    np.testing.assert_array_equal(class_means(source, values, 4), [1.5, np.nan, 6.0, np.nan])
+@pytest.mark.parametrize("unknown", [np.nan, np.inf])
+def test_class_means_agree_with_numpy_and_leave_out_other_sources_and_what_is_not_known(unknown):
+    source = np.array([0, 2, -1, 2, 0, -1, 0, 3])
+    values = np.array([1.0, 5.0, 100.0, 7.0, 2.0, -100.0, unknown, unknown])
+    heads = HeadEvidence(source, np.full(8, -1), np.zeros(8), np.zeros(8))
+    np.testing.assert_array_equal(heads.class_means(values, 5), [1.5, np.nan, 6.0, np.nan, np.nan])
+
+
+@pytest.mark.parametrize(("labels", "both"), [([0, 1, 1], True), ([1, 1], False), ([0], False), ([], False)])
+def test_a_rule_can_be_fitted_where_both_kinds_of_heads_are_labelled(labels, both):
+    assert both_kinds(np.array(labels)) == both
 
 
 @pytest.mark.parametrize("flushed", [False, True])

@@ -12,10 +12,27 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
 from toys import head_evidence, ipv_evidence
 
-from labelleak_lib.criteria import Youden
+from labelleak_lib.criteria.heads import Youden
 from labelleak_lib.paper import published
-from labelleak_lib.trials.cells import _rounded, add_flags, judge
+from labelleak_lib.registry import CRITERIA
 from labelleak_lib.trials.gate import is_kept, is_unlearned
+from labelleak_lib.trials.judging import _add_flags, decide, metrics_of
+from labelleak_lib.trials.schema import unpack
+from labelleak_lib.trials.store import _short
+
+
+def judge(evidence, name, protocol, forgotten):
+    decision = decide(CRITERIA[name](), evidence)
+    return metrics_of(decision, evidence, protocol, forgotten), decision.named
+
+
+def cell(accuracies, dataset="toy", code="FT", k=1):
+    return {"dataset": dataset, "unlearning": code, "forgotten": ",".join(map(str, range(k))), **accuracies}
+
+
+def _rounded(array):
+    row = {"kind": "score", "shape": list(array.shape), "values": array.astype("<f8").tobytes()}
+    return unpack({**row, "values": _short(row)})
 
 
 def test_under_paper_heads_are_scored_one_by_one_and_under_attacker_classes():
@@ -24,7 +41,7 @@ def test_under_paper_heads_are_scored_one_by_one_and_under_attacker_classes():
     vectors = draw.normal(size=40) - label
     evidence = head_evidence(source, label, vectors, 4, protocol="paper")
     evidence = dataclasses.replace(evidence, score=np.array([1.0, 2.0, 4.0, 3.0]))
-    found, decided = judge(evidence, "youden", "paper", ("youden",), frozenset({2, 3}))
+    found, decided = judge(evidence, "youden", "paper", frozenset({2, 3}))
     labels = Youden().label_heads(evidence)
     assert found.asr == pytest.approx(accuracy_score(label == 1, labels.called))
     assert found.balanced_accuracy == pytest.approx(balanced_accuracy_score(label == 1, labels.called))
@@ -33,7 +50,7 @@ def test_under_paper_heads_are_scored_one_by_one_and_under_attacker_classes():
     known = np.array([1] * 10 + [0] * 20 + [-1] * 20)
     attackers = head_evidence(np.append([-1] * 10, source), known, np.append(draw.normal(size=10) - 1, vectors), 4)
     attackers = dataclasses.replace(attackers, score=evidence.score)
-    found, decided = judge(attackers, "youden", "attacker", ("youden",), frozenset({2, 3}))
+    found, decided = judge(attackers, "youden", "attacker", frozenset({2, 3}))
     assert found.asr == np.mean([(c in decided) == (c >= 2) for c in range(4)])
     assert found.auc == 1.0, "the scores put both forgotten classes on top"
 
@@ -43,7 +60,7 @@ def test_inversions_are_scored_class_by_class(protocol):
     ipv = np.eye(5)
     ipv[[1, 3]] = 0.2
     for name in ("threshold", "entropy"):
-        found, decided = judge(ipv_evidence(ipv), name, protocol, ("threshold", "entropy"), frozenset({1, 4}))
+        found, decided = judge(ipv_evidence(ipv), name, protocol, frozenset({1, 4}))
         assert decided == {1, 3} and found.asr == pytest.approx(3 / 5) and found.exact_match == 0
 
 
@@ -69,21 +86,23 @@ FINE = {"forget_acc_before": 0.99, "forget_acc_after": 0.0, "retain_acc_before":
     ],
 )
 def test_the_gate(dataset, code, k, change, passes):
-    assert is_unlearned(dataset, code, k, FINE | change) is passes
+    assert is_unlearned(cell(FINE | change, dataset, code, k)) is passes
 
 
 def test_the_gate_never_falls_below_five_percent():
     table = published.unlearning_accuracy()
-    for cell in table.itertuples():
-        k = {"single": 1, "multi": 3}[cell.scenario]
-        for after in (0.05, cell.forget_after / 100):
-            assert is_unlearned(cell.dataset, cell.unlearning, k, FINE | {"forget_acc_after": after})
+    for line in table.itertuples():
+        k = {"single": 1, "multi": 3}[line.scenario]
+        for after in (0.05, line.forget_after / 100):
+            assert is_unlearned(cell(FINE | {"forget_acc_after": after}, line.dataset, line.unlearning, k))
 
 
 def flags_of(rows, placebo_asr=0.2, gate=True, kept=True):
     whole = [{"criterion": "threshold", "protocol": "paper", "asr": 1.0, "flags": [], **row} for row in rows]
     placebo = [{**row, "asr": placebo_asr} for row in copy.deepcopy(whole)]
-    add_flags(whole, placebo, gate, kept)
+    accuracies = FINE | {"forget_acc_after": 0.0 if gate or not kept else 0.9}
+    accuracies |= {"retain_acc_after": FINE["retain_acc_before"] if kept else 0.5}
+    _add_flags(whole, placebo, cell(accuracies))
     return [row["flags"] for row in whole]
 
 
@@ -108,7 +127,8 @@ def test_failing_the_gate_is_flagged_by_its_reason():
 @pytest.mark.parametrize(("code", "kept"), [("FT", False), ("MINE", False), ("NG", True)])
 def test_the_gate_and_the_flag_measure_with_the_same_margin(code, kept):
     accuracies = FINE | {"retain_acc_after": FINE["retain_acc_before"] - 0.03}
-    assert is_kept(code, accuracies) is kept is is_unlearned("toy", code, 1, accuracies)
+    measured = cell(accuracies, code=code)
+    assert is_kept(measured) is kept is is_unlearned(measured)
 
 
 def test_inversions_are_compared_with_each_other_and_with_random_inputs():
@@ -128,7 +148,6 @@ usual = st.floats(-1e30, 1e30).filter(lambda x: x == 0 or abs(x) > 1e-30)
 @given(st.lists(st.one_of(usual, st.floats(1e-30, 1e-10))))
 def test_evidence_is_kept_to_one_in_four_thousand(values):
     found = _rounded(np.array(values))
-    assert found.dtype == np.float32
     np.testing.assert_allclose(found, values, rtol=1 / 4000)
 
 

@@ -5,8 +5,8 @@ import pytest
 from record_samples import full_records
 
 from labelleak_lib.authoring import pages
-from labelleak_lib.results import learned
-from labelleak_lib.results.learned import Rates
+from labelleak_lib.results import learned, summary
+from labelleak_lib.results.summary import Rates
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_an_exact_share_counts_data_sets_alike_and_each_control_apart():
         full_records(trials=9, target=1.0, placebo=0.0),
         full_records("mnist", trials=1, target=0.0, placebo=1.0),
     )
-    assert learned.exactly(pd.concat([many, few]), *learned.BLOBS) == Rates(0.5, 0.5)
+    assert summary.exact_rates(pd.concat([many, few]), *summary.BLOBS) == Rates(0.5, 0.5)
 
 
 def test_the_lesson_for_providers_follows_the_blobs_and_the_retrained_models(written):
@@ -101,6 +101,6 @@ def test_the_lesson_for_readers_counts_the_rates_that_are_reached(written):
 
 
 def test_without_measured_assumptions_nothing_is_said_of_them(written, monkeypatch):
-    monkeypatch.setattr(learned.survey, "stored", lambda kind: {})
+    monkeypatch.setattr(learned.surveyed, "stored", lambda kind: {})
     text = written(full_records())
     assert "assumptions" not in text and "auxiliary head" not in text and "nan" not in text

@@ -1,15 +1,14 @@
-"""Metrics against scikit-learn and brute force; intervals against scipy, statsmodels and their own promise."""
+"""Metrics against scikit-learn and brute force; intervals against scipy, closed forms and their own promise."""
 
 import math
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
-from statsmodels.stats.proportion import proportion_confint
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score, roc_curve
 
 from labelleak_lib.metrics import scores
 from labelleak_lib.results.intervals import excess_over_placebo, mean_interval, summarise
@@ -54,6 +53,36 @@ def test_the_true_positive_rate_counts_ties_at_their_worst(n, seed, levels):
     assert scores(truth, truth, degree, True).tpr_at_5fpr == pytest.approx(tpr_by_brute_force(truth, degree))
 
 
+@settings(deadline=None)
+@given(cases, st.booleans())
+def test_scores_lie_on_scikit_learns_curve(case, exact):
+    truth, called, degree = (np.array(column) for column in zip(*case, strict=True))
+    assume(0 < truth.sum() < len(truth))
+    false_positive, true_positive, _ = roc_curve(truth, degree, drop_intermediate=False)
+    found = scores(truth, called, degree, exact)
+    assert found.tpr_at_5fpr == pytest.approx(true_positive[false_positive <= 0.05 + 1e-12].max())
+    assert found.auc == pytest.approx(np.trapezoid(true_positive, false_positive))
+    mirrored = scores(truth, ~called, -degree, exact)
+    assert mirrored.auc == pytest.approx(1 - found.auc)
+    assert mirrored.balanced_accuracy == pytest.approx(1 - found.balanced_accuracy)
+
+
+@pytest.mark.parametrize("retained", [19, 20, 39, 40, 60, 100, 140])
+def test_one_retained_class_in_twenty_may_stand_above_the_threshold(retained):
+    degree = np.arange(retained + 1.0)
+    allowed = retained // 20
+    for above in range(5):  # so many retained ones stand above the one that is forgotten
+        truth = np.arange(retained + 1) == retained - above
+        assert scores(truth, truth, degree, True).tpr_at_5fpr == (above <= allowed)
+
+
+@pytest.mark.parametrize("side", [True, False])
+def test_where_one_kind_alone_is_present_balanced_accuracy_is_its_recall(side):
+    found = scores([side] * 4, [True, True, True, False], [0.0, 1.0, 2.0, 3.0], False)
+    assert found.balanced_accuracy == found.asr == (0.75 if side else 0.25)
+    assert math.isnan(found.auc) and math.isnan(found.tpr_at_5fpr)
+
+
 def test_a_case_by_hand():
     truth = [1, 1, 0, 0, 0, 0]
     found = scores(truth, [1, 0, 1, 0, 0, 0], [9, 1, 8, 0, 0, 0], False)
@@ -81,8 +110,11 @@ def test_the_interval_agrees_with_scipys_bootstrap(values):
 @given(st.lists(st.sampled_from([0.0, 1.0]), min_size=1, max_size=40))
 def test_all_or_nothing_outcomes_get_wilsons_interval(values):
     found = mean_interval(values)
-    low, high = proportion_confint(int(sum(values)), len(values), method="wilson")
-    assert (found.low, found.high) == pytest.approx((low, high), abs=1e-12)
+    # Wilson (1927), equation 4
+    n, p, z = len(values), sum(values) / len(values), stats.norm.ppf(0.975)
+    centre, half = p + z**2 / (2 * n), z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    closed = ((centre - half) / (1 + z**2 / n), (centre + half) / (1 + z**2 / n))
+    assert (found.low, found.high) == pytest.approx(closed, abs=1e-12)
     assert found.high - found.low > 0, "equal outcomes are no certainty"
 
 
@@ -120,16 +152,14 @@ def test_ninety_five_in_a_hundred_intervals_hold_the_truth():
     assert coverage(lambda rng, n: rng.binomial(1, 0.9, n), 0.9, 20, 400, 2) >= 0.9
 
 
-def test_a_summary_is_the_interval_of_each_group():
-    frame = pd.DataFrame(
-        {"a": ["x", "x", "y", "x"], "b": [1, 1, 2, 2], "asr": [0.2, 0.6, 0.5, 1.0], "auc": [1, 0, 1, 1]}
-    )
-    found = summarise(frame, ["a", "b"])
+def test_a_summary_is_the_interval_of_each_group_over_trials_with_enough_of_them():
+    rows = [("x", 1, 0, 0.2), ("x", 1, 1, 0.6), ("x", 1, 2, 0.9), ("x", 1, 2, 0.5), ("y", 2, 0, 0.5), ("y", 2, 1, 1.0)]
+    found = summarise(pd.DataFrame(rows, columns=["a", "b", "trial", "asr"]), ["a", "b"], "asr")
     assert found.columns.tolist() == ["a", "b", "mean", "low", "high", "n"]
-    assert found[["a", "b", "n"]].values.tolist() == [["x", 1, 2], ["y", 2, 1], ["x", 2, 1]]
-    expected = mean_interval([0.2, 0.6])
+    assert found[["a", "b", "n"]].values.tolist() == [["x", 1, 3], ["y", 2, 2]]
+    expected = mean_interval([0.2, 0.6, 0.7])
     assert tuple(found.loc[0, ["mean", "low", "high"]]) == (expected.mean, expected.low, expected.high)
-    assert summarise(frame, ["a"], "auc").set_index("a")["mean"].to_dict() == {"x": pytest.approx(2 / 3), "y": 1}
+    assert found["mean"][1] == pytest.approx(0.75) and math.isnan(found.low[1])
 
 
 def records(trials=3):

@@ -10,13 +10,13 @@ from toys import blobs, linear, rng, same_state, snapshot, trained
 
 from labelleak_lib.data.samples import to_input
 from labelleak_lib.models import classifier
-from labelleak_lib.models.architectures import base, layers
-from labelleak_lib.models.architectures.base import ARCHITECTURES
+from labelleak_lib.models.architectures import default_architecture, layers
 from labelleak_lib.models.classifier import ModelSpec
 from labelleak_lib.models.devices import resolve_device
+from labelleak_lib.registry import ARCHITECTURES
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", list(ARCHITECTURES))
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("classes", [3, 12])
 def test_every_architecture_maps_images_to_features_and_those_to_logits(architecture, channels, classes):
@@ -72,17 +72,17 @@ def test_a_seed_decides_the_weights_and_leaves_the_global_generator_alone():
 
 @pytest.mark.parametrize(
     ("channels", "side", "name"),
-    [
-        (1, 8, "small"),
-        (3, 8, "small"),
-        (1, 28, "lenet"),
-        (3, 28, "resnet18"),
-        (3, 32, "resnet18"),
-        (1, 32, "resnet18"),
-    ],
+    [(1, 8, "small"), (3, 8, "small"), (1, 28, "lenet"), (3, 28, "resnet18"), (3, 32, "resnet18"), (1, 32, "resnet18")],
 )
 def test_the_images_decide_the_architecture(channels, side, name):
-    assert base.default_architecture(channels, side) == name
+    assert default_architecture(channels, side) == name
+
+
+def test_images_that_no_architecture_fits_are_refused_with_the_known_ones(monkeypatch):
+    for name in ARCHITECTURES:
+        monkeypatch.setattr(ARCHITECTURES[name], "fits", staticmethod(lambda channels, side: False))
+    with pytest.raises(ValueError, match=r"images of 7x7 pixels fit no architecture; known: small, lenet, resnet18"):
+        default_architecture(1, 7)
 
 
 @pytest.mark.parametrize(

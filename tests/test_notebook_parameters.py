@@ -1,10 +1,14 @@
 """A bad parameter stops every notebook before it computes, with one sentence and a non-zero exit."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import jupytext
 import pytest
+
+from labelleak_lib.authoring.parameters import require_declared
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
@@ -38,9 +42,48 @@ def test_every_bad_parameter_is_tried():
 
 @pytest.mark.parametrize(("notebook", "options", "words"), cases())
 def test_a_bad_parameter_is_one_sentence_and_a_failure(notebook, options, words, tmp_path):
-    command = [sys.executable, "-m", "papermill", str(notebook), str(tmp_path / "out.ipynb"), *options]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
+    done = papermill(notebook, tmp_path, *options)
     assert done.returncode != 0
     last = [line for line in done.stderr.splitlines() if line.strip()][-1]
     assert "Error" in last
     assert all(word in last for word in words), last
+
+
+def papermill(notebook, folder, *options):
+    command = [sys.executable, "-m", "papermill", str(notebook), str(folder / "out.ipynb"), *options]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
+
+
+CHECKED = """
+# %% tags=["parameters"]
+trials = 1
+data_dir = None
+
+# %%
+from labelleak_lib.authoring.parameters import require_declared
+
+require_declared()
+print("checked", trials)
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "sentence"),
+    [
+        ([], 0, ""),
+        (["-p", "trials", "3"], 0, ""),
+        (["-p", "tirals", "3"], 1, "ValueError: tirals is not a parameter of this notebook; the nearest is trials"),
+        (["-p", "trials", "3", "-y", "data_dri: here"], 1, "data_dri is not a parameter of this notebook"),
+    ],
+)
+def test_a_parameter_that_is_not_declared_is_an_error(options, status, sentence, tmp_path):
+    notebook = jupytext.reads(CHECKED, fmt="py:percent")
+    notebook.metadata["kernelspec"] = {"name": "python3", "language": "python", "display_name": "Python 3"}
+    jupytext.write(notebook, tmp_path / "in.ipynb")
+    done = papermill(tmp_path / "in.ipynb", tmp_path, *options)
+    assert (done.returncode, sentence in done.stderr) == (status, True), done.stderr
+    assert bool(re.search(r"checked \d", (tmp_path / "out.ipynb").read_text())) is (status == 0)
+
+
+def test_cells_without_injected_parameters_are_not_judged():
+    require_declared(["", "trials = 1", "tirals = 2"])

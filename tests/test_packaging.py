@@ -11,7 +11,8 @@ import yaml
 import labelleak_lib
 
 ROOT = Path(__file__).parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT, TOOLS = SETTINGS["project"], SETTINGS["tool"]
 EXTRAS = PROJECT["optional-dependencies"]
 ON_DEMAND = {"bench", "lab"}
 
@@ -80,3 +81,23 @@ def test_the_citation_names_the_paper() -> None:
 def test_the_published_tables_are_part_of_the_package() -> None:
     tables = (Path(labelleak_lib.__file__).parent / "paper" / "tables").glob("*.csv")
     assert {table.name for table in tables} >= {"attack_success_rate.csv", "unlearning_accuracy.csv"}
+
+
+def test_the_supported_pythons_are_the_same_everywhere() -> None:
+    listed = [line.rpartition(" ")[2] for line in PROJECT["classifiers"] if "Python :: 3." in line]
+    oldest, newest = listed[0], listed[-1]
+    assert listed == [f"3.{minor}" for minor in range(int(oldest[2:]), int(newest[2:]) + 1)]
+    assert PROJECT["requires-python"] == f">={oldest}"
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+    assert workflow["jobs"]["test"]["strategy"]["matrix"]["python"] == [oldest, newest]
+    assert TOOLS["mypy"]["python_version"] == oldest
+    assert TOOLS["ruff"]["target-version"] == "py" + oldest.replace(".", "")
+    conda = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"][0]
+    assert conda.removeprefix("python=") in listed
+    assert f"You need Python {oldest} to {newest}" in (ROOT / "README.md").read_text()
+
+
+def test_every_edition_has_a_heading_in_the_change_log() -> None:
+    headings = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert headings[0] == "Unreleased"
+    assert PROJECT["version"] in headings

@@ -3,15 +3,17 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.model_selection import train_test_split
+from sklearn.tree import DecisionTreeClassifier
 from toys import RECIPE as TRAINING
 from toys import blobs, grant, rng, same_evidence, snapshot, trained
 
 from labelleak_lib.attacks.difference import Difference
 from labelleak_lib.attacks.dot_product import DotProduct
 from labelleak_lib.attacks.heads import HeadRecipe, auxiliary_heads
-from labelleak_lib.criteria import DecisionTree, KMeansSplit, Youden
+from labelleak_lib.criteria.heads import DecisionTree, KMeansSplit, Youden
 from labelleak_lib.data.samples import Samples, split_classes
-from labelleak_lib.models.classifier import Classifier
+from labelleak_lib.models.classifier import Classifier, flat_head
 from labelleak_lib.unlearning.retrain import Retrain
 
 HEADS = HeadRecipe(heads=12, samples=8, steps=20)
@@ -33,8 +35,7 @@ def test_dot_products_agree_with_numpy(forgotten):
     access, target, source, label, auxiliary = parts(forgotten)
     found = DotProduct(HEADS).evidence(access, generator=rng(0))
     expected = np.array([np.sum(target * w) for w in auxiliary])
-    assert found.heads.vectors.shape == (len(source), 1)
-    np.testing.assert_allclose(found.heads.vectors[:, 0], expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found.heads.value, expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(found.heads.source, source)
     np.testing.assert_array_equal(found.heads.label, label)
     for c in range(4):
@@ -46,11 +47,44 @@ def test_differences_and_their_sums_agree_with_numpy(forgotten):
     access, target, source, label, auxiliary = parts(forgotten)
     found = Difference(HEADS).evidence(access, generator=rng(0))
     expected = (target - auxiliary).reshape(len(source), -1)
-    np.testing.assert_allclose(found.heads.vectors, expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(found.heads.absolute_sum, np.abs(expected).sum(1), rtol=1e-4)
+    np.testing.assert_array_equal(found.heads.source, source)
     np.testing.assert_array_equal(found.heads.label, label)
     for c in range(4):
         np.testing.assert_allclose(found.score[c], np.abs(expected[source == c]).sum(1).mean(), rtol=1e-4)
+
+
+def trees_by_hand(vectors, source, label, seed, protocol, classes=4):
+    """Return (judged heads, their shares) of every tree: one on a stratified part, or one without each class."""
+    if protocol == "paper":
+        fit, judged = train_test_split(np.arange(len(label)), test_size=0.2, random_state=seed, stratify=label)
+        folds = [(fit, judged)]
+    else:
+        folds = [(np.flatnonzero((label >= 0) & (source != c)), np.flatnonzero(source == c)) for c in range(classes)]
+    for fit, judged in folds:
+        tree = DecisionTreeClassifier(random_state=seed).fit(vectors[fit], label[fit])
+        yield judged, tree.predict_proba(vectors[judged])[:, 1]
+
+
+@pytest.mark.parametrize("forgotten", [(), (1, 3)])
+@pytest.mark.parametrize("seed", [0, 2**40 + 7])
+def test_the_shares_are_those_of_scikit_learns_trees_on_the_differences(forgotten, seed):
+    access = grant(KIND, trained(), forgotten=forgotten)
+    source, label, heads = auxiliary_heads(access, HEADS, generator=rng(seed))
+    vectors = (flat_head(trained()) - heads.flat()).double().numpy()
+    found = Difference(HEADS).evidence(access, generator=rng(seed)).heads.value
+    told = np.zeros(len(source), dtype=bool)
+    for judged, share in trees_by_hand(vectors, source, label, seed % 2**31, "paper" if forgotten else "attacker"):
+        np.testing.assert_array_equal(found[judged], share)
+        told[judged] = True
+    assert np.isnan(found[~told]).all() and (~told).any() and told.any()
+
+
+def test_the_share_of_heads_that_a_tree_labels_can_be_set():
+    access = grant(KIND, trained(), forgotten=(1,))
+    for share, count in ((0.25, 6), (0.5, 12)):
+        found = Difference(HEADS, test_share=share).evidence(access, generator=rng())
+        assert np.isfinite(found.heads.value).sum() == count
 
 
 def test_both_attacks_draw_the_same_heads_from_the_same_generator_state():

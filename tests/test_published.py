@@ -98,12 +98,7 @@ def test_a_denominator_too_large_for_two_decimals_lets_everything_fit():
 
 @pytest.mark.parametrize(
     ("arguments", "parameter"),
-    [
-        ((50.0, 0), "denominator"),
-        ((-1.0, 400), "percent"),
-        ((100.5, 400), "percent"),
-        ((float("nan"), 400), "percent"),
-    ],
+    [((50.0, 0), "denominator"), ((-1.0, 400), "percent"), ((100.5, 400), "percent"), ((float("nan"), 400), "percent")],
 )
 def test_could_be_mean_refuses(arguments, parameter):
     with pytest.raises(ValueError, match=parameter):

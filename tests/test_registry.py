@@ -8,12 +8,14 @@ import pytest
 import torch
 from toys import blobs, grant, rng, trained
 
+import labelleak_lib.names
 import labelleak_lib.trials.settings
-from labelleak_lib.criteria import Criterion
+from labelleak_lib.criteria.base import Criterion
 from labelleak_lib.data.samples import split_classes
 from labelleak_lib.evidence import Evidence
-from labelleak_lib.models.training import Recipe
-from labelleak_lib.registry import ATTACKS, CRITERIA, METHODS, Registry
+from labelleak_lib.models.recipe import Recipe
+from labelleak_lib.names import attack_title, row_name
+from labelleak_lib.registry import ARCHITECTURES, ATTACKS, CRITERIA, LAST, METHODS, Registry
 from labelleak_lib.unlearning import apply_method
 
 REGISTERED = [(registry, name) for registry in (METHODS, ATTACKS, CRITERIA) for name in registry]
@@ -62,7 +64,8 @@ def test_every_hyperparameter_is_checked_when_constructed(thing, field):
 
 
 @pytest.mark.parametrize(
-    ("registry", "kind"), [(METHODS, "unlearning method"), (ATTACKS, "attack"), (CRITERIA, "criterion")]
+    ("registry", "kind"),
+    [(ARCHITECTURES, "architecture"), (METHODS, "unlearning method"), (ATTACKS, "attack"), (CRITERIA, "criterion")],
 )
 def test_an_unknown_name_is_an_error_that_lists_the_known_ones(registry, kind):
     with pytest.raises(ValueError, match=f"^unknown {kind} 'nobody'; known: ") as caught:
@@ -73,7 +76,7 @@ def test_an_unknown_name_is_an_error_that_lists_the_known_ones(registry, kind):
 def test_the_papers_methods_attacks_and_criteria_are_found_by_name():
     assert set(METHODS) >= {"RT", "FT", "RL", "AU", "NG"}
     assert set(ATTACKS) >= {"dot_product", "difference", "whitebox_inversion", "blackbox_inversion"}
-    rows = labelleak_lib.trials.settings.PAPER_ROWS
+    rows = labelleak_lib.names.PAPER_ROWS
     assert len(rows) == 7 and all(criterion in ATTACKS[attack].criteria for attack, criterion in rows)
     assert {criterion for _, criterion in rows} <= set(CRITERIA)
 
@@ -81,8 +84,8 @@ def test_the_papers_methods_attacks_and_criteria_are_found_by_name():
 @pytest.fixture
 def unspoilt():
     """Forget what a test registers."""
-    registries = (METHODS, ATTACKS, CRITERIA)
-    list(METHODS), list(ATTACKS), list(CRITERIA)
+    registries = (ARCHITECTURES, METHODS, ATTACKS, CRITERIA)
+    [list(registry) for registry in registries]
     kept = [dict(registry._classes) for registry in registries]
     yield
     for registry, classes in zip(registries, kept, strict=True):
@@ -148,6 +151,38 @@ def test_a_namesake_of_another_module_is_no_second_edition(unspoilt):
         METHODS.register("FT")(namesake)
 
 
+def test_classes_stand_by_their_order_then_by_name_and_without_one_at_the_end():
+    own = Registry("thing")
+    for name, order in (("z", 1), ("b", None), ("y", 0), ("a", None), ("x", 1)):
+        own.register(name)(type(name, (), {} if order is None else {"order": order}))
+    assert list(own) == ["y", "x", "z", "a", "b"]
+    own.register("c")(type("c", (), {"order": LAST - 1}))
+    assert list(own) == ["y", "x", "z", "c", "a", "b"]
+
+
+def test_the_papers_come_first_in_the_papers_order():
+    assert list(METHODS)[:5] == ["RT", "FT", "RL", "AU", "NG"]
+    assert list(ATTACKS)[:4] == ["dot_product", "difference", "whitebox_inversion", "blackbox_inversion"]
+    assert list(ARCHITECTURES)[:3] == ["small", "lenet", "resnet18"]
+
+
+def test_a_title_is_the_class_s_own_and_otherwise_its_name(unspoilt):
+    assert METHODS.title("RT") == "retrain" and ATTACKS.title("random") == "coin"
+    assert CRITERIA.title("two_means") == ""
+    METHODS.register("PLAIN")(type("Plain", (), {}))
+    assert METHODS.title("PLAIN") == "PLAIN"
+    assert ATTACKS.title("an attack of another version") == "an attack of another version"
+
+
+def test_a_row_is_named_by_the_titles_of_its_attack_and_criterion(unspoilt):
+    assert all(attack_title(name) == ATTACKS[name].title for name in ATTACKS)
+    assert all(CRITERIA.title(name) == CRITERIA[name].title for name in CRITERIA)
+    ATTACKS.register("late")(type("Late", (), {"title": "late attack"}))
+    CRITERIA.register("late rule")(type("LateRule", (), {"title": "rule"}))
+    assert row_name("late", "late rule") == "late attack, rule"
+    assert row_name("late", "two_means") == "late attack"
+
+
 def test_registries_are_apart():
     own = Registry("thing")
     own.register("x")(type("X", (), {}))
@@ -160,7 +195,7 @@ def test_every_profile_has_every_method_and_attack_of_the_paper(profile, archite
     found = labelleak_lib.trials.settings.settings(profile, architecture)
     assert set(found.methods) >= {"RT", "FT", "RL", "AU", "NG"}
     assert all(isinstance(method, METHODS[code]) for code, method in found.methods.items())
-    assert {attack for attack, _ in labelleak_lib.trials.settings.PAPER_ROWS} <= set(found.attacks)
+    assert {attack for attack, _ in labelleak_lib.names.PAPER_ROWS} <= set(found.attacks)
     assert all(isinstance(attack, ATTACKS[name]) for name, attack in found.attacks.items())
     assert isinstance(found.recipe, Recipe) and found.methods["RT"].recipe == found.recipe
     if profile == "paper":

@@ -10,7 +10,7 @@ import pytest
 from bs4 import BeautifulSoup, Tag
 from rendered_book import HTML, PAGES, ROOT, page
 
-from labelleak_lib.authoring.chapters import has_output
+from labelleak_lib.authoring.outputs import has_output
 
 pytestmark = pytest.mark.rendered
 

@@ -14,7 +14,7 @@ from labelleak_lib.authoring import pages
 from labelleak_lib.registry import ATTACKS, METHODS
 from labelleak_lib.results import front
 from labelleak_lib.trials import specification
-from labelleak_lib.trials.records import COLUMNS
+from labelleak_lib.trials.judging import COLUMNS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -70,6 +70,15 @@ def test_the_front_pages_headlines_follow_the_records(written):
     assert "does leak" not in bad
 
 
+def test_the_front_page_counts_exact_answers_of_data_sets_alike_whatever_their_trials(written):
+    many, few = (
+        full_records(trials=9, target=1.0, placebo=0.0),
+        full_records("mnist", trials=3, target=0.0, placebo=1.0),
+    )
+    text, _ = written(pd.concat([many, few]))
+    assert "for 50% of the targets; on their placebos, which still know that class, for 50%" in text
+
+
 def test_the_front_page_says_where_the_placebo_is_as_good(written):
     records = full_records(target=0.9, placebo=0.4)
     same = (records.attack == "difference") & (records.control == "placebo")
@@ -113,8 +122,8 @@ def test_without_enough_committed_trials_a_quick_run_on_digits_is_shown(committe
         asked.append(grid)
         return type("Found", (), {"records": full_records(trials=1, profile="quick")})
 
-    monkeypatch.setattr(front, "collect", collect)
-    records = front.front_records(front.complete_trials(committed))
+    monkeypatch.setattr(pages, "collect", collect)
+    records = pages.front_records(front.complete_trials(committed))
     assert [(grid.dataset, grid.profile, grid.trials) for grid in asked] == [("digits", "quick", 1)]
     assert "profile `quick`: digits (1 trial)" in front.basis(records, records)
 

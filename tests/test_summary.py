@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from record_samples import record
 
-from labelleak_lib.results import summary
+from labelleak_lib.results import intervals, summary
 
 
 def frame(*rows):
@@ -58,7 +58,7 @@ def test_classes_have_the_floor_of_an_answer_that_looks_at_nothing():
 def test_the_interval_over_data_sets_draws_within_each():
     rng = np.random.default_rng(1)
     groups = [pd.Series(rng.normal(mean, 0.05, n)) for mean, n in ((0.2, 30), (0.8, 60))]
-    found = summary.over_datasets(groups)
+    found = intervals.over_datasets(groups)
     assert found.mean == pytest.approx(np.mean([group.mean() for group in groups]))
     # the spread between the data sets takes no part: the error of the mean of two means
     error = 0.5 * math.sqrt(sum(group.var(ddof=0) / len(group) for group in groups))
@@ -70,7 +70,7 @@ def test_the_interval_over_data_sets_draws_within_each():
     "groups", [[[0.5, 0.7]], [[0.4, 0.6, 0.7], [0.9]], [[1.0], [1.0]]], ids=["few", "a group of one", "few and equal"]
 )
 def test_where_too_few_trials_stand_there_is_a_mean_and_no_interval(groups):
-    found = summary.over_datasets([pd.Series(values) for values in groups])
+    found = intervals.over_datasets([pd.Series(values) for values in groups])
     assert found.mean == pytest.approx(np.mean([np.mean(values) for values in groups]))
     assert math.isnan(found.low) and math.isnan(found.high)
 
@@ -78,5 +78,5 @@ def test_where_too_few_trials_stand_there_is_a_mean_and_no_interval(groups):
 def test_equal_rates_get_wilson_s_interval_but_equal_differences_none():
     groups = [pd.Series([1.0, 1.0]), pd.Series([1.0, 1.0])]
     # Wilson (1927) at n of n: n / (n + z^2)
-    assert summary.over_datasets(groups).low == pytest.approx(4 / (4 + 1.959964**2), abs=1e-4)
-    assert math.isnan(summary.over_datasets(groups, plain=True).low)
+    assert intervals.over_datasets(groups).low == pytest.approx(4 / (4 + 1.959964**2), abs=1e-4)
+    assert math.isnan(intervals.over_datasets(groups, plain=True).low)

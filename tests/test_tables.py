@@ -6,9 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from labelleak_lib.results import leakage, markdown, verdicts
+from labelleak_lib.evidence import Evidence
+from labelleak_lib.results import against_paper, leakage, markdown
 from labelleak_lib.trials import committed
-from labelleak_lib.trials.records import COLUMNS, Cell, RecordStore
+from labelleak_lib.trials.judging import COLUMNS
+from labelleak_lib.trials.schema import FACTS, MODELS
+from labelleak_lib.trials.store import Store
 
 
 def record(attack="dot_product", criterion="youden", *, asr, control="none", trial=0, **others):
@@ -70,7 +73,7 @@ def test_nothing_is_published_for_other_numbers_of_classes_or_controls() -> None
     table = leakage.leakage_table(records, "paper", 2, rows)
     assert table.attack.tolist() == ["trivial", "dot_product"]
     assert table.published.isna().all()
-    assert verdicts.at_or_above(table).empty
+    assert against_paper.at_or_above(table).empty
     assert leakage.leakage_table(records, "paper", 1, rows).empty
     assert leakage.leakage_table(records, "attacker", 2, rows).empty
     assert leakage.leakage_table(records, "paper", 2).attack.tolist() == ["dot_product"]
@@ -169,14 +172,11 @@ def test_a_numbered_table_fits_inside_a_tab() -> None:
 
 def test_at_or_above_compares_with_the_printed_rate_of_one_method() -> None:
     rows = [("dot_product", "youden", 0.9075), ("dot_product", "kmeans", 0.902), ("difference", "decision_tree", 0.5)]
-    records = frame(
-        *(pair(asr, 0.95, attack=a, criterion=c) for a, c, asr in rows),
-        pair(1.0, 0.5, unlearning="FT"),
-    )
+    records = frame(*(pair(asr, 0.95, attack=a, criterion=c) for a, c, asr in rows), pair(1.0, 0.5, unlearning="FT"))
     table = leakage.leakage_table(records, "paper", 1)
-    found = verdicts.at_or_above(table)
+    found = against_paper.at_or_above(table)
     assert found.holds.tolist() == [True, False, False]
-    assert verdicts.at_or_above(table, "FT").holds.tolist() == [True]
+    assert against_paper.at_or_above(table, "FT").holds.tolist() == [True]
 
 
 @pytest.mark.parametrize(
@@ -191,8 +191,8 @@ def test_at_or_above_compares_with_the_printed_rate_of_one_method() -> None:
 )
 def test_a_rate_below_the_published_one_is_explained(attack, criterion, asr, others, reason) -> None:
     records = frame(pair(asr, 0.5, attack=attack, criterion=criterion, **others))
-    (line,) = (row for _, row in verdicts.at_or_above(leakage.leakage_table(records, "paper", 1)).iterrows())
-    text = verdicts.explain(line, 10)
+    (line,) = (row for _, row in against_paper.at_or_above(leakage.leakage_table(records, "paper", 1)).iterrows())
+    text = against_paper.explain(line, 10)
     assert reason in text
     assert "below it" in text
 
@@ -200,36 +200,58 @@ def test_a_rate_below_the_published_one_is_explained(attack, criterion, asr, oth
 def test_a_placebo_that_succeeds_is_named_beside_the_success() -> None:
     for placebo, named in ((0.95, True), (0.5, False)):
         records = frame(pair(0.99, placebo))
-        (line,) = (row for _, row in verdicts.at_or_above(leakage.leakage_table(records, "paper", 1)).iterrows())
-        text = verdicts.explain(line, 10)
+        (line,) = (row for _, row in against_paper.at_or_above(leakage.leakage_table(records, "paper", 1)).iterrows())
+        text = against_paper.explain(line, 10)
         assert text.startswith("dot product, Youden: 99.0% measured, 90.75% published")
         assert ("the placebo reaches it too" in text) is named
+
+
+def stored_cell(dataset, number, profile="paper"):
+    """Return models and evidence of one M_u and its M_o, as `Store.write` takes them."""
+    original, model = f"{dataset}-o{number}", f"{dataset}-u{number}"
+    common = dict.fromkeys(MODELS, "") | {
+        "dataset": dataset, "classes": 3, "seed": 0, "trial": number, "split_seed": 0, "train_seed": number,
+        "unlearn_seed": number, "accuracy": [1.0, 1.0, 1.0],
+        **{f"{side}_acc_{when}": float((side, when) != ("forget", "after")) for side in ("forget", "retain")
+           for when in ("before", "after")},
+    }  # fmt: skip
+    models = [
+        {**common, "model": original},
+        {**common, "model": model, "original": original, "unlearning": "RT", "forgotten": "1"},
+    ]
+    facts = dict.fromkeys(FACTS, "") | {"attack": "head_bias", "profile": profile, "attack_seed": number}
+    facts |= {"queries": 0, "gradients": 0, "seconds": 0.0}
+    evidence = [
+        {**facts, "evidence": f"e-{name}", "model": name, "found": Evidence("head_bias", 3, np.array(score))}
+        for name, score in ((original, [0.0, 0.1, 0.5]), (model, [0.0, 9.0, 0.5]))
+    ]
+    return models, evidence
 
 
 def test_committed_records_hold_the_long_runs_of_every_data_set_folded_or_not(tmp_path) -> None:
     assert committed.committed_records(tmp_path / "absent").empty
     assert committed.committed_records(tmp_path / "absent").columns.tolist() == COLUMNS
-    store = RecordStore(tmp_path)
+    store = Store(tmp_path)
     for name, profile in (("mnist", "paper"), ("digits", "paper"), ("fashion_mnist", "quick")):
-        rows = frame(pair(1, 1, dataset=name, profile=profile, config_hash=name))
-        store.write(name, Cell(name, rows, {"none/dot_product/paper/score": np.zeros(2)}))
-    store.compact("mnist")
+        store.write(name, *stored_cell(name, 0, profile))
+    store.fold("mnist")
     found = committed.committed_records(tmp_path)
     assert found.dataset.unique().tolist() == ["digits", "mnist"]
-    assert len(found) == 4
+    assert len(found) == 8, "two controls and two protocols"
+    assert (found[found.control == "none"].predicted == "1").all()
 
 
 def test_the_verdict_answers_row_by_row_or_says_that_nothing_is_published() -> None:
     rows = [("dot_product", "youden", 0.95), ("difference", "decision_tree", 0.5)]
     records = frame(*(pair(asr, 0.4, attack=a, criterion=c) for a, c, asr in rows))
     table = leakage.leakage_table(records, "paper", 1)
-    assert verdicts.verdict(table, 1).splitlines() == ["- dot product, Youden: yes", "- difference, tree: **no**"]
-    first, second = verdicts.explanations(table, 10).splitlines()
+    assert against_paper.verdict(table, 1).splitlines() == ["- dot product, Youden: yes", "- difference, tree: **no**"]
+    first, second = against_paper.explanations(table, 10).splitlines()
     assert "95.0% measured, 90.75% published, 40.0% on the placebo; at or above it." in first
     assert "below it" in second
     two = leakage.leakage_table(records.assign(k=2), "paper", 2)
-    assert "no rate for k = 2" in verdicts.verdict(two, 2)
-    assert "No row" in verdicts.explanations(two, 10)
+    assert "no rate for k = 2" in against_paper.verdict(two, 2)
+    assert "No row" in against_paper.explanations(two, 10)
 
 
 def test_leakage_tabs_hold_one_numbered_table_a_protocol_and_number_of_classes() -> None:
@@ -247,13 +269,14 @@ def test_leakage_tabs_hold_one_numbered_table_a_protocol_and_number_of_classes()
 
 
 def test_committed_evidence_is_that_of_the_records_given(tmp_path) -> None:
-    store = RecordStore(tmp_path)
-    for name, digest in (("mnist", "a"), ("mnist", "b"), ("digits", "c")):
-        rows = frame(pair(1, 1, dataset=name, config_hash=digest))
-        store.write(name, Cell(digest, rows, {"none/dot_product/paper/score": np.arange(3.0)}))
+    store = Store(tmp_path)
+    for name, number in (("mnist", 0), ("mnist", 1), ("digits", 0)):
+        store.write(name, *stored_cell(name, number))
     records = committed.committed_records(tmp_path)
-    chosen = records[records.config_hash.isin(["a", "c"])]
-    assert sorted(committed.committed_evidence(chosen, tmp_path).config_hash) == ["a", "c"]
+    chosen = records[records.config_hash.isin(["mnist-u0", "digits-u0"])]
+    found = committed.committed_evidence(chosen, tmp_path)
+    assert sorted(found.config_hash) == ["digits-u0"] * 2 + ["mnist-u0"] * 2
+    assert sorted(found.control.unique()) == ["none", "placebo"]
     assert committed.committed_evidence(records[:0], tmp_path).empty
 
 

@@ -134,8 +134,8 @@ def test_zca_maps_dead_features_to_zero():
 def test_spectrum_of_a_hand_made_case():
     found = assumptions.spectrum(np.array([[2.0, 0, 0], [0, 1, 0], [2, 0, 0], [0, 1, 0]]))
     np.testing.assert_allclose(found.eigenvalues, [2, 0.5, 0])
-    assert (found.rank, found.condition, found.dead) == (2, float("inf"), 1)
-    assert assumptions.spectrum(np.diag([2.0, 1.0])).condition == pytest.approx(4)
+    assert found.rank == 2
+    np.testing.assert_array_equal(found.relative, [1, 0.25, np.nan])
 
 
 def test_second_moment_of_a_mixture_is_the_mixture_of_second_moments():
@@ -155,13 +155,7 @@ def test_whitening_on_the_mixture_leaves_single_classes_unwhitened():
 
 
 @quick
-@given(
-    seed=seeds,
-    classes=st.integers(2, 6),
-    scale=st.floats(0.05, 0.95),
-    overlap=st.floats(0, 1),
-    mix=st.floats(0, 1),
-)
+@given(seed=seeds, classes=st.integers(2, 6), scale=st.floats(0.05, 0.95), overlap=st.floats(0, 1), mix=st.floats(0, 1))
 def test_exact_features_have_the_moments_they_promise(seed, classes, scale, overlap, mix):
     design = ExactFeatures(classes, classes + 4, 3 * classes + 15, scale, overlap, mix)
     phi, labels = design.draw(np.random.default_rng(seed))

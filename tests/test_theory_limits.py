@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 
+from labelleak_lib.criteria import arithmetic
 from labelleak_lib.theory import collapse, difference, heads, softmax, theory_checks
 from labelleak_lib.theory.lemma_checks import OVERLAPPING_MAXIMA, relu_features
 from labelleak_lib.theory.measured import measure_assumptions
@@ -89,7 +90,7 @@ def test_collapse_by_brute_force(classes, tenths, low, gap):
         threshold = np.mean(maxima) - alpha * np.std(maxima, ddof=0)
         found = set(np.flatnonzero(maxima < threshold))
         assert found == (set(range(k)) if k < classes * collapse.collapse_fraction(alpha) else set())
-        assert found == set(np.flatnonzero(collapse.below_threshold(maxima, alpha)))
+        assert found == set(np.flatnonzero(arithmetic.below_threshold(maxima, alpha)))
 
 
 @quick
@@ -120,7 +121,7 @@ def test_expected_detection_against_simulation(classes, forgotten, alpha):
 @given(seed=seeds, count=st.integers(3, 14), classes=st.integers(2, 12))
 def test_two_means_split_is_scikit_learns_optimum(seed, count, classes):
     maxima = np.sort(np.random.default_rng(seed).uniform(1 / classes, 1, count))
-    vectors, low = collapse.sorted_ipv(maxima, classes), collapse.two_means_split(maxima)
+    vectors, low = collapse.sorted_ipv(maxima, classes), arithmetic.two_means_split(maxima)
     np.testing.assert_allclose(vectors.sum(-1), 1)
     ours = sum(np.square(part - part.mean(0)).sum() for part in (vectors[:low], vectors[low:]))
     assert ours <= KMeans(2, n_init=10, random_state=0).fit(vectors).inertia_ + 1e-12
@@ -131,7 +132,7 @@ def test_worked_example_accuses_retained_classes():
     clusters = KMeans(2, n_init=10, random_state=0).fit_predict(collapse.sorted_ipv(OVERLAPPING_MAXIMA, 10))
     accused = set(np.flatnonzero(clusters == clusters[0]))
     assert accused == {0, 1, 2, 3}
-    assert collapse.two_means_split(OVERLAPPING_MAXIMA) == 4
+    assert arithmetic.two_means_split(OVERLAPPING_MAXIMA) == 4
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -171,7 +172,7 @@ def test_measured_assumptions_fail_on_separable_relu_features():
         (lambda: collapse.collapse_fraction(0), "alpha"),
         (lambda: collapse.collapse_fraction(1, -1), "noise"),
         (lambda: collapse.expected_detection(10, 10, 1, 0, 0), "forgotten"),
-        (lambda: collapse.two_means_split([1.0]), "values"),
+        (lambda: arithmetic.two_means_split([1.0]), "values"),
     ],
 )
 def test_bad_input_is_named(call, message):

@@ -103,9 +103,9 @@ def figures(head, sets, own, phi, labels):
     norms = difference.norm_frame(head, fitted).assign(side=side[own])
     sweep = collapse.criterion_sweep(6, (1.1,), 0.05, 0.1, 100, rng)
     yield theory.inner_product_dial(dials.inner_product_dial({0.0: ExactFeatures()}, 0), "dial")
-    yield theory.dead_feature_dial(dials.dead_feature_dial([0, 5], 5, 0))
+    yield theory.dead_feature_dial(dials.over_starts(dials.dead_feature_dial([0, 5], 5, 0)))
     yield theory.sampling(dials.sampling_dial([10, 100], 2, 0))
-    yield theory.spectra({"$D_r$": assumptions.spectrum(phi)})
+    yield theory.spectra({"$D_r$": assumptions.spectrum(phi).relative})
     yield theory.whitening(assumptions.whitening_distances(phi, labels, [5]))
     yield theory.cosines({"raw": assumptions.class_cosines(phi, labels, 6)}, list("abcdef"))
     yield theory.absent_row(path, sums)
@@ -113,7 +113,7 @@ def figures(head, sets, own, phi, labels):
     yield theory.same_question(evidence)
     yield theory.difference_norms(pd.concat([norms.assign(loss="a"), norms.assign(loss="b")]))
     yield theory.collapse(sweep)
-    yield theory.two_clusters(OVERLAPPING_MAXIMA, 1, np.array([1, 5, 5]))
+    yield theory.two_clusters(OVERLAPPING_MAXIMA, 1, 4, np.array([1, 5, 5]))
 
 
 def test_every_figure_has_data_and_labelled_axes(trained):

@@ -8,7 +8,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from labelleak_lib.models import classifier
-from labelleak_lib.results import survey
+from labelleak_lib.results import survey, surveyed
 from labelleak_lib.trials.originals import unlearned_model
 from labelleak_lib.trials.specification import TrialSpec
 
@@ -31,7 +31,7 @@ def test_the_attackers_sets_hold_one_class_each_and_the_models_own_head(spec):
 
 def test_the_survey_agrees_with_the_models_own_answers(spec, tmp_path):
     survey.store(spec, ["RT"], tmp_path)
-    (found,) = survey.stored("agreement", tmp_path).values()
+    (found,) = surveyed.stored("agreement", tmp_path).values()
     assert found.method.tolist() == ["M_o", "RT"]
     labels = spec.data.pool_labels
     answers = classifier.predict_proba(unlearned_model(spec, "RT"), spec.data.pool_images).argmax(1).cpu()
@@ -39,21 +39,21 @@ def test_the_survey_agrees_with_the_models_own_answers(spec, tmp_path):
     assert found.probe_retained[1] == pytest.approx((answers == labels).numpy()[kept].mean(), abs=0.03)
     assert found.probe_forgotten.tolist() == [pytest.approx(1, abs=0.1), 0]
     assert (found.early > 0.99).all(), "the first-order expansion"
-    (table,) = survey.stored("assumptions", tmp_path).values()
+    (table,) = surveyed.stored("assumptions", tmp_path).values()
     assert table[table.equation == 17].measured.abs().max() < 1e-9, "the zero row"
-    assert len(survey.assumption_lines(table).splitlines()) == len(table) + 2
-    assert len(survey.agreement_lines(found).splitlines()) == 4
+    assert len(surveyed.assumption_lines(table).splitlines()) == len(table) + 2
+    assert len(surveyed.agreement_lines(found).splitlines()) == 4
 
 
 def test_every_row_of_a_written_table_has_a_cell_for_each_column():
-    for table in survey.stored("assumptions").values():
+    for table in surveyed.stored("assumptions").values():
         assert table.quantity.str.contains("|", regex=False).any()
-        rows = [re.split(r"(?<!\\)\|", line) for line in survey.assumption_lines(table).splitlines()]
+        rows = [re.split(r"(?<!\\)\|", line) for line in surveyed.assumption_lines(table).splitlines()]
         assert {len(row) for row in rows} == {2 + 6}
 
 
 def test_surveys_come_in_the_books_order_of_data_sets():
-    assert list(survey.stored("agreement")) == ["digits", "mnist", "fashion_mnist", "svhn", "cifar10"]
+    assert list(surveyed.stored("agreement")) == ["digits", "mnist", "fashion_mnist", "svhn", "cifar10"]
 
 
 def test_the_same_trial_gives_the_same_survey(spec):

@@ -15,7 +15,8 @@ from labelleak_lib.data.samples import Samples, join, split_classes
 from labelleak_lib.models import classifier
 from labelleak_lib.models.classifier import ModelSpec
 from labelleak_lib.models.evaluation import accuracy
-from labelleak_lib.models.training import Recipe, batches, train
+from labelleak_lib.models.recipe import Recipe
+from labelleak_lib.models.training import batches, train
 
 PLAIN = Recipe(epochs=2, batch_size=16, lr=0.05, momentum=0.0, weight_decay=0.0, schedule="constant", clip_norm=1e9)
 
@@ -190,10 +191,7 @@ def test_a_diverged_training_is_an_error():
         train(model, blobs(), replace(PLAIN, lr=1e38), generator=rng())
 
 
-@given(
-    labels=st.lists(st.integers(0, 5), min_size=1, max_size=40),
-    forgotten=st.sets(st.integers(0, 5), min_size=1),
-)
+@given(labels=st.lists(st.integers(0, 5), min_size=1, max_size=40), forgotten=st.sets(st.integers(0, 5), min_size=1))
 def test_classes_are_split_without_loss_and_joined_in_order(labels, forgotten):
     labels = torch.tensor(labels)
     samples = Samples(torch.arange(len(labels), dtype=torch.uint8).view(-1, 1, 1, 1), labels)

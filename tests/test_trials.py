@@ -1,8 +1,9 @@
 """Trials: which classes are forgotten, which seeds enter where, what is cached, what an attacker is granted."""
 
 import dataclasses
+import gc
 import itertools
-import json
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -14,20 +15,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toys import RECIPE, SMALL_SETTINGS, same_state, small_trials, snapshot
 
-from labelleak_lib.attacks.heads import HeadRecipe
-from labelleak_lib.attacks.random_guess import RandomGuess
+from labelleak_lib.attacks.unread import RandomGuess
 from labelleak_lib.data.samples import split_classes
 from labelleak_lib.models import classifier
+from labelleak_lib.models.classifier import Classifier
 from labelleak_lib.models.evaluation import accuracy
 from labelleak_lib.models.training import train
 from labelleak_lib.registry import METHODS
-from labelleak_lib.trials import originals, specification
+from labelleak_lib.trials import originals
 from labelleak_lib.trials.grants import gather
-from labelleak_lib.trials.identity import content_hash, describe
-from labelleak_lib.trials.originals import original_and_unlearned, original_model, unlearned_model
+from labelleak_lib.trials.identity import content_hash
+from labelleak_lib.trials.originals import original_and_unlearned, original_model, unlearned_model, weights_digest
 from labelleak_lib.trials.seeds import draw_forgotten, make_generator
 from labelleak_lib.trials.specification import TrialSpec, fingerprint
-from labelleak_lib.unlearning.finetune import FineTune
 
 
 @pytest.fixture(scope="module")
@@ -102,20 +102,6 @@ def test_named_classes_are_sorted_and_stand_for_k(toy):
     assert spec_of(toy, forgotten=[2, 0, 2], k=1).forgotten == (0, 2)
 
 
-def test_an_identity_is_json_and_knows_neither_device_nor_folder(toy, tmp_path):
-    spec = spec_of(toy)
-    assert json.loads(json.dumps(spec.identity())) == spec.identity()
-    elsewhere = spec_of(toy, device="auto", data_dir=str(tmp_path))
-    assert elsewhere != spec and elsewhere.identity() == spec.identity()
-
-
-@pytest.mark.parametrize(
-    "change", [{"seed": 1}, {"trial": 1}, {"forgotten": (2,)}, {"forgotten": (1, 2)}, {"profile": "paper"}], ids=str
-)
-def test_everything_else_is_in_the_identity(toy, change):
-    assert spec_of(toy, **change).identity() != spec_of(toy).identity()
-
-
 def test_the_fingerprint_changes_with_a_single_pixel_or_label(toy, tmp_path):
     with np.load(toy) as file:
         images, labels = file["images"], file["labels"]
@@ -137,15 +123,6 @@ def test_the_parts_are_those_of_the_data_set(toy):
         assert len(part.images) == len(part)
 
 
-def test_a_description_names_the_class_and_every_hyperparameter():
-    found = describe(FineTune(epochs=4))
-    assert found["class"] == "FineTune" and found["epochs"] == 4
-    assert set(found) == {"class", *(field.name for field in dataclasses.fields(FineTune))}
-    assert describe(SMALL_SETTINGS.attacks["difference"])["recipe"] == dataclasses.asdict(
-        HeadRecipe(heads=10, samples=5, steps=10)
-    )
-
-
 def test_the_original_model_is_trained_once_as_its_recipe_says_and_read_back(toy, monkeypatch):
     spec, runs = spec_of(toy, seed=11), []
     monkeypatch.setattr(originals, "train", lambda *a, **k: runs.append(1) or train(*a, **k))
@@ -157,13 +134,12 @@ def test_the_original_model_is_trained_once_as_its_recipe_says_and_read_back(toy
     assert accuracy(first, spec.part("test")) > 0.9 and not first.training
 
 
-def test_the_original_model_depends_on_its_own_seed_and_recipe_alone(toy, monkeypatch):
+def test_the_original_model_depends_on_its_own_seed_and_recipe_alone(toy):
     base = snapshot(original_model(spec_of(toy)))
     assert same_state(base, original_model(spec_of(toy, forgotten=(2, 3))).state_dict())
     assert not same_state(base, original_model(spec_of(toy, trial=1)).state_dict())
     longer = dataclasses.replace(SMALL_SETTINGS, recipe=dataclasses.replace(RECIPE, epochs=9))
-    monkeypatch.setattr(specification, "settings", lambda profile, architecture: longer)
-    assert not same_state(base, original_model(spec_of(toy)).state_dict())
+    assert not same_state(base, original_model(spec_of(toy, given=longer)).state_dict())
 
 
 def test_methods_share_the_original_model_but_for_one_that_watches_its_training(toy):
@@ -184,29 +160,114 @@ def test_a_method_of_the_readers_own_sees_the_trials_sets(toy):
         return original
 
     original, unlearned = original_and_unlearned(spec, "MINE", method)
-    assert unlearned is original
+    assert unlearned is not original and same_state(unlearned.state_dict(), original.state_dict())
     retain, forget = split_classes(spec.part("train"), (0, 3))
     assert set(seen["forget"].labels.tolist()) == {0, 3} and set(seen["retain"].labels.tolist()) == {1, 2}
     assert torch.equal(seen["forget"].images, forget.images) and len(seen["retain"]) == len(retain)
     assert seen["generator"].initial_seed() == make_generator(0, "unlearn", "MINE").initial_seed()
 
 
+def test_a_method_that_works_in_place_leaves_the_original_as_it_was(toy):
+    def in_place(model, retain, forget, *, generator):
+        with torch.no_grad():
+            model.head.bias[1] = -100
+        return model
+
+    original, unlearned = original_and_unlearned(spec_of(toy), "MINE", in_place)
+    assert float(original.head.bias[1].detach()) > -1 and float(unlearned.head.bias[1].detach()) == -100
+    assert same_state(original.state_dict(), original_model(spec_of(toy)).state_dict())
+
+
 def test_an_unknown_method_is_an_error_that_lists_the_known_ones(toy):
-    with pytest.raises(ValueError, match=r"unknown unlearning method 'XX'; known: .*FT"):
+    with pytest.raises(ValueError, match=r"^unknown unlearning method 'XX'; known: .*FT"):
         original_and_unlearned(spec_of(toy), "XX")
 
 
-def test_an_unlearned_model_is_kept_for_the_process(toy):
+@pytest.fixture
+def made(monkeypatch):
+    """Count what is trained and unlearned."""
+    calls = []
+    apply, learn, watch = originals.apply_method, originals.train, type(SMALL_SETTINGS.methods["AU"]).train_original
+    monkeypatch.setattr(originals, "apply_method", lambda *a, **k: calls.append("unlearned") or apply(*a, **k))
+    monkeypatch.setattr(originals, "train", lambda *a, **k: calls.append("trained") or learn(*a, **k))
+    watched = lambda *a, **k: calls.append("watched") or watch(*a, **k)  # noqa: E731
+    monkeypatch.setattr(type(SMALL_SETTINGS.methods["AU"]), "train_original", watched)
+    return calls
+
+
+@pytest.mark.parametrize(("code", "first"), [("FT", ["trained", "unlearned"]), ("AU", ["watched", "unlearned"])])
+def test_models_of_both_kinds_are_made_once_and_read_back(toy, made, code, first):
+    spec = spec_of(toy, seed=12)
+    pair = original_and_unlearned(spec, code)
+    assert made == first
+    again = original_and_unlearned(spec, code)
+    assert made == first and again[1] is not pair[1]
+    assert all(same_state(a.state_dict(), b.state_dict()) for a, b in zip(pair, again, strict=True))
+    assert same_state(unlearned_model(spec, code).state_dict(), pair[1].state_dict())
+
+
+def test_a_model_that_left_the_cache_is_made_again_the_same(toy, made):
+    spec = spec_of(toy, seed=13)
+    pair = original_and_unlearned(spec, "AU")
+    folder, method = os.environ["LABELLEAK_CACHE"] + "/models", spec.method("AU")
+    for lost in ([spec.original_id(method)], [spec.unlearned_id("AU", method)]):
+        for identity in lost:
+            os.remove(f"{folder}/toy-{identity}.safetensors")
+        again = original_and_unlearned(spec, "AU")
+        assert all(same_state(a.state_dict(), b.state_dict()) for a, b in zip(pair, again, strict=True))
+    assert made.count("watched") == 3
+
+
+def test_of_code_that_no_file_holds_no_model_is_read_back(toy):
     spec = spec_of(toy)
-    found = unlearned_model(spec, "FT")
-    assert unlearned_model(spec, "FT") is found
-    assert same_state(found.state_dict(), original_and_unlearned(spec, "FT")[1].state_dict())
+    runs = []
+
+    def method(original, retain, forget, *, generator):
+        runs.append(1)
+        return original
+
+    for _ in range(2):
+        original_and_unlearned(spec, "MINE", method)
+    assert len(runs) == 2
 
 
-def with_seed(spec, monkeypatch, name, value):
-    monkeypatch.setattr(TrialSpec, name, property(lambda self: value))
-    evidence = [found for _, _, found, _ in gather(spec, original_model(spec), {"random": RandomGuess()})]
-    return snapshot(original_model(spec)), snapshot(original_and_unlearned(spec, "FT")[1]), evidence[0].score
+def classifiers_alive():
+    gc.collect()
+    return sum(issubclass(type(thing), Classifier) for thing in gc.get_objects())
+
+
+def test_no_model_is_kept_in_the_process(toy):
+    before = classifiers_alive()
+    for code in METHODS:
+        unlearned_model(spec_of(toy), code)
+        original_and_unlearned(spec_of(toy), code)
+    assert classifiers_alive() == before
+
+
+def test_the_models_not_read_for_the_longest_time_leave_a_full_cache(toy, tmp_path, monkeypatch):
+    monkeypatch.setenv("LABELLEAK_CACHE", str(tmp_path))
+    specs = [spec_of(toy, trial=trial) for trial in range(4)]
+    models = [original_model(specs[0])]
+    (path,) = tmp_path.glob("models/*.safetensors")
+    monkeypatch.setattr(originals, "CACHE_BYTES", int(2.5 * path.stat().st_size))
+    for age, spec in enumerate(specs[1:], 1):
+        if age == 2:
+            os.utime(tmp_path / f"models/toy-{specs[1].original_id()}.safetensors", (1e9, 1e9))
+        models.append(original_model(spec))
+        if age < 3:
+            original_model(specs[0])
+    kept = {path.stem.removeprefix("toy-") for path in tmp_path.glob("models/*.safetensors")}
+    assert len(kept) == 2 and specs[1].original_id() not in kept and specs[3].original_id() in kept
+    assert weights_digest(original_model(specs[1])) == weights_digest(models[1])
+
+
+def test_equal_models_alone_have_equal_digests(toy):
+    models = [original_model(spec_of(toy, trial=trial)) for trial in (0, 0, 1)]
+    digests = [weights_digest(model) for model in models]
+    assert digests[0] == digests[1] != digests[2]
+    with torch.no_grad():
+        models[1].head.bias[0] += 1e-6
+    assert weights_digest(models[1]) != digests[0]
 
 
 @pytest.mark.parametrize(
@@ -217,13 +278,32 @@ def with_seed(spec, monkeypatch, name, value):
         ("attack_seed", (False, False, True)),
     ],
 )
-def test_the_three_seeds_enter_training_unlearning_and_attacks_independently(toy, monkeypatch, name, changes):
-    spec = spec_of(toy)
-    before = with_seed(spec, monkeypatch, name, 0)
-    after = with_seed(spec, monkeypatch, name, 1)
-    found = (
-        not same_state(before[0], after[0]),
-        not same_state(before[1], after[1]),
-        not np.array_equal(before[2], after[2]),
-    )
-    assert found == changes
+def test_the_three_seeds_enter_training_unlearning_and_attacks_independently(toy, name, changes):
+    found = []
+    for value in (0, 1):
+        spec = spec_of(toy, **{name: value})
+        original, unlearned = original_and_unlearned(spec, "FT")
+        found.append((weights_digest(original), weights_digest(unlearned), guess(spec, original)))
+    assert tuple(not np.array_equal(a, b) for a, b in zip(*found, strict=True)) == changes
+
+
+def guess(spec, model):
+    evidence, seconds = gather(spec, model, "random", RandomGuess())
+    assert seconds >= 0
+    return evidence.score
+
+
+def test_seeds_are_those_of_the_trial_unless_they_are_given(toy):
+    spec = spec_of(toy, seed=3, trial=4, attack_seed=1)
+    assert (spec.train_seed, spec.unlearn_seed, spec.attack_seed) == (7, 7, 1)
+    for name in ("train_seed", "unlearn_seed", "attack_seed", "split_seed"):
+        with pytest.raises(ValueError, match=f"^{name} is -1; it must be an integer of at least 0$"):
+            spec_of(toy, **{name: -1})
+    with pytest.raises(ValueError, match=r"^parameter is 'sed'; it must be train_seed, unlearn_seed or attack_seed$"):
+        spec_of(toy, sed=1)
+
+
+def test_the_split_seed_divides_the_data_anew(toy):
+    parts = [spec_of(toy, split_seed=seed).part("train") for seed in (0, 0, 1)]
+    assert torch.equal(parts[0].images, parts[1].images) and not torch.equal(parts[0].images, parts[2].images)
+    assert fingerprint(toy, None, 0) != fingerprint(toy, None, 1)

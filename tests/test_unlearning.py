@@ -10,12 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 from torch import nn
-from toys import RECIPE, blobs, linear, rng, same_state, trained
+from toys import RECIPE, blobs, linear, rng, same_state, small_trials, trained
 
+from labelleak_lib.attacks.direct_probe import DirectProbe
 from labelleak_lib.data.samples import Samples, split_classes
 from labelleak_lib.models import classifier
 from labelleak_lib.models.classifier import ModelSpec
 from labelleak_lib.models.evaluation import accuracy
+from labelleak_lib.trials.cells import run_cell
+from labelleak_lib.trials.originals import original_and_unlearned, original_model
+from labelleak_lib.trials.specification import TrialSpec
 from labelleak_lib.unlearning import RecordsTraining, UnlearningMethod, apply_method
 from labelleak_lib.unlearning.amnesiac import Amnesiac
 from labelleak_lib.unlearning.finetune import FineTune
@@ -100,11 +104,7 @@ def test_random_labels_train_on_everything_and_never_on_a_forgotten_class(steps)
     assert set(labels.tolist()) == {0, 2}
 
 
-@given(
-    retained=st.sets(st.integers(0, 11), min_size=1, max_size=11),
-    n=st.integers(1, 200),
-    seed=st.integers(0, 2**32),
-)
+@given(retained=st.sets(st.integers(0, 11), min_size=1, max_size=11), n=st.integers(1, 200), seed=st.integers(0, 2**32))
 def test_wrong_labels_come_from_the_retained_classes_alone(retained, n, seed):
     drawn = draw_wrong_labels(n, torch.tensor(sorted(retained)), rng(seed))
     assert len(drawn) == n and set(drawn.tolist()) <= retained
@@ -217,6 +217,43 @@ def test_a_plain_function_serves_as_a_method_and_its_model_is_put_in_evaluation_
     found = apply_method(erase, trained(), RETAIN, FORGET, generator=rng(0))
     assert not found.training
     assert accuracy(found, FORGET) == 0
+
+
+class ZeroRowsInPlace:
+    """Public code often works like this: it edits the model that it is given and returns it."""
+
+    def unlearn(self, original, retain, forget, *, generator):
+        with torch.no_grad():
+            original.head.weight[forget.labels.unique()] = 0
+            original.head.bias[forget.labels.unique()] = -1e3
+        return original.train()
+
+
+@pytest.mark.parametrize("method", [ZeroRowsInPlace(), ZeroRowsInPlace().unlearn], ids=["method", "function"])
+def test_a_method_that_works_in_place_leaves_the_original_as_it_was(method):
+    before = {name: value.clone() for name, value in trained().state_dict().items()}
+    found = apply_method(method, trained(), RETAIN, FORGET, generator=rng(0))
+    assert found is not trained() and not found.training and not trained().training
+    assert same_state(before, trained().state_dict())
+    assert not {p.data_ptr() for p in found.parameters()} & {p.data_ptr() for p in trained().parameters()}
+    assert accuracy(found, FORGET) == 0 and accuracy(trained(), FORGET) > 0.9
+
+
+@pytest.mark.parametrize("method", [ZeroRowsInPlace(), ZeroRowsInPlace().unlearn], ids=["method", "function"])
+def test_the_placebo_of_a_method_that_works_in_place_is_the_original(method, tmp_path):
+    with small_trials(tmp_path) as path:
+        spec = TrialSpec.from_parameters(dataset=path, forgotten=[1], device="cpu")
+        before = original_model(spec)
+        for _ in range(2):  # trained, then read from the cache
+            original, unlearned = original_and_unlearned(spec, "INPLACE", method)
+            assert same_state(original.state_dict(), before.state_dict())
+            assert (unlearned.head.bias[1], unlearned.head.weight[1].abs().max()) == (-1e3, 0)
+            assert same_state(original_model(spec).state_dict(), before.state_dict())
+        cell = run_cell(spec, "INPLACE", method=method, attacks={"direct_probe": DirectProbe()})
+        accuracies = cell.rows[cell.rows.control == "none"].iloc[0]
+        assert accuracies.forget_acc_before > 0.9 and accuracies.forget_acc_after == 0
+        score = dict(zip(cell.rows.control, cell.rows.predicted, strict=True))
+        assert score == {"none": "1", "placebo": ""}, "the attack tells M_u from the M_o beside it"
 
 
 def test_the_interfaces_are_told_apart():

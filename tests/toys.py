@@ -8,22 +8,22 @@ import pytest
 import torch
 from torch import nn
 
-from labelleak_lib.access import BlackBox, WhiteBox, WhiteBoxWithSamples
+from labelleak_lib.attacks.access import BlackBox, WhiteBox, WhiteBoxWithSamples
 from labelleak_lib.attacks.difference import Difference
 from labelleak_lib.attacks.direct_probe import DirectProbe
 from labelleak_lib.attacks.dot_product import DotProduct
 from labelleak_lib.attacks.genetic_inversion import GeneticInversion
 from labelleak_lib.attacks.gradient_inversion import GradientInversion
 from labelleak_lib.attacks.heads import HeadRecipe
-from labelleak_lib.attacks.random_guess import RandomGuess
 from labelleak_lib.attacks.random_inputs import RandomInputs
-from labelleak_lib.attacks.trivial import Trivial
+from labelleak_lib.attacks.unread import RandomGuess, Trivial
 from labelleak_lib.data.samples import Samples
 from labelleak_lib.evidence import Evidence, HeadEvidence
 from labelleak_lib.models import classifier
 from labelleak_lib.models.classifier import Classifier, ModelSpec
-from labelleak_lib.models.training import Recipe, train
-from labelleak_lib.trials import originals, specification
+from labelleak_lib.models.recipe import Recipe
+from labelleak_lib.models.training import train
+from labelleak_lib.trials import specification
 from labelleak_lib.trials.settings import Settings
 from labelleak_lib.unlearning.amnesiac import Amnesiac
 from labelleak_lib.unlearning.finetune import FineTune
@@ -92,18 +92,17 @@ def grant(kind, model, *, forgotten=(), known=(0, 1), pool=None):
     return WhiteBoxWithSamples(model, pool, unrelated(channels=spec.channels), known, truth)
 
 
-def head_evidence(source, label, vectors, classes, protocol="attacker", seed=0):
-    """Wrap vectors (m,) or (m, p) of auxiliary heads as evidence."""
-    vectors = np.asarray(vectors, float)
-    vectors = vectors[:, None] if vectors.ndim == 1 else vectors
-    heads = HeadEvidence(np.asarray(source), np.asarray(label), vectors, np.abs(vectors).sum(1))
-    return Evidence("dot_product", classes, np.zeros(classes), protocol, seed, heads=heads)
+def head_evidence(source, label, value, classes, protocol="attacker"):
+    """Wrap values (m,) of auxiliary heads as evidence."""
+    value = np.asarray(value, float)
+    heads = HeadEvidence(np.asarray(source), np.asarray(label), value, np.abs(value))
+    return Evidence("dot_product", classes, np.zeros(classes), protocol, heads=heads)
 
 
-def ipv_evidence(ipv, seed=0):
+def ipv_evidence(ipv):
     """Wrap inverted prediction vectors (C, C) as evidence."""
     ipv = np.asarray(ipv, float)
-    return Evidence("whitebox_inversion", len(ipv), -ipv.max(1), seed=seed, ipv=ipv)
+    return Evidence("whitebox_inversion", len(ipv), -ipv.max(1), ipv=ipv)
 
 
 def same_evidence(first, second):
@@ -111,7 +110,7 @@ def same_evidence(first, second):
 
     def same(a, b):
         if isinstance(a, HeadEvidence):
-            return all(same(getattr(a, n), getattr(b, n)) for n in ("source", "label", "vectors", "absolute_sum"))
+            return all(same(getattr(a, n), getattr(b, n)) for n in ("source", "label", "value", "absolute_sum"))
         if isinstance(a, torch.Tensor):
             return torch.equal(a, b)
         return np.array_equal(a, b, equal_nan=True) if isinstance(a, np.ndarray) else a == b
@@ -146,7 +145,7 @@ def small_trials(folder):
     """Make trials on blobs quick, with a cache of their own: yield the path of a data set of four classes."""
     samples = blobs(per_class=40)
     np.savez(folder / "toy.npz", images=samples.images[:, 0].numpy(), labels=samples.labels.numpy())
-    caches = (specification.cached_dataset, specification.fingerprint, originals._unlearned)
+    caches = (specification.cached_dataset, specification.fingerprint)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LABELLEAK_CACHE", str(folder / "cache"))
         patch.setattr(specification, "settings", lambda profile, architecture: SMALL_SETTINGS)

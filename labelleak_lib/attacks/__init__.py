@@ -6,8 +6,6 @@ needs and who can read its evidence: `access_kind` ("white_box_with_samples", "w
 the criteria that apply.
 """
 
-from __future__ import annotations
-
 from typing import Any, ClassVar, Protocol
 
 import torch
@@ -20,6 +18,7 @@ class Attack(Protocol):
     """What an attack offers."""
 
     name: ClassVar[str]
+    title: ClassVar[str]
     access_kind: ClassVar[str]
     per_protocol: ClassVar[bool]
     criteria: ClassVar[tuple[str, ...]]

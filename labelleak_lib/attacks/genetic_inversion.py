@@ -1,7 +1,5 @@
 """Black-box inversion: a genetic search for each class's most probable input (paper, IV-C3, equations 22 to 26)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from labelleak_lib.access import BlackBox
+from labelleak_lib.attacks.access import BlackBox
 from labelleak_lib.checks import require, require_int, require_number
 from labelleak_lib.evidence import Evidence
 from labelleak_lib.registry import ATTACKS
@@ -40,9 +38,18 @@ class GeneticInversion:
     elites: int = 5
     mutation: float = 0.5
     decay: float = 0.99
+    title: ClassVar[str] = "black-box inversion"
+    order: ClassVar[int] = 3
     access_kind: ClassVar[str] = "black_box"
     per_protocol: ClassVar[bool] = False
     criteria: ClassVar[tuple[str, ...]] = ("threshold", "entropy", "entropy_argmax")
+    presets: ClassVar[dict[str, dict[str, int]]] = {
+        "quick small": {"population": 50, "generations": 60},
+        "quick lenet": {"population": 60, "generations": 100},
+        "quick resnet18": {"population": 40, "generations": 50},
+        "paper small": {"population": 60, "generations": 100},
+        "paper resnet18": {"population": 60, "generations": 100},
+    }
 
     def __post_init__(self) -> None:
         require_int("population", self.population, low=2)
@@ -54,7 +61,7 @@ class GeneticInversion:
 
     def evidence(self, access: BlackBox, *, generator: torch.Generator) -> Evidence:
         """Return the inverted prediction vectors; a class's score is minus its IPV's largest entry."""
-        seed, asked = generator.initial_seed() % 2**31, access.queries
+        asked = access.queries
         c, d = access.classes, int(np.prod(access.shape))
         genes = torch.rand((c, self.population, d), generator=generator)
         answers = self._ask(access, genes)
@@ -68,7 +75,7 @@ class GeneticInversion:
         genes, answers = _sorted(genes, answers)
         ipv = answers[:, 0].double().numpy()
         return Evidence(
-            "blackbox_inversion", c, -ipv.max(1), seed=seed, ipv=ipv, inverted=genes[:, 0].view(c, *access.shape),
+            "blackbox_inversion", c, -ipv.max(1), ipv=ipv, inverted=genes[:, 0].view(c, *access.shape),
             history=np.array(history, dtype=np.float64), queries=access.queries - asked,
         )  # fmt: skip
 
@@ -77,21 +84,10 @@ class GeneticInversion:
         return access.query(genes.reshape(c * n, *access.shape)).cpu().view(c, n, -1)
 
     def breed(self, genes: Tensor, fitness: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-        """Select parents by fitness, cross them at one point, mutate one gene (equations 24 and 25).
+        """Select parents by fitness, cross them at one point, mutate one gene (equations 24, 25).
 
-        Parameters
-        ----------
-        genes : Tensor
-            float (C, N, d) in [0, 1], each class's population.
-        fitness : Tensor
-            float (C, N), p_c of every individual.
-        strength : float
-            s_t, standard deviation of the step on the mutated gene.
-
-        Returns
-        -------
-        Tensor
-            float (C, N - e, d) in [0, 1].
+        `genes` (C, N, d) are each class's population, `fitness` (C, N) is p_c of every individual, `strength` is s_t,
+        the standard deviation of the step on the mutated gene. Returns the children, float (C, N - e, d) in [0, 1].
         """
         c, n, d = genes.shape
         m = n - self.elites

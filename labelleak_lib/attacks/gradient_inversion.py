@@ -1,7 +1,5 @@
 """White-box inversion: descend in input space towards each class (paper, IV-C1 and IV-C2, equations 18 to 21)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from labelleak_lib.access import WhiteBox
+from labelleak_lib.attacks.access import WhiteBox
 from labelleak_lib.checks import require_choice, require_int, require_number
 from labelleak_lib.evidence import Evidence
 from labelleak_lib.models import classifier
@@ -50,9 +48,17 @@ class GradientInversion:
     l2: float = 1e-4
     tv: float = 1e-4
     optimizer: str = "adam"
+    title: ClassVar[str] = "white-box inversion"
+    order: ClassVar[int] = 2
     access_kind: ClassVar[str] = "white_box"
     per_protocol: ClassVar[bool] = False
     criteria: ClassVar[tuple[str, ...]] = ("threshold", "entropy", "entropy_argmax")
+    presets: ClassVar[dict[str, dict[str, int]]] = {
+        "quick small": {"steps": 100, "starts": 3},
+        "quick lenet": {"steps": 150, "starts": 3},
+        "quick resnet18": {"steps": 100, "starts": 2},
+        "paper resnet18": {"steps": 150, "starts": 3},
+    }
 
     def __post_init__(self) -> None:
         require_int("steps", self.steps, low=1)
@@ -68,7 +74,6 @@ class GradientInversion:
             return self._descend(access, generator)
 
     def _descend(self, access: WhiteBox, generator: torch.Generator) -> Evidence:
-        seed = generator.initial_seed() % 2**31
         model, c = access.model, access.classes
         device = next(model.parameters()).device
         aim = torch.arange(c, device=device).repeat_interleave(self.starts)
@@ -89,8 +94,8 @@ class GradientInversion:
             ipv = torch.softmax(model(inverted).double(), dim=1).cpu().numpy()
         flags = ("zero gradient",) if bool(silent.any()) else ()
         return Evidence(
-            "whitebox_inversion", c, -ipv.max(1), seed=seed, ipv=ipv, inverted=inverted.detach().cpu(),
-            history=np.array(history, dtype=np.float64), flags=flags,
+            "whitebox_inversion", c, -ipv.max(1), ipv=ipv, inverted=inverted.detach().cpu(),
+            history=np.array(history, dtype=np.float64), gradients=self.steps * len(aim), flags=flags,
         )  # fmt: skip
 
     def _objective(self, model: nn.Module, x: Tensor, aim: Tensor) -> tuple[Tensor, Tensor]:

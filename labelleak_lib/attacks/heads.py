@@ -4,8 +4,6 @@ Both parameter attacks read them. Gradient descent on a linear head never leaves
 n samples of d features the run is one of n x n Gram matrices: W_t = W_0 + A_t' phi. All heads are one batch of those.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from labelleak_lib.access import WhiteBoxWithSamples
+from labelleak_lib.attacks.access import WhiteBoxWithSamples
 from labelleak_lib.checks import require, require_choice, require_int, require_number
-from labelleak_lib.evidence import Floats, HeadEvidence, Ints
+from labelleak_lib.evidence import Ints
 from labelleak_lib.models import classifier
 
 
@@ -44,23 +42,9 @@ def without_denormals() -> Iterator[None]:
 
 
 def fit_heads(phi: Tensor, labels: Tensor, start: Heads, *, steps: int, lr: float, momentum: float = 0.0) -> Heads:
-    """Train m softmax heads by full-batch gradient descent on the mean cross-entropy.
+    """Train m softmax heads by full-batch gradient descent on the mean cross-entropy, with heavy-ball momentum.
 
-    Parameters
-    ----------
-    phi : Tensor
-        float (m, n, d); the features of each head's n samples.
-    labels : Tensor
-        int64 (m, n).
-    start : Heads
-        Initial weights.
-    steps, lr, momentum
-        Steps of gradient descent, their rate, heavy-ball momentum in [0, 1).
-
-    Returns
-    -------
-    Heads
-        The trained heads.
+    `phi` (m, n, d) holds the features of each head's n samples, `labels` (m, n) int64 their classes.
     """
     n = phi.shape[1]
     gram = torch.baddbmm(torch.ones((), dtype=phi.dtype, device=phi.device), phi, phi.transpose(1, 2))
@@ -119,6 +103,15 @@ class HeadRecipe:
         return Heads(drawn[..., :width].contiguous(), drawn[..., width].contiguous())
 
 
+HEAD_PRESETS = {
+    "quick small": {"recipe": HeadRecipe(heads=50, samples=20)},
+    "quick lenet": {"recipe": HeadRecipe(heads=100)},
+    "quick resnet18": {"recipe": HeadRecipe(heads=100)},
+    "paper small": {"recipe": HeadRecipe(heads=200, samples=20)},
+}
+"""Hyperparameters by profile and architecture of the attacks that train heads; elsewhere the defaults."""
+
+
 def spread(total: int, classes: list[int]) -> list[int]:
     """Return `total` class indices that repeat `classes` as evenly as possible."""
     return [classes[i % len(classes)] for i in range(total)]
@@ -143,19 +136,8 @@ def auxiliary_heads(
     Each head sees `recipe.samples` samples of one class. Under the `paper` protocol half of the heads come from
     retained classes and half from forgotten ones, labelled so. Under the `attacker` protocol every class is a
     candidate; heads on known retained classes are labelled 0, and as many heads on unrelated images (given a
-    uniformly drawn class) 1.
-
-    Returns
-    -------
-    source, label : ndarray
-        As in HeadEvidence.
-    heads : Heads
-        The trained heads.
-
-    Raises
-    ------
-    ValueError
-        If a class of the pool has fewer samples than a head needs.
+    uniformly drawn class) 1. Returns source and label as in HeadEvidence, and the heads; ValueError if a class of the
+    pool has fewer samples than a head needs.
     """
     source, label = plan(access, recipe.heads)
     pool = classifier.extract_features(access.model, access.pool.images)
@@ -165,10 +147,7 @@ def auxiliary_heads(
         valid = f"at most {len(found)}, the attacker pool's samples of class {c}"
         require(len(found) >= recipe.samples, "samples", recipe.samples, valid)
     require(
-        len(unrelated) >= recipe.samples,
-        "samples",
-        recipe.samples,
-        f"at most {len(unrelated)}, the unrelated images",
+        len(unrelated) >= recipe.samples, "samples", recipe.samples, f"at most {len(unrelated)}, the unrelated images"
     )
     members[-1] = torch.arange(len(unrelated))
     chosen = [_choose(members[int(c)], recipe.samples, generator) for c in source]
@@ -185,16 +164,3 @@ def auxiliary_heads(
 
 def _choose(members: Tensor, n: int, generator: torch.Generator) -> Tensor:
     return members[torch.randperm(len(members), generator=generator)[:n]]
-
-
-def head_evidence(source: Ints, label: Ints, vectors: Tensor, difference: Tensor) -> HeadEvidence:
-    """Return the evidence of heads with feature `vectors` (m, p) and `difference` w_u - w' (m, C * (d + 1))."""
-    absolute = difference.abs().sum(1).double().cpu().numpy()
-    return HeadEvidence(source, label, vectors.double().cpu().numpy(), absolute)
-
-
-def class_means(source: Ints, values: Floats, classes: int) -> Floats:
-    """Return the mean of `values` (m,) over each class's heads: float (classes,); NaN for a class without heads."""
-    sums = np.bincount(source[source >= 0], weights=values[source >= 0], minlength=classes)
-    counts = np.bincount(source[source >= 0], minlength=classes)
-    return np.divide(sums, counts, out=np.full(classes, np.nan), where=counts > 0)

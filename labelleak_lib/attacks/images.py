@@ -1,7 +1,5 @@
 """Images that have nothing to do with any task."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -14,7 +12,3 @@ def smooth_noise(n: int, shape: tuple[int, int, int], generator: torch.Generator
         drawn = torch.rand((len(range(i, n, len(sizes))), shape[0], size, size), generator=generator)
         parts.append(torch.nn.functional.interpolate(drawn, shape[1:], mode="bilinear", align_corners=False))
     return torch.cat(parts)
-
-
-def _seed(generator: torch.Generator) -> int:
-    return generator.initial_seed() % 2**31

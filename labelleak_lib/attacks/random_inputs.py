@@ -1,7 +1,5 @@
 """Ask the black box about smooth random blobs."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from labelleak_lib.access import BlackBox
-from labelleak_lib.attacks.images import _seed, smooth_noise
+from labelleak_lib.attacks.access import BlackBox
+from labelleak_lib.attacks.images import smooth_noise
 from labelleak_lib.checks import require_int
 from labelleak_lib.evidence import Evidence
 from labelleak_lib.registry import ATTACKS
@@ -29,6 +27,8 @@ class RandomInputs:
 
     inputs: int = 2000
     name: ClassVar[str]
+    title: ClassVar[str] = "random blobs"
+    order: ClassVar[int] = 9
     access_kind: ClassVar[str] = "black_box"
     per_protocol: ClassVar[bool] = False
     criteria: ClassVar[tuple[str, ...]] = ("two_means",)
@@ -52,7 +52,20 @@ class RandomInputs:
         counts = [n for n in (10, 100, 1000) if n < self.inputs] + [self.inputs]
         probe = np.array([_probe(answers[:n]) for n in counts])
         c = access.classes
-        return Evidence(self.name, c, -probe[-1, 1 : c + 1], seed=_seed(generator), queries=self.inputs, probe=probe)
+        return Evidence(self.name, c, -probe[-1, 1 : c + 1], queries=self.inputs, probe=probe)
+
+
+@ATTACKS.register("random_noise")
+@dataclass(frozen=True)
+class RandomNoise(RandomInputs):
+    """As `RandomInputs`, with uniform noise: every pixel drawn on its own."""
+
+    title: ClassVar[str] = "uniform noise"
+    order: ClassVar[int] = 10
+
+    def draw(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
+        """Return float `(inputs, *shape)` in [0, 1]."""
+        return torch.rand((self.inputs, *shape), generator=generator)
 
 
 def _probe(answers: Tensor) -> np.ndarray:

@@ -1,8 +1,7 @@
 """Ask the black box about crops of photographs."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -15,6 +14,9 @@ from labelleak_lib.registry import ATTACKS
 @dataclass(frozen=True)
 class RandomPhotos(RandomInputs):
     """As `RandomInputs`, with random crops of the two photographs that scikit-learn carries."""
+
+    title: ClassVar[str] = "photo crops"
+    order: ClassVar[int] = 11
 
     def draw(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
         """Return float `(inputs, *shape)` in [0, 1]: square crops of 32 to 256 pixels, scaled to the input's side."""

@@ -1,7 +1,5 @@
 """Audits: verdicts on a reader's unlearning method, and what attacks name in a checkpoint of unknown history."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from labelleak_lib.access import BlackBox, WhiteBox, WhiteBoxWithSamples
+from labelleak_lib.attacks.access import BlackBox, WhiteBox, WhiteBoxWithSamples
 from labelleak_lib.checks import require, require_int
-from labelleak_lib.criteria import criterion_for
 from labelleak_lib.models.checkpoints import load_checkpoint, save_checkpoint
 from labelleak_lib.models.classifier import Classifier
 from labelleak_lib.models.devices import resolve_device
-from labelleak_lib.names import CRITERION_NAMES, row_name
+from labelleak_lib.names import row_name
+from labelleak_lib.registry import CRITERIA
 from labelleak_lib.results.markdown import Markdown, numbered
 from labelleak_lib.trials.grants import unrelated_images
 from labelleak_lib.trials.originals import unlearned_model
@@ -28,19 +26,10 @@ SILENT = ("trivial", "random")
 
 
 def load_for(spec: TrialSpec, path: Path, known: Sequence[int] | None = None) -> Classifier:
-    """Read a checkpoint to audit on the data set of `spec`.
+    """Read the checkpoint at `path`, written by `save_checkpoint`, to audit it on the data set of `spec`.
 
-    Parameters
-    ----------
-    path : Path
-        Safetensors written by `training.save_checkpoint`.
-    known : sequence of int, optional
-        Classes known to be retained; checked here, before anything is computed.
-
-    Raises
-    ------
-    ValueError
-        If the file is no such checkpoint, the model does not fit the data, or a class is out of range.
+    ValueError if the file is no such checkpoint, the model does not fit the data, or a class `known` to be retained is
+    out of range; that is checked here, before anything is computed.
     """
     model = load_checkpoint(path)
     for c in known or ():
@@ -63,19 +52,9 @@ def stand_in(spec: TrialSpec) -> Classifier:
 def blind_audit(spec: TrialSpec, model: Classifier, known: frozenset[int] = frozenset()) -> pd.DataFrame:
     """Run every attack on a model of which nothing is known, and collect the classes that each criterion names.
 
-    Parameters
-    ----------
-    spec : TrialSpec
-        Gives the data set, the attacks' hyperparameters and the attack seed; its forgotten classes are not read.
-    model : Classifier
-        The model to audit.
-    known : frozenset of int
-        Classes known to be retained. Criteria that need labels run only if there is one.
-
-    Returns
-    -------
-    DataFrame
-        ``attack criterion row named`` (tuple of int), one line an attack and criterion.
+    The trial gives the data set, the attacks' hyperparameters and the attack seed; its forgotten classes are not read.
+    Criteria that need labels run only if a class is `known` to be retained. One line an attack and criterion:
+    ``attack criterion row named`` (tuple of int).
     """
     granted: dict[str, Any] = {
         "white_box": WhiteBox(model),
@@ -89,8 +68,8 @@ def blind_audit(spec: TrialSpec, model: Classifier, known: frozenset[int] = froz
         access = BlackBox.of(model) if attack.access_kind == "black_box" else granted[attack.access_kind]
         evidence = attack.evidence(access, generator=make_generator(spec.attack_seed, "attack", name, "audit"))
         for criterion in criteria:
-            decided = criterion_for(attack.criteria, criterion).decide(evidence)
-            shown = CRITERION_NAMES.get(criterion, criterion.replace("_", " "))
+            decided = CRITERIA[criterion]().decide(evidence)
+            shown = CRITERIA.title(criterion) or criterion.replace("_", " ")
             found = {"attack": name, "criterion": criterion, "row": f"{row_name(name, '')}, {shown}"}
             lines.append(found | {"named": tuple(sorted(decided))})
     return pd.DataFrame(lines, columns=["attack", "criterion", "row", "named"])

@@ -1,16 +1,13 @@
 """Verdicts on an unlearning method from its records."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd
 
 from labelleak_lib.audit.blind import SILENT
-from labelleak_lib.names import row_name
+from labelleak_lib.names import PAPER_ROWS, row_name
 from labelleak_lib.results.markdown import Markdown
 from labelleak_lib.results.summary import CONTROL_ROWS
-from labelleak_lib.trials.settings import PAPER_ROWS
 
 RANKS_FIRST = 0.995
 

@@ -1,112 +1,111 @@
-"""The pages that are generated from records: front page, what was learned, speed.
+"""Writes the pages that are generated: front page, what was learned, speed, what is stored, the library."""
 
-`python -m labelleak_lib.authoring.pages` draws the README's picture anew.
-"""
-
-from __future__ import annotations
-
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.figure import Figure
 
+from labelleak_lib import Grid, collect, committed_records
+from labelleak_lib.authoring.reference import reference_page
+from labelleak_lib.command import Parser
 from labelleak_lib.figures.bench import figure as speed_figure
 from labelleak_lib.figures.overview import attack_rows
 from labelleak_lib.files import ROOT
-from labelleak_lib.results import bench
-from labelleak_lib.results.front import (
-    CHEAP_ROWS,
-    alternative,
-    as_attacker,
-    as_published,
-    basis,
-    complete_trials,
-    exactly,
-    front_records,
-    without_search,
-)
-from labelleak_lib.results.learned import attacker, auditor, author, provider, reader
-from labelleak_lib.results.summary import UNITS, judged_both_ways
-from labelleak_lib.trials.committed import committed_records
+from labelleak_lib.results import bench, front, learned
+from labelleak_lib.results.markdown import bullets
+from labelleak_lib.results.summary import UNITS, judged_both_ways, passing
+from labelleak_lib.trials import schema
+from labelleak_lib.trials.committed import committed
+from labelleak_lib.trials.identity import numerics_digest
 
 README_PICTURE = ROOT / "book" / "_static"
+GENERATED = ROOT / "book" / "generated"
+
+
+def front_records(known: pd.DataFrame) -> pd.DataFrame:
+    """Return the `known` records of data sets with enough trials; where there is none, those of a quick run."""
+    enough = front.enough_trials(known)
+    return enough if len(enough) else front.complete_trials(collect(Grid(dataset="digits")).records)
 
 
 def front_page(output_dir: Path) -> None:
     """Write what was found when one class is forgotten: `front.md` and the figure it shows, `front.png`.
 
     The numbers are those of the committed records (profile `paper`); where no data set has enough of them, those of
-    a quick run on `digits`. Paths in the text are as seen from the folder above `output_dir`.
-
-    Parameters
-    ----------
-    output_dir : Path
-        Made if missing.
+    a quick run on `digits`. Paths in the text are as seen from the folder above `output_dir`, which is made if missing.
     """
-    known = complete_trials(committed_records())
+    known = front.complete_trials(committed_records())
     records = front_records(known)
-    counted = records[records.unlearned.astype(bool)]
-    panels = judged_both_ways(counted, extra=CHEAP_ROWS)
+    counted = passing(records)
+    panels = judged_both_ways(counted, extra=front.CHEAP_ROWS)
     published, attacker = panels.values()
-    output_dir.mkdir(parents=True, exist_ok=True)
-    figure = attack_rows(panels, UNITS)
-    figure.savefig(output_dir / "front.png", dpi=110)
-    plt.close(figure)
-    sentences = [
-        *as_attacker(attacker), *exactly(counted), *without_search(attacker), *as_published(published)
-    ]  # fmt: skip
-    image = f"![{alternative(published)}]({output_dir.name}/front.png)"
-    text = "\n".join(f"- {sentence}" for sentence in sentences)
+    sentences = [*front.as_attacker(attacker), *front.by_queries(counted), *front.without_search(attacker)]
+    text = bullets([*sentences, *front.as_published(published)])
+    image = _image(output_dir / "front.png", attack_rows(panels, UNITS), front.alternative(published))
     (output_dir / "front.md").write_text(
-        f"## What was found\n\n{text}\n\n{image}\n\n{basis(records, known)}\n", encoding="utf-8"
+        f"## What was found\n\n{text}\n\n{image}\n\n{front.basis(records, known)}\n", encoding="utf-8"
     )
 
 
 def learned_page(output_dir: Path) -> None:
     """Write the page's findings to `learned.md` in `output_dir`, which is made if missing."""
     everything = committed_records()
-    one = front_records(complete_trials(everything))
-    lessons = [*provider(one), *auditor(one), *author(one), *attacker(one, everything), *reader(one)]
+    one = front_records(front.complete_trials(everything))
+    lessons = [*learned.provider(one), *learned.auditor(one), *learned.author(one)]
+    lessons += [*learned.attacker(one, everything), *learned.reader(one)]
     output_dir.mkdir(parents=True, exist_ok=True)
     (output_dir / "learned.md").write_text("\n\n".join(lessons) + "\n", encoding="utf-8")
 
 
 def speed_page(output_dir: Path, frame: pd.DataFrame | None = None) -> None:
-    """Write `speed.md` and the figure it shows, `speed.png`.
+    """Write `speed.md` and the figure it shows, `speed.png`, as :func:`front_page` does.
 
-    Parameters
-    ----------
-    output_dir : Path
-        Made if missing; paths in the text are as seen from the folder above it.
-    frame : DataFrame, optional
-        What `rows` returned; by default the committed measurement.
+    The numbers are those of `frame`, as `bench.read` returns it; by default those of the committed measurement.
     """
     frame = bench.read() if frame is None else frame
-    output_dir.mkdir(parents=True, exist_ok=True)
-    drawn = speed_figure(frame)
-    drawn.savefig(output_dir / "speed.png", dpi=110)
-    plt.close(drawn)
-    machine, targets = frame.iloc[0], frame[frame.met != ""]
-    basis = (
-        f"Measured on {machine.processor} ({machine.cores} cores, of which one thread works), torch {machine.torch}. "
-        f"{(targets.met == 'yes').sum()} of {len(targets)} targets are met."
-    )
     alternative = (
         "Dots on a logarithmic axis, one line a comparison, the target marked by a bar: above, how many times this "
         "library's time each peer takes; below, this library's time over that of the bare computation."
     )
-    image = f"![{alternative}]({output_dir.name}/speed.png)"
-    text = f"{basis}\n\n{image}\n\n{bench.table(frame)}\n"
+    image = _image(output_dir / "speed.png", speed_figure(frame), alternative)
+    text = f"{bench.basis(frame)}\n\n{image}\n\n{bench.table(frame)}\n"
     (output_dir / "speed.md").write_text(text, encoding="utf-8")
 
 
-def main() -> int:
-    """Draw the README's picture from committed records."""
-    front_page(README_PICTURE)
-    (README_PICTURE / "front.md").unlink()
+def stored_page(output_dir: Path) -> None:
+    """Write `stored.md`: the columns of the two tables of the store, with type and meaning."""
+    tables = {"Models": schema.MODELS, "Evidence": schema.EVIDENCE}
+    numerics = pd.concat([stored.models.numerics for stored in committed().values()])
+    other = int((~numerics.isin(["", numerics_digest()])).sum())
+    known = (
+        f"Of {len(numerics)} committed models {(numerics != '').sum()} say which numeric code made them; for {other}"
+    )
+    parts = [f"The schema's version is {schema.SCHEMA_VERSION}. {known} of these it was another than today's."]
+    for title, columns in tables.items():
+        lines = [f"| `{name}` | {kind} | {meaning} |" for name, (kind, meaning) in columns.items()]
+        parts.append("\n".join([f"## {title}\n", "| column | type | meaning |", "|---|---|---|", *lines]))
+    (output_dir / "stored.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def _image(path: Path, figure: Figure, alternative: str) -> str:
+    """Save a figure, in a folder made if missing, and return the Markdown that shows it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+    return f"![{alternative}]({path.parent.name}/{path.name})"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write every generated page to `book/generated`, or draw the README's picture anew; return the exit status."""
+    parser = Parser(prog="labelleak pages", description=__doc__)
+    parser.add_argument("--picture", action="store_true", help="draw the README's picture, and nothing else")
+    if parser.parse_args(arguments).picture:
+        front_page(README_PICTURE)
+        (README_PICTURE / "front.md").unlink()
+        return 0
+    GENERATED.mkdir(parents=True, exist_ok=True)
+    for write in (front_page, learned_page, speed_page, stored_page, reference_page):
+        write(GENERATED)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,19 +1,22 @@
 """What every criterion is."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
-from labelleak_lib.checks import require
 from labelleak_lib.evidence import Evidence, Floats
-from labelleak_lib.registry import CRITERIA
 
 
 class Criterion(ABC):
-    """A rule with one verb, `decide`; `score` orders the classes by how forgotten they look under the rule."""
+    """A rule with one verb, `decide`; `score` orders the classes by how forgotten they look under the rule.
+
+    `reads` names the part of the evidence that the rule needs ("score", "ipv" or "heads"). A criterion is applied to
+    the attacks that list it among their `criteria`; where `everywhere` is true, to all whose evidence has that part.
+    """
 
     name: ClassVar[str]
+    title: ClassVar[str]
+    reads: ClassVar[str] = "score"
+    everywhere: ClassVar[bool] = True
 
     @abstractmethod
     def decide(self, evidence: Evidence) -> frozenset[int]:
@@ -23,8 +26,6 @@ class Criterion(ABC):
         """Return float (C,); the higher, the more the class looks forgotten."""
         return evidence.score
 
-
-def criterion_for(attack_criteria: tuple[str, ...], name: str) -> Criterion:
-    """Return criterion `name` with its defaults; ValueError if the attack does not offer it."""
-    require(name in attack_criteria, "criterion", name, "one of " + ", ".join(attack_criteria))
-    return CRITERIA[name]()
+    def can_read(self, evidence: Evidence) -> bool:
+        """Say whether the evidence has the part that this rule needs."""
+        return getattr(evidence, self.reads) is not None

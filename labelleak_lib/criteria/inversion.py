@@ -1,31 +1,36 @@
 """Criteria on inverted prediction vectors (paper, IV-C4, equations 27 to 31)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.stats import entropy
-from sklearn.cluster import KMeans
+from scipy.special import entr
 
 from labelleak_lib.checks import require_number
+from labelleak_lib.criteria.arithmetic import below_threshold, two_clusters
 from labelleak_lib.criteria.base import Criterion
-from labelleak_lib.evidence import Evidence, Floats
+from labelleak_lib.evidence import Bools, Evidence, Floats
 from labelleak_lib.registry import CRITERIA
 
 
-def _ipv(evidence: Evidence, criterion: str) -> Floats:
-    if evidence.ipv is None:
-        raise ValueError(
-            f"evidence is of {evidence.attack!r}; criterion {criterion!r} needs inverted prediction vectors"
-        )
-    return evidence.ipv
+class InversionCriterion(Criterion):
+    """A rule on inverted prediction vectors."""
+
+    reads: ClassVar[str] = "ipv"
+    everywhere: ClassVar[bool] = False
+
+    def vectors(self, evidence: Evidence) -> Floats:
+        """Return the vectors, float (C, C); ValueError where the evidence has none."""
+        if evidence.ipv is None:
+            raise ValueError(
+                f"evidence is of {evidence.attack!r}; criterion {self.name!r} needs inverted prediction vectors"
+            )
+        return evidence.ipv
 
 
 @CRITERIA.register("threshold")
 @dataclass(frozen=True)
-class Threshold(Criterion):
+class Threshold(InversionCriterion):
     """Call class c forgotten when m_c = max_j IPV_c[j] lies below mean - alpha * deviation (equations 27 to 30).
 
     Parameters
@@ -35,20 +40,19 @@ class Threshold(Criterion):
     """
 
     alpha: float = 1.0
+    title: ClassVar[str] = "threshold"
 
     def __post_init__(self) -> None:
         require_number("alpha", self.alpha, low=0)
 
     def decide(self, evidence: Evidence) -> frozenset[int]:
         """Return {c: m_c < tau}."""
-        peak = _ipv(evidence, self.name).max(1)
-        tau = peak.mean() - self.alpha * peak.std()
-        return frozenset(np.flatnonzero(peak < tau).tolist())
+        return frozenset(np.flatnonzero(below_threshold(self.vectors(evidence).max(1), self.alpha)).tolist())
 
 
 @CRITERIA.register("entropy")
 @dataclass(frozen=True)
-class EntropyCriterion(Criterion):
+class EntropyCriterion(InversionCriterion):
     """Split the sorted IPVs by 2-means and call the cluster of higher mean entropy forgotten (equation 31).
 
     The classes are those the inversions aimed at. The published reading, the argmax of each vector, is
@@ -56,22 +60,23 @@ class EntropyCriterion(Criterion):
     called forgotten instead.
     """
 
+    title: ClassVar[str] = "entropy"
+
     def decide(self, evidence: Evidence) -> frozenset[int]:
         """Return the aimed-at classes of the cluster of higher entropy (none if all vectors are equal)."""
-        return frozenset(np.flatnonzero(self._uncertain(evidence)).tolist())
+        return frozenset(np.flatnonzero(self.uncertain(evidence)).tolist())
 
     def score(self, evidence: Evidence) -> Floats:
         """Return the entropy of each IPV in nats."""
-        return entropy(_ipv(evidence, self.name), axis=1)
+        return entr(self.vectors(evidence)).sum(axis=1)
 
-    def _uncertain(self, evidence: Evidence) -> NDArray[np.bool_]:
-        ipv = np.sort(_ipv(evidence, self.name), axis=1)
-        if np.ptp(ipv, axis=0).max() == 0:
-            return np.zeros(len(ipv), dtype=bool)
-        cluster = KMeans(2, n_init=10, random_state=evidence.seed).fit_predict(ipv)
-        nats = entropy(ipv, axis=1)
-        higher = int(nats[cluster == 1].mean() > nats[cluster == 0].mean())
-        return cluster == higher
+    def uncertain(self, evidence: Evidence) -> Bools:
+        """Return which vectors lie in the cluster of higher mean entropy: bool (C,)."""
+        ordered = np.sort(self.vectors(evidence), axis=1)
+        if np.ptp(ordered, axis=0).max() == 0:
+            return np.zeros(len(ordered), dtype=bool)
+        side, nats = two_clusters(ordered), entr(ordered).sum(axis=1)
+        return side if nats[side].mean() > nats[~side].mean() else ~side
 
 
 @CRITERIA.register("entropy_argmax")
@@ -79,7 +84,8 @@ class EntropyCriterion(Criterion):
 class EntropyArgmax(EntropyCriterion):
     """As `EntropyCriterion`, but the class is read from the argmax of each vector, as published."""
 
+    title: ClassVar[str] = "entropy, argmax"
+
     def decide(self, evidence: Evidence) -> frozenset[int]:
         """Return the argmax classes of the vectors in the cluster of higher entropy."""
-        ipv = _ipv(evidence, self.name)
-        return frozenset(ipv[self._uncertain(evidence)].argmax(1).tolist())
+        return frozenset(self.vectors(evidence)[self.uncertain(evidence)].argmax(1).tolist())

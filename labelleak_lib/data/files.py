@@ -1,7 +1,5 @@
 """Where data sets lie on disk, and how their files are opened without trusting them."""
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import http.client
@@ -11,78 +9,28 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from labelleak_lib.checks import one_line
-from labelleak_lib.files import ROOT
+from labelleak_lib.files import ROOT, cache_dir, replacing
 
 # A guard against decompression bombs; the largest data set known by name needs a tenth of it.
 MAX_BYTES = 2 * 1024**3
 DOWNLOAD_TIMEOUT_SECONDS = 30.0
-_CHUNK = 1 << 20
 
 
 class DataError(ValueError):
     """A data set is missing, damaged or unsuitable; the message says what, where, and the fix."""
 
 
-@dataclass(frozen=True, eq=False)
-class Source:
-    """What a reader found, before it is divided into parts.
-
-    Parameters
-    ----------
-    variant : str
-        Which copy of the data this is, as tables must state it.
-    class_names : tuple of str
-        One name a class, in label order.
-    images : ndarray of uint8, shape (N, channels, side, side)
-    labels : ndarray of int64, shape (N,)
-        In ``0 .. len(class_names) - 1``.
-    pool_share : float
-        Share of ``images`` that becomes the attacker pool, in (0, 1).
-    test_share : float
-        Share of ``images`` that becomes the test part; 0 where ``test`` holds an official one.
-    test : tuple of (ndarray, ndarray) or None
-        Official test images and labels, shaped as above.
-    """
-
-    variant: str
-    class_names: tuple[str, ...]
-    images: np.ndarray
-    labels: np.ndarray
-    pool_share: float
-    test_share: float = 0.0
-    test: tuple[np.ndarray, np.ndarray] | None = None
-
-
-def cache_dir() -> Path:
-    """Return the folder for unpacked and downloaded data.
-
-    Returns
-    -------
-    Path
-        ``$LABELLEAK_CACHE``, else ``labelleak`` under ``$XDG_CACHE_HOME`` or ``~/.cache``. It may not exist
-        yet.
-    """
-    if own := os.environ.get("LABELLEAK_CACHE"):
-        return Path(own).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "labelleak"
-
-
 def default_data_dir() -> Path:
-    """Return the folder in which data sets are looked up by default.
+    """Return the folder in which data sets are looked up by default; it may not exist yet.
 
-    Returns
-    -------
-    Path
-        ``$LABELLEAK_DATA``, else ``../shared/data`` relative to the project's root when it exists, else
-        ``data`` in :func:`cache_dir`, which may not exist yet.
+    ``$LABELLEAK_DATA``, else ``../shared/data`` relative to the project's root when it exists, else ``data`` in
+    :func:`~labelleak_lib.files.cache_dir`.
     """
     if own := os.environ.get("LABELLEAK_DATA"):
         return Path(own).expanduser()
@@ -90,50 +38,20 @@ def default_data_dir() -> Path:
     return beside if beside.is_dir() else cache_dir() / "data"
 
 
-def fingerprint(paths: Sequence[Path]) -> str:
-    """Return a short hash of the files' contents, so that a changed source never meets a stale cache."""
-    digest = hashlib.sha256()
-    for path in paths:
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()[:16]
-
-
-@contextmanager
-def replacing(target: Path) -> Iterator[BinaryIO]:
-    """Open a temporary file that becomes `target` in one step once it is written whole.
-
-    Raises
-    ------
-    DataError
-        When the folder cannot be written to.
-    """
-    temporary: Path | None = None
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".", delete=False) as file:
-            temporary = Path(file.name)
-            yield file  # type: ignore[misc]  # the wrapper has BinaryIO's methods
-        os.replace(temporary, target)
-    except OSError as error:
-        raise DataError(
-            f"cannot write {target} ({error.strerror}); free space there, or set LABELLEAK_CACHE to a writable folder"
-        ) from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+def fingerprint(path: Path) -> str:
+    """Return a short hash of the file's content, so that a changed source never meets a stale cache."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def _gunzipped(source: Path) -> Iterator[bytes]:
     total = 0
     try:
         with gzip.open(source) as packed:
-            while chunk := packed.read(_CHUNK):
+            while chunk := packed.read(1 << 20):
                 total += len(chunk)
                 if total > MAX_BYTES:
-                    raise DataError(
-                        f"{source} unpacks to more than {MAX_BYTES} bytes; replace it with the official file"
-                    )
+                    raise DataError(f"{source} unpacks to more than {MAX_BYTES} bytes; restore the official file")
                 yield chunk
     except (EOFError, OSError, zlib.error) as error:
         raise DataError(f"{source} is truncated or damaged ({error}); replace it with the official file") from error
@@ -142,11 +60,8 @@ def _gunzipped(source: Path) -> Iterator[bytes]:
 def gunzip(source: Path, target: Path) -> None:
     """Unpack a gzip file into `target` in one step.
 
-    Raises
-    ------
-    DataError
-        When `source` is truncated or damaged or unpacks to more than ``MAX_BYTES``, or when `target` cannot
-        be written.
+    DataError when `source` is truncated or damaged or unpacks to more than ``MAX_BYTES``, UnwritableError when `target`
+    cannot be written.
     """
     with replacing(target) as file:
         for chunk in _gunzipped(source):
@@ -156,11 +71,8 @@ def gunzip(source: Path, target: Path) -> None:
 def load_arrays(path: Path, keys: Sequence[str]) -> list[np.ndarray]:
     """Load named arrays from an ``.npz`` file, never unpickling.
 
-    Raises
-    ------
-    DataError
-        When the file is no ``.npz``, is damaged, lacks a key, holds pickled objects under it, or would unpack
-        to more than ``MAX_BYTES`` (as its directory says, before anything is unpacked).
+    DataError when the file is no ``.npz``, is damaged, lacks a key, holds pickled objects under it, or would unpack
+    to more than ``MAX_BYTES`` (as its directory says, before anything is unpacked).
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -175,7 +87,7 @@ def load_arrays(path: Path, keys: Sequence[str]) -> list[np.ndarray]:
             raise ValueError("it does not begin as an archive")
         with loaded as arrays:
             stored = list(arrays.files)
-            found = [arrays[key] for key in keys if key in stored]
+            values = [arrays[key] for key in keys if key in stored]
     except (ValueError, OSError, RuntimeError, EOFError, MemoryError, zlib.error, zipfile.BadZipFile) as error:
         raise DataError(
             f"{path} holds an array that is damaged or not purely numeric ({one_line(error)}); "
@@ -183,36 +95,25 @@ def load_arrays(path: Path, keys: Sequence[str]) -> list[np.ndarray]:
         ) from error
     if missing := [key for key in keys if key not in stored]:
         raise DataError(f"{path} has no array {missing[0]!r} (it has {stored}); save {' and '.join(keys)}")
-    if strange := [key for key, array in zip(keys, found, strict=True) if not isinstance(array, np.ndarray)]:
+    if strange := [key for key, array in zip(keys, values, strict=True) if not isinstance(array, np.ndarray)]:
         raise DataError(f"{path} has an entry {strange[0]!r} that is no array; write the file with numpy.savez")
-    return found
+    return values
 
 
-def download(name: str, folder: str, fetch: Callable[[Path], Any], *, looked_in: Path) -> Path:
-    """Download a data set into the cache, so that a broken download never looks like a whole one.
+def download(name: str, folder: str, fetch: Callable[[Path], Any], looked_in: Path) -> Path:
+    """Return the root in the cache that holds `folder`, once `fetch` has made it under the root that it is given.
 
-    Parameters
-    ----------
-    name : str
-        The data set, for the message.
-    folder : str
-        The folder that `fetch` makes under the root it is given.
-    fetch : callable
-        Takes a root folder and downloads into it.
-    looked_in : Path
-        Where the data set was looked up first, for the message.
-
-    Returns
-    -------
-    Path
-        The root that now holds `folder`.
-
-    Raises
-    ------
-    DataError
-        When the download fails.
+    A broken download never looks like a whole one. `name` and `looked_in` (where the files may be put instead) are
+    for the message: DataError when the download fails, or ``LABELLEAK_OFFLINE=1`` forbids it.
     """
     root = cache_dir() / "data"
+    if (root / folder).exists():
+        return root
+    remedy = f"put its files under {looked_in / folder}, or point LABELLEAK_DATA to them"
+    if os.environ.get("LABELLEAK_OFFLINE", "0") not in ("", "0"):
+        raise DataError(
+            f"{name} is not under {looked_in} and LABELLEAK_OFFLINE forbids its download; unset it, {remedy}"
+        )
     waited = socket.getdefaulttimeout()
     socket.setdefaulttimeout(DOWNLOAD_TIMEOUT_SECONDS)
     try:
@@ -223,9 +124,19 @@ def download(name: str, folder: str, fetch: Callable[[Path], Any], *, looked_in:
                 os.replace(Path(temporary) / folder, root / folder)
     except (OSError, RuntimeError, http.client.HTTPException) as error:
         raise DataError(
-            f"{name} is not under {looked_in} and cannot be downloaded to {root} ({one_line(error)}); connect to the "
-            f"network, put its files under {looked_in / folder}, or point LABELLEAK_DATA to them"
+            f"{name} is not under {looked_in} and cannot be downloaded to {root} ({one_line(error)}); "
+            f"connect to the network, {remedy}"
         ) from error
     finally:
         socket.setdefaulttimeout(waited)
     return root
+
+
+def verified(make: Callable[[], Any], place: Path) -> Any:
+    """Return torchvision's data set, or say in a sentence that the files in `place` are not the official ones."""
+    try:
+        return make()
+    except RuntimeError as error:  # torchvision's only report of a wrong checksum
+        raise DataError(
+            f"the files in {place} do not have the official checksums; remove them to download them again"
+        ) from error

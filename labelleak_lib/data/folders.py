@@ -1,46 +1,23 @@
-"""The reader's own images: a folder of class folders, or an ``.npz`` file, brought to one shape."""
-
-from __future__ import annotations
+"""A reader's own folder of class folders, its images brought to one shape."""
 
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image, UnidentifiedImageError
 
-from labelleak_lib.data.files import DataError, Source, load_arrays
-
-if TYPE_CHECKING:
-    from PIL.Image import Image as PillowImage
+from labelleak_lib.data.base import MIN_SIDE, Source, canonical_side
+from labelleak_lib.data.files import DataError
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"})
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
-MIN_SIDE = 8
-POOL_SHARE = TEST_SHARE = 0.2
 _GREY = frozenset({"1", "L", "LA", "I", "I;16", "I;16B"})
 
 
-def canonical_side(smaller_side: float, grey: bool) -> int:
-    """Return the side, in pixels, to which images are resized: 8, 28 or 32, those of the known data sets.
-
-    Parameters
-    ----------
-    smaller_side : float
-        The smaller of height and width, in pixels (the median over images of several sizes).
-    grey : bool
-        Whether every image is grey.
-    """
-    if smaller_side < 20:
-        return 8
-    return 28 if grey else 32
-
-
 @contextmanager
-def _opened(path: Path) -> Iterator[PillowImage]:
-    from PIL import Image, UnidentifiedImageError
-
+def _opened(path: Path) -> Iterator[Image.Image]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -54,10 +31,8 @@ def _opened(path: Path) -> Iterator[PillowImage]:
         raise DataError(f"{path} is not a readable image ({error}); remove it or replace it") from error
 
 
-def _to_uint8(image: PillowImage, path: Path) -> PillowImage:
+def _to_uint8(image: Image.Image, path: Path) -> Image.Image:
     """Return the image as 8-bit grey or colour; Pillow alone would clip 16 bits instead of scaling them."""
-    from PIL import Image
-
     if image.mode == "F" or (image.mode == "I" and image.format == "TIFF"):
         raise DataError(f"{path} holds 32-bit pixels of unknown range; save it with 8 or 16 bits")
     if image.mode.startswith("I"):
@@ -98,14 +73,9 @@ def read_folder(root: Path) -> Source:
     the median of the images' smaller sides (:func:`canonical_side`). Images are stretched to a square by
     bilinear resampling with antialiasing. Transparency is composited on black, 16 bits are scaled to 8.
 
-    Raises
-    ------
-    DataError
-        For images outside class folders, nested folders, an empty class folder, fewer than 2 of them, a
-        damaged or oversized image, or one with a side below 8 pixels.
+    DataError for images outside class folders, nested folders, an empty class folder, fewer than 2 of them, a
+    damaged or oversized image, or one with a side below 8 pixels.
     """
-    from PIL import Image
-
     classes = _class_files(root)
     paths = [path for files in classes.values() for path in files]
     smaller, grey = [], True
@@ -123,65 +93,4 @@ def read_folder(root: Path) -> Source:
             resized = np.asarray(plain.resize((side, side), Image.Resampling.BILINEAR))
         row[:] = resized if grey else resized.transpose(2, 0, 1)
     labels = np.repeat(np.arange(len(classes)), [len(files) for files in classes.values()])
-    return Source("own split of a folder", tuple(classes), images, labels, POOL_SHARE, TEST_SHARE)
-
-
-def _pixels(path: Path, images: np.ndarray) -> np.ndarray:
-    """Return the images as uint8, whatever accepted type they came in."""
-    if images.dtype == np.uint8:
-        return images
-    if images.dtype == np.uint16:
-        return np.rint(images / np.float32(257)).astype(np.uint8)
-    if images.dtype.kind != "f":
-        raise DataError(f"{path}: images have dtype {images.dtype}; save uint8, uint16, or floats in [0, 1]")
-    if not (images.min() >= 0 and images.max() <= 1):  # written so that NaN fails too
-        raise DataError(
-            f"{path}: floating-point images span {images.min()} .. {images.max()}; scale them to [0, 1], without NaN"
-        )
-    return np.rint(images * np.asarray(255, images.dtype)).astype(np.uint8)
-
-
-def read_npz(path: Path) -> Source:
-    """Read an ``.npz`` with ``images`` (N, H, W) or (N, H, W, 1 or 3) and ``labels`` (N,) in 0 .. C-1.
-
-    Images are uint8, uint16 (scaled) or floats in [0, 1] (scaled), then resized as in :func:`read_folder`.
-
-    Raises
-    ------
-    DataError
-        For a damaged file, pickled objects, a missing array, another shape, dtype or range, sides below 8
-        pixels, labels that are no integers or negative, a class without samples, or fewer than 2 classes.
-    """
-    from PIL import Image
-
-    images, labels = load_arrays(path, ("images", "labels"))
-    if images.ndim == 4 and images.shape[3] == 1:
-        images = images[..., 0]
-    if not (images.ndim == 3 or (images.ndim == 4 and images.shape[3] == 3)):
-        raise DataError(f"{path}: images have shape {images.shape}; save (N, H, W) or (N, H, W, 1 or 3)")
-    if labels.dtype.kind not in "iu" or labels.shape != images.shape[:1]:
-        raise DataError(
-            f"{path}: labels are {labels.dtype} of shape {labels.shape}; save one integer for each of the "
-            f"{len(images)} images"
-        )
-    present = np.unique(labels)
-    if len(present) < 2:
-        raise DataError(f"{path}: labels name {len(present)} classes, at least 2 are needed; add another class")
-    if absent := [c for c, value in enumerate(present.tolist()) if value != c]:
-        wrong = int(present[absent[0]])
-        raise DataError(
-            f"{path}: label {wrong} is out of range, or class {absent[0]} has no samples; number the classes "
-            "0 .. C-1 without a gap"
-        )
-    height, width = images.shape[1:3]
-    if min(height, width) < MIN_SIDE:
-        raise DataError(f"{path}: images are {height}x{width}, at least {MIN_SIDE}x{MIN_SIDE} is needed; enlarge them")
-    pixels, grey = _pixels(path, images), images.ndim == 3
-    side = canonical_side(min(height, width), grey)
-    if (height, width) != (side, side):
-        pixels = np.stack(
-            [np.asarray(Image.fromarray(p).resize((side, side), Image.Resampling.BILINEAR)) for p in pixels]
-        )
-    pixels = pixels[:, None] if grey else np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
-    names = tuple(str(c) for c in range(len(present)))
-    return Source("own split of an npz file", names, pixels, labels.astype(np.int64), POOL_SHARE, TEST_SHARE)
+    return Source("own split of a folder", tuple(classes), images, labels)

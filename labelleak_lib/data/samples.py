@@ -29,7 +29,12 @@ class Samples:
 
 
 def split_classes(samples: Samples, forgotten: tuple[int, ...]) -> tuple[Samples, Samples]:
-    """Return (D_r, D_f): the samples of the other classes, and those of the `forgotten` classes."""
+    """Return (D_r, D_f): the samples of the other classes, and those of the `forgotten` classes.
+
+    >>> retain, forget = split_classes(Samples(torch.zeros(4, 1, 8, 8), torch.tensor([0, 1, 2, 1])), (1,))
+    >>> retain.labels.tolist(), forget.labels.tolist()
+    ([0, 2], [1, 1])
+    """
     forget = torch.isin(samples.labels, torch.tensor(forgotten))
     return samples.where(~forget), samples.where(forget)
 

@@ -1,38 +1,27 @@
 """Chapter 08: what the printed numbers can be, and what readings without a search see."""
 
-from __future__ import annotations
-
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from labelleak_lib.figures.layout import bottom_legend
-from labelleak_lib.figures.style import FORGOTTEN_COLOUR, RETAINED_COLOUR, use_style
-from labelleak_lib.names import ATTACK_NAMES, METHOD_ORDER, ordered
-from labelleak_lib.results.readings import INPUTS
-
-COLOURS = {"retained": RETAINED_COLOUR, "forgotten": FORGOTTEN_COLOUR}
+from labelleak_lib.figures.layout import KINDS, bottom_legend, grid, nothing_stored
+from labelleak_lib.names import PAPER_METHODS, attack_title, ordered
 
 
 def highest_probabilities(answers: pd.DataFrame, searched: pd.DataFrame) -> Figure:
     """Draw the highest probability of each class over random inputs, beside what the genetic search reaches.
 
-    Parameters
-    ----------
-    answers : DataFrame
-        Of :func:`random_answers`.
-    searched : DataFrame
-        Of `inverted.peak_frame` for the black box: the maxima m_c of the search.
+    `answers` are of `readings.random_answers`, `searched` of `inverted.peak_frame` for the black box.
     """
-    use_style()
-    sources = [name for name in INPUTS if name in set(answers.attack)]
-    figure, axes = plt.subplots(1, len(sources), figsize=(8, 3.5), sharey=True, squeeze=False)
+    if answers.empty:
+        return nothing_stored("answers to random inputs are")
+    sources = list(dict.fromkeys(answers.attack))
+    figure, [axes] = grid(1, len(sources), (8, 3.5), sharey=True)
     rng = np.random.default_rng(0)
-    for ax, source in zip(axes[0], sources, strict=True):
+    for ax, source in zip(axes, sources, strict=True):
         chosen = answers[(answers.attack == source) & (answers.control == "none")]
         counts = sorted(chosen.inputs.unique())
-        for i, (kind, colour) in enumerate(COLOURS.items()):
+        for i, (kind, colour) in enumerate(KINDS.items()):
             dots = [chosen[(chosen.kind == kind) & (chosen.inputs == n)].highest.to_numpy() for n in counts]
             dots.append(searched[(searched.kind == kind) & (searched.control == "none")].peak.to_numpy())
             for j, values in enumerate(dots):
@@ -41,21 +30,24 @@ def highest_probabilities(answers: pd.DataFrame, searched: pd.DataFrame) -> Figu
                 ax.plot(x, values, "o", color=colour, alpha=0.4, markersize=4, label=label)
         ax.axvline(len(counts) - 0.5, color="0.6", linewidth=1)
         ax.set_xticks(range(len(counts) + 1), [*map(str, counts), "search"], rotation=45)
-        ax.set(title=ATTACK_NAMES[source], xlabel="random inputs", ylim=(-0.03, 1.05))
-    axes[0][0].set_ylabel("highest probability of the class")
-    bottom_legend(figure, axes[0])
-    return figure
+        ax.set(title=attack_title(source), xlabel="random inputs", ylim=(-0.03, 1.05))
+    axes[0].set_ylabel("highest probability of the class")
+    return bottom_legend(figure, axes)
 
 
 def readings(scores: pd.DataFrame) -> Figure:
-    """Draw the readings of :func:`zero_query_scores` on target models, one dot a class, by unlearning method."""
-    use_style()
-    titles = {"head_bias": "bias of the last layer", "head_row_sum": "row sum of its weight"}
-    titles["direct_probe"] = "accuracy on the pool"
-    codes, rng = ordered(scores.unlearning, METHOD_ORDER), np.random.default_rng(0)
-    figure, axes = plt.subplots(1, len(titles), figsize=(8, 3.4))
+    """Draw the readings of `readings.zero_query_scores` on target models, one dot a class, by unlearning method."""
+    if scores.empty:
+        return nothing_stored("readings are")
+    titles = {
+        "head_bias": "bias of the last layer",
+        "head_row_sum": "row sum of its weight",
+        "direct_probe": "accuracy on the pool",
+    }
+    codes, rng = ordered(scores.unlearning, PAPER_METHODS), np.random.default_rng(0)
+    figure, [axes] = grid(1, len(titles), (8, 3.4))
     for ax, (attack, title) in zip(axes, titles.items(), strict=True):
-        for i, (kind, colour) in enumerate(COLOURS.items()):
+        for i, (kind, colour) in enumerate(KINDS.items()):
             chosen = scores[(scores.attack == attack) & (scores.control == "none") & (scores.kind == kind)]
             at = np.array([codes.index(code) for code in chosen.unlearning]) + (i - 0.5) * 0.36
             x = at + rng.uniform(-0.1, 0.1, len(at))
@@ -63,5 +55,4 @@ def readings(scores: pd.DataFrame) -> Figure:
         ax.set_xticks(range(len(codes)), codes)
         ax.set(title=title, xlabel="unlearning method")
     axes[0].set_ylabel("value of the reading")
-    bottom_legend(figure, axes)
-    return figure
+    return bottom_legend(figure, axes)

@@ -1,19 +1,13 @@
 """Figures of chapter 03: what the auxiliary heads give (paper, Figures 9 to 11)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from labelleak_lib.figures.layout import bottom_legend, flow
-from labelleak_lib.figures.style import FORGOTTEN_COLOUR, RETAINED_COLOUR, use_style
+from labelleak_lib.figures.layout import KINDS, bottom_legend, flow, grid, label_outer, nothing_stored, whole_numbers
 
-KINDS = {"retained": RETAINED_COLOUR, "forgotten": FORGOTTEN_COLOUR}
 NAMES = {"retained": "retained classes", "forgotten": "forgotten classes (on the placebo: called so)"}
 CONTROLS = {"none": "target $M_u$", "placebo": "placebo $M_o$"}
 
@@ -21,35 +15,23 @@ CONTROLS = {"none": "target $M_u$", "placebo": "placebo $M_o$"}
 def distributions(frame: pd.DataFrame, label: str, by: Sequence[str] = ("unlearning",)) -> Figure:
     """Draw histograms of the heads' values by kind, target and placebo side by side.
 
-    Parameters
-    ----------
-    frame : DataFrame
-        Of :func:`head_frame`; one row of panels for each value of the columns `by`.
-    label : str
-        Names the value on the horizontal axis.
+    Of `readings.head_frame`: one row of panels for each value of the columns `by`; `label` names the heads' value.
     """
-    use_style()
+    if frame.empty:
+        return nothing_stored("single heads are")
     groups = list(frame.groupby(list(by), sort=False))
     controls = [control for control in CONTROLS if control in set(frame.control)]
-    size = (8.0, 1.9 * len(groups) + 0.8)
-    figure, grid = plt.subplots(len(groups), len(controls), figsize=size, sharex="row", sharey="row", squeeze=False)
-    for axes, (key, group) in zip(grid, groups, strict=True):
+    figure, rows = grid(len(groups), len(controls), (8.0, 1.9 * len(groups) + 0.8), sharex="row", sharey="row")
+    for axes, (key, group) in zip(rows, groups, strict=True):
         edges = np.histogram_bin_edges(group.value, 30).tolist()
         for ax, control in zip(axes, controls, strict=True):
-            _histogram(ax, group[group.control == control], edges)
+            for kind, colour in KINDS.items():
+                values = group[(group.control == control) & (group.kind == kind)].value
+                share = np.full(len(values), 100 / max(len(values), 1))
+                ax.hist(values, edges, weights=share, color=colour, alpha=0.6, label=f"heads on {NAMES[kind]}")
             ax.set_title(f"{', '.join(map(str, key))}: {CONTROLS[control]}", fontsize=10)
-        axes[0].set_ylabel("share of heads (%)")
-    for ax in grid[-1]:
-        ax.set_xlabel(label)
-    bottom_legend(figure, grid.flat)
-    return figure
-
-
-def _histogram(ax: Axes, heads: pd.DataFrame, edges: list[float]) -> None:
-    for kind, colour in KINDS.items():
-        values = heads[heads.kind == kind].value
-        share = np.full(len(values), 100 / max(len(values), 1))
-        ax.hist(values, edges, weights=share, color=colour, alpha=0.6, label=f"heads on {NAMES[kind]}")
+    label_outer(rows, label, "share of heads (%)")
+    return bottom_legend(figure, rows.flat)
 
 
 def scheme() -> Figure:
@@ -65,38 +47,26 @@ def scheme() -> Figure:
         "tree": (4, 0, "decision\ntree"),
         "answer": (5, 0.5, "each head:\nretained or\nforgotten"),
     }
-    arrows = [("pool", "phi"), ("phi", "head"), ("head", "dot"), ("head", "difference"), ("target", "dot")]
-    arrows += [
-        ("target", "difference"),
-        ("dot", "split"),
-        ("difference", "tree"),
-        ("split", "answer"),
-        ("tree", "answer"),
-    ]
+    arrows = {"pool": ["phi"], "phi": ["head"], "head": ["dot", "difference"], "target": ["dot", "difference"]}
+    arrows |= {"dot": ["split"], "difference": ["tree"], "split": ["answer"], "tree": ["answer"]}
     return flow(boxes, arrows)
 
 
 def by_class(frame: pd.DataFrame, label: str) -> Figure:
     """Draw every head's value over its class, target and placebo side by side.
 
-    Parameters
-    ----------
-    frame : DataFrame
-        Of :func:`head_frame`, of one data set, unlearning method and trial.
-    label : str
-        Names the value on the vertical axis.
+    The frame is of `readings.head_frame`, of one data set, unlearning method and trial; `label` names the value.
     """
-    use_style()
+    if frame.empty:
+        return nothing_stored("single heads are")
     controls = [control for control in CONTROLS if control in set(frame.control)]
-    figure, axes = plt.subplots(1, len(controls), figsize=(8, 3.2), sharey=True, squeeze=False)
-    rng = np.random.default_rng(0)
-    for ax, control in zip(axes[0], controls, strict=True):
+    (figure, [axes]), rng = grid(1, len(controls), (8, 3.2), sharey=True), np.random.default_rng(0)
+    for ax, control in zip(axes, controls, strict=True):
         for kind, colour in KINDS.items():
             heads = frame[(frame.control == control) & (frame.kind == kind)]
             jitter = rng.uniform(-0.25, 0.25, len(heads))
             ax.plot(heads.source + jitter, heads.value, ".", color=colour, alpha=0.5, label=NAMES[kind])
         ax.set(title=CONTROLS[control], xlabel="class that the head was trained on")
-        ax.xaxis.get_major_locator().set_params(integer=True)
-    axes[0, 0].set_ylabel(label)
-    bottom_legend(figure, axes.flat)
-    return figure
+        whole_numbers(ax)
+    axes[0].set_ylabel(label)
+    return bottom_legend(figure, axes)

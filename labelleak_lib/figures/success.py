@@ -1,6 +1,7 @@
-"""Success rates of attacks with their controls (paper, Figures 6 to 8 and 12 to 15)."""
+"""Success rates with their controls (paper, Figures 6 to 8 and 12 to 15; Tables V to VIII at a glance)."""
 
-from __future__ import annotations
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,20 +10,18 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from labelleak_lib.figures.layout import panels
-from labelleak_lib.figures.style import DIAMOND, NOTHING, PALETTE
+from labelleak_lib.figures.layout import BASELINE, DIAMOND, PALETTE, grid, nothing_stored, panels, reach
 from labelleak_lib.names import row_name
 
 
 def success_rates(frame: pd.DataFrame) -> Figure:
     """Draw success rates by unlearning method: bars with 95% intervals, the placebo, the baseline, what is published.
 
-    Parameters
-    ----------
-    frame : DataFrame
-        Of :func:`success_frame`. One panel a data set, attack, criterion and protocol, the protocols side by side;
-        one colour a number of forgotten classes. Hatched: a trial failed the gate.
+    Of `leakage.success_frame`: one panel a data set, attack, criterion and protocol, the protocols side by side; one
+    colour a number of forgotten classes. Hatched: a trial failed the gate.
     """
+    if frame.empty:
+        return nothing_stored("records are")
     shared = frame.protocol.nunique() == 1
     groups = list(frame.groupby(["dataset", "attack", "criterion", "protocol"], sort=False))
     order = {key: i for i, key in enumerate(dict.fromkeys(key[:3] for key, _ in groups))}
@@ -37,7 +36,14 @@ def success_rates(frame: pd.DataFrame) -> Figure:
         ax.set(ylim=(0, 105), xlabel="unlearning method")
     for ax in axes[:: 1 if len(axes) == 1 else 2]:
         ax.set_ylabel("success rate, ASR (%)")
-    _legend(figure, frame, ks)
+    handles: list[Any] = [Patch(color=PALETTE[i], alpha=0.75, label=f"measured, k = {k}") for i, k in enumerate(ks)]
+    handles.append(Line2D([], [], color="black", linewidth=2, label="placebo (same attack on $M_o$)"))
+    handles.append(Line2D([], [], **BASELINE, label="answer that looks at nothing"))
+    if (frame.unlearned < 1).any():
+        handles.append(Patch(facecolor="0.7", edgecolor="white", hatch="////", label="not unlearned in some trial"))
+    if frame.published.notna().any():
+        handles.append(Line2D([], [], **DIAMOND, label="published, mean of four data sets"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure
 
 
@@ -51,26 +57,55 @@ def _panel(ax: Axes, group: pd.DataFrame, ks: list[int]) -> None:
         for bar, share in zip(bars, lines.unlearned, strict=True):
             bar.set_hatch("" if share == 1 else "////")
             bar.set_edgecolor("white")
-        spread = np.nan_to_num([lines.measured - lines.low, lines.high - lines.measured]).clip(0)
+        spread = reach(lines.measured, lines.low, lines.high)
         ax.errorbar(at, lines.measured, spread, fmt="none", ecolor="0.2", elinewidth=1, capsize=2)
         ax.hlines(lines.placebo, at - width / 2, at + width / 2, color="black", linewidth=2)
         if (lines.protocol == "paper").all():  # as published; no other protocol is
             ax.plot(at, lines.published, markersize=5, **DIAMOND)
         for level in lines.baseline.unique():
-            ax.axhline(level, **NOTHING | ({"color": PALETTE[i]} if len(ks) > 1 else {}))
+            ax.axhline(level, **BASELINE | ({"color": PALETTE[i]} if len(ks) > 1 else {}))
     ax.set_xticks(np.arange(len(codes)), codes)
 
 
-def _legend(figure: Figure, frame: pd.DataFrame, ks: list[int]) -> None:
-    handles: list[Patch | Line2D] = [
-        Patch(color=PALETTE[i], alpha=0.75, label=f"measured, k = {k}") for i, k in enumerate(ks)
-    ]
-    handles += [
-        Line2D([], [], color="black", linewidth=2, label="placebo (same attack on $M_o$)"),
-        Line2D([], [], **NOTHING, label="answer that looks at nothing"),
-    ]
-    if (frame.unlearned < 1).any():
-        handles.append(Patch(facecolor="0.7", edgecolor="white", hatch="////", label="not unlearned in some trial"))
-    if frame.published.notna().any():
-        handles.append(Line2D([], [], **DIAMOND, label="published, mean of four data sets"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+def at_a_glance(frame: pd.DataFrame) -> Figure:
+    """Draw every cell: one panel an attack row and number of forgotten classes, methods side by side.
+
+    The frame is of `leakage.success_frame`, of one protocol. A data set has its colour: filled circles are measured,
+    with 95% intervals, open squares of the same colour are placebos.
+    """
+    if frame.empty:
+        return nothing_stored("records are")
+    rows, ks = list(dict.fromkeys(zip(frame.attack, frame.criterion, strict=True))), sorted(frame.k.unique())
+    datasets, codes = list(dict.fromkeys(frame.dataset)), list(dict.fromkeys(frame.unlearning))
+    size = (min(8.0, 4.4 * len(ks)), 1.35 * len(rows) + 0.9)
+    figure, axes_of = grid(len(rows), len(ks), size, sharex=True, sharey=True)
+    for axes, (attack, criterion) in zip(axes_of, rows, strict=True):
+        for ax, k in zip(axes, ks, strict=True):
+            lines = frame[(frame.attack == attack) & (frame.criterion == criterion) & (frame.k == k)]
+            _glance(ax, lines, datasets, codes)
+            ax.set_title(f"{row_name(attack, criterion)}, k = {k}", fontsize=10)
+        axes[0].set_ylabel("ASR (%)")
+    handles = [Line2D([], [], color=PALETTE[i], marker="o", label=f"{d}, measured") for i, d in enumerate(datasets)]
+    square: dict[str, Any] = {"marker": "s", "color": "0.3", "markerfacecolor": "none", "linestyle": "none"}
+    handles.append(Line2D([], [], label="placebo (same colour)", **square))
+    handles.append(Line2D([], [], label="published, four data sets", markersize=8, **DIAMOND))
+    handles.append(Line2D([], [], label="answer that looks at nothing", **BASELINE))
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    return figure
+
+
+def _glance(ax: Axes, lines: pd.DataFrame, datasets: Sequence[str], codes: Sequence[str]) -> None:
+    width = 0.7 / len(datasets)
+    printed = lines.drop_duplicates("unlearning")
+    at = np.array([codes.index(code) for code in printed.unlearning], dtype=float)
+    ax.plot(at, printed.published, markersize=8, zorder=1, **DIAMOND)
+    for i, dataset in enumerate(datasets):
+        found = lines[lines.dataset == dataset]
+        x = np.array([codes.index(code) for code in found.unlearning]) + (i - (len(datasets) - 1) / 2) * width
+        bars = reach(found.measured, found.low, found.high)
+        ax.errorbar(x, found.measured, bars, fmt="o", color=PALETTE[i], markersize=5, capsize=2, zorder=3)
+        ax.plot(x, found.placebo, "s", color=PALETTE[i], markerfacecolor="none", markersize=5, zorder=2)
+    for level in lines.baseline.unique():
+        ax.axhline(level, **BASELINE)
+    ax.set_xticks(range(len(codes)), codes)
+    ax.set(ylim=(-4, 106), xlim=(-0.5, len(codes) - 0.5))

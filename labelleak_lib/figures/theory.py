@@ -10,11 +10,9 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from labelleak_lib.theory.assumptions import Spectrum
-from labelleak_lib.theory.collapse import two_means_split
+from labelleak_lib.figures.layout import KINDS, PALETTE
 
-BLUE, ORANGE = sns.color_palette("colorblind")[0], sns.color_palette("colorblind")[3]
-SIDES = {"retained": BLUE, "forgotten": ORANGE}
+BLUE, ORANGE = KINDS["retained"], KINDS["forgotten"]
 
 
 def _axes(columns: int = 1, width: float = 6.4, height: float = 3.8, **options: Any) -> tuple[Figure, Any]:
@@ -31,19 +29,23 @@ def _named(frame: pd.DataFrame) -> pd.DataFrame:
 def inner_product_dial(frame: pd.DataFrame, dial: str) -> Figure:
     """Draw both inner products against a dial, for both kinds of targets (`dials.inner_product_dial`)."""
     figure, axis = _axes()
-    sns.lineplot(frame, x="dial", y="inner", hue="head", style="targets", markers=True, palette=SIDES, ax=axis)
+    sns.lineplot(frame, x="dial", y="inner", hue="head", style="targets", markers=True, palette=KINDS, ax=axis)
     axis.set(xlabel=dial, ylabel="inner product with $w_u$ over $|w_u|^2$")
     return figure
 
 
 def dead_feature_dial(frame: pd.DataFrame) -> Figure:
-    """Draw inner products from random starts, and their predicted deviation (`dials.dead_feature_dial`)."""
+    """Draw inner products from random starts, and their predicted deviation (`dials.over_starts`)."""
     figure, axis = _axes()
-    sns.lineplot(frame, x="dial", y="inner", hue="head", errorbar="sd", marker="o", palette=SIDES, ax=axis)
-    predicted = frame.groupby("dial")["deviation"].first()
+    for head, part in frame.groupby("head", sort=False):
+        style = {"color": KINDS[str(head)], "marker": "o", "markeredgecolor": "w", "markeredgewidth": 0.75}
+        axis.plot(part["dial"], part["mean"], label=head, **style)
+        bounds = part["mean"] - part["sd"], part["mean"] + part["sd"]
+        axis.fill_between(part["dial"], *bounds, color=KINDS[str(head)], alpha=0.2)
+    predicted = frame.drop_duplicates("dial")
     for sign in (-1, 1):
         label = "predicted deviation, forgotten" if sign == 1 else None
-        axis.plot(predicted.index, sign * predicted, color="black", ls=":", label=label)
+        axis.plot(predicted["dial"], sign * predicted["deviation"], color="black", ls=":", label=label)
     axis.set(xlabel="dead features (of 24)", ylabel="inner product with $w_u$ over $|w_u|^2$")
     axis.legend(title="mean and standard deviation over starts")
     return figure
@@ -61,13 +63,12 @@ def sampling(frame: pd.DataFrame) -> Figure:
     return figure
 
 
-def spectra(parts: Mapping[str, Spectrum]) -> Figure:
-    """Draw the eigenvalues of H for each named set, relative to the largest."""
+def spectra(parts: Mapping[str, np.ndarray]) -> Figure:
+    """Draw the eigenvalues of H for each named set, relative to the largest and not a number beyond the rank."""
     figure, axis = _axes()
-    for colour, marker, (name, found) in zip(sns.color_palette("colorblind"), "os^", parts.items(), strict=False):
-        relative = found.eigenvalues[: found.rank] / found.eigenvalues[0]
-        label = f"{name}: rank {found.rank} of {len(found.eigenvalues)}"
-        axis.semilogy(np.arange(1, found.rank + 1), relative, marker, ms=4, color=colour, label=label)
+    for colour, marker, (name, relative) in zip(PALETTE, "os^", parts.items(), strict=False):
+        label = f"{name}: rank {np.isfinite(relative).sum()} of {len(relative)}"
+        axis.semilogy(np.arange(1, len(relative) + 1), relative, marker, ms=4, color=colour, label=label)
     axis.set(xlabel="eigenvalue, by rank", ylabel="eigenvalue over the largest")
     axis.legend()
     return figure
@@ -77,11 +78,8 @@ def whitening(frame: pd.DataFrame) -> Figure:
     """Draw each set's distance from H = I before and after ZCA (`assumptions.whitening_distances`)."""
     figure, axis = _axes()
     names = {"before": "before ZCA", "after": "after ZCA fitted on $D_r$"}
-    long = (
-        frame.replace({"set": {"D_r": "$D_r$"}})
-        .rename(columns=names)
-        .melt("set", list(names.values()), "features", "distance")
-    )
+    titled = frame.replace({"set": {"D_r": "$D_r$"}}).rename(columns=names)
+    long = titled.melt("set", list(names.values()), "features", "distance")
     axis.set(yscale="symlog")
     # a swarm moves points apart by rule, where a strip would jitter them from numpy's global state
     sns.swarmplot(long, x="set", y="distance", hue="features", palette=[BLUE, ORANGE], dodge=True, ax=axis)
@@ -94,14 +92,9 @@ def whitening(frame: pd.DataFrame) -> Figure:
 def cosines(matrices: Mapping[str, np.ndarray], names: Sequence[str]) -> Figure:
     """Draw matrices of cosines (C, C) between the classes' label features side by side, by title."""
     figure, axes = _axes(len(matrices), 4.6 * len(matrices), 4.2)
+    options: dict[str, Any] = {"square": True, "xticklabels": names, "yticklabels": names}
     for axis, (title, matrix) in zip(np.atleast_1d(axes), matrices.items(), strict=True):
-        options = {
-            "square": True,
-            "xticklabels": names,
-            "yticklabels": names,
-            "cbar_kws": {"label": "cosine"},
-        }
-        sns.heatmap(matrix, vmin=-1, vmax=1, cmap="RdBu_r", ax=axis, **options)
+        sns.heatmap(matrix, vmin=-1, vmax=1, cmap="RdBu_r", ax=axis, cbar_kws={"label": "cosine"}, **options)
         axis.grid(False)
         axis.set(title=title, xlabel="class", ylabel="class")
     return figure
@@ -114,7 +107,7 @@ def absent_row(path: pd.DataFrame, sums: pd.DataFrame) -> Figure:
     left.loglog(path["time"], path["measured"], "o-", color=ORANGE, label="measured")
     left.set(xlabel="training time $t\\,E|\\phi|^2$", ylabel="length of the absent row")
     left.legend()
-    sns.stripplot(_named(sums), x="method", y="sum", hue="side", palette=SIDES, jitter=False, ax=right)
+    sns.stripplot(_named(sums), x="method", y="sum", hue="side", palette=KINDS, jitter=False, ax=right)
     right.set(xlabel="target model", ylabel="sum of a row of $W_u$")
     right.legend(title="class")
     return figure
@@ -137,7 +130,7 @@ def same_question(frame: pd.DataFrame) -> Figure:
     figure, axes = _axes(2, 9.6, sharey=True)
     labels = {"margin": "mean logit margin of $M_u$", "accuracy": "accuracy of $M_u$ (direct probe)"}
     for axis, (column, label) in zip(axes, labels.items(), strict=True):
-        sns.scatterplot(frame, x=column, y="inner", hue="side", style="method", palette=SIDES, s=50, ax=axis)
+        sns.scatterplot(frame, x=column, y="inner", hue="side", style="method", palette=KINDS, s=50, ax=axis)
         axis.set(xlabel=label, ylabel="mean $\\langle w_u, w' \\rangle$ over the class's heads")
     axes[0].get_legend().set_visible(False)
     sns.move_legend(axes[1], "center left", bbox_to_anchor=(1, 0.5), title=None)
@@ -145,12 +138,13 @@ def same_question(frame: pd.DataFrame) -> Figure:
 
 
 def difference_norms(frame: pd.DataFrame) -> Figure:
-    """Draw |w_u - w'|^2 against |w_u|^2 + |w'|^2 (columns sum, distance, side, loss: one panel for each)."""
+    """Draw ``|w_u - w'|^2`` against ``|w_u|^2`` + ``|w'|^2`` (columns sum distance side loss: a panel each)."""
     figure, axes = _axes(frame["loss"].nunique(), 9.6)
     for axis, (loss, part) in zip(axes, frame.groupby("loss", sort=False), strict=True):
-        sns.scatterplot(part, x="sum", y="distance", hue="side", style="side", palette=SIDES, ax=axis)
+        sns.scatterplot(part, x="sum", y="distance", hue="side", style="side", palette=KINDS, ax=axis)
         axis.ticklabel_format(useOffset=False)
         axis.locator_params(axis="x", nbins=4)
+        # any point of the diagonal serves
         axis.axline((part["sum"].mean(),) * 2, slope=1, color="black", ls=":", label="predicted by (17)")
         axis.set(title=loss, xlabel="$|w_u|^2 + |w'|^2$", ylabel="$|w_u - w'|^2$")
         axis.get_legend().set_visible(False)
@@ -161,10 +155,7 @@ def difference_norms(frame: pd.DataFrame) -> Figure:
 def collapse(frame: pd.DataFrame) -> Figure:
     """Draw recall against k (`collapse.criterion_sweep`): closed forms, simulations and dotted limits."""
     figure, axis = _axes(width=8.4)
-    markers = "os^D"
-    for colour, marker, (name, part) in zip(
-        sns.color_palette("colorblind"), markers, frame.groupby("criterion", sort=False), strict=False
-    ):
+    for colour, marker, (name, part) in zip(PALETTE, "os^D", frame.groupby("criterion", sort=False), strict=False):
         axis.plot(part["k"], part["predicted"], color=colour)
         axis.plot(part["k"], part["measured"], marker, color=colour, label=name)
         axis.axvline(part["limit"].iloc[0], color=colour, ls=":")
@@ -173,20 +164,14 @@ def collapse(frame: pd.DataFrame) -> Figure:
     return figure
 
 
-def two_clusters(maxima: Sequence[float], forgotten: int, accused: np.ndarray) -> Figure:
+def two_clusters(maxima: Sequence[float], forgotten: int, low: int, accused: np.ndarray) -> Figure:
     """Draw the worked example's maxima, what two-means accuses, and the histogram of false accusations.
 
-    Parameters
-    ----------
-    maxima : sequence of float
-        Maxima of the IPVs, the `forgotten` first ones of forgotten classes.
-    forgotten : int
-    accused : array of int
-        Classes accused in each of many runs where nothing was forgotten.
+    The first `forgotten` maxima of IPVs are of forgotten classes, the lower cluster holds `low` classes; `accused`
+    counts the classes accused in each of many runs where nothing was forgotten.
     """
     figure, (left, right) = _axes(2, 9.6)
-    ordered, low = np.sort(maxima), two_means_split(maxima)
-    ranks = np.arange(len(ordered))
+    ordered, ranks = np.sort(maxima), np.arange(len(maxima))
     left.plot(ordered[:forgotten], ranks[:forgotten], "s", color=ORANGE, ms=8, label="forgotten")
     left.plot(ordered[forgotten:], ranks[forgotten:], "o", color=BLUE, ms=8, label="retained")
     left.axvspan(ordered[0] - 0.03, ordered[low - 1 : low + 1].mean(), color=ORANGE, alpha=0.15, label="accused")

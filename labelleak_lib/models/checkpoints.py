@@ -1,7 +1,5 @@
 """Checkpoints of classifiers, as safetensors."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -31,10 +29,7 @@ def save_checkpoint(model: Classifier, path: Path) -> None:
 def load_checkpoint(path: Path) -> Classifier:
     """Read a classifier that `save_checkpoint` wrote.
 
-    Raises
-    ------
-    ValueError
-        If the file is not safetensors of such a classifier, or holds non-finite weights; the sentence names the path.
+    ValueError if the file is not safetensors of such a classifier, or holds non-finite weights; it names the path.
     """
     from safetensors import SafetensorError, safe_open
 

@@ -1,7 +1,5 @@
 """Architectures: each is `features` (the paper's phi) followed by `head` (one linear layer, the paper's w)."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +9,7 @@ from torch import Tensor, nn
 
 from labelleak_lib.checks import require_choice, require_int
 from labelleak_lib.data.samples import to_input
-from labelleak_lib.models.architectures.base import ARCHITECTURES
+from labelleak_lib.registry import ARCHITECTURES
 
 
 @dataclass(frozen=True)
@@ -39,16 +37,10 @@ class ModelSpec:
 
 
 class Classifier(nn.Module):
-    """A feature extractor phi: X -> R^d and a last linear layer w.
+    """A feature extractor phi: X -> R^d and a last linear layer w, built from `spec`.
 
-    Parameters
-    ----------
-    spec : ModelSpec
-        What the classifier was built from.
-    features : nn.Module
-        Maps float images (n, channels, side, side) in [0, 1] to features (n, d).
-    head : nn.Linear
-        Maps features (n, d) to logits (n, classes).
+    `features` maps float images (n, channels, side, side) in [0, 1] to features (n, d), `head` these to logits
+    (n, classes).
     """
 
     def __init__(self, spec: ModelSpec, features: nn.Module, head: nn.Linear) -> None:

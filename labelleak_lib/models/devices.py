@@ -1,7 +1,5 @@
 """The device that a model computes on."""
 
-from __future__ import annotations
-
 import re
 
 import torch
@@ -12,10 +10,7 @@ from labelleak_lib.checks import require
 def resolve_device(device: str) -> torch.device:
     """Return the torch device named `device` ("auto" picks CUDA when there is one, else the CPU).
 
-    Raises
-    ------
-    ValueError
-        If the device is unknown or not on this machine.
+    ValueError if the device is unknown or not on this machine.
     """
     valid = "auto, cpu, cuda, cuda:N or mps"
     require(isinstance(device, str) and re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device), "device", device, valid)

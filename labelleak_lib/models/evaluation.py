@@ -1,7 +1,5 @@
 """How well a classifier classifies."""
 
-from __future__ import annotations
-
 from labelleak_lib.data.samples import Samples
 from labelleak_lib.models import classifier
 from labelleak_lib.models.classifier import Classifier

@@ -1,7 +1,5 @@
 """Products in bfloat16 where the processor has hardware for them: up to twice as fast, the same decisions."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """What some samples contribute to a training whose batches they share with others."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 
@@ -15,16 +13,8 @@ class GradientShare:
     """The chosen samples' part of every step by Nesterov momentum; weight decay is nobody's.
 
     A step is linear in the gradients once their common clipping is known, so the parts of all samples and the weight
-    decay add up to the way that the parameters went.
-
-    Parameters
-    ----------
-    model : nn.Module
-        The network in training.
-    chosen : Tensor
-        bool (n,): which samples of the training set count.
-    momentum : float
-        That of the optimiser.
+    decay add up to the way that the parameters went. `chosen`, bool (n,), says which samples of the training set
+    count; `momentum` is the optimiser's.
     """
 
     def __init__(self, model: nn.Module, chosen: Tensor, momentum: float) -> None:

@@ -6,8 +6,6 @@ those layers are the equivalent dense product over the taps that meet data: the 
 the same function.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

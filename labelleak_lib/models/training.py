@@ -1,68 +1,22 @@
-"""The training loop, evaluation, and checkpoints (safetensors)."""
-
-from __future__ import annotations
+"""The training loop."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from labelleak_lib.checks import require, require_choice, require_int, require_number
+from labelleak_lib.checks import require
 from labelleak_lib.data.samples import Samples, to_input
 from labelleak_lib.models.checkpoints import require_finite
 from labelleak_lib.models.classifier import Classifier
+from labelleak_lib.models.recipe import Recipe
 from labelleak_lib.models.shares import GradientShare, has_batch_norm
 
 SHORTEST_CYCLE = 4
 """Steps below which a one-cycle schedule has no rise and fall, and the rate stays constant."""
 FLOATS_A_REGISTER = 16
 """The most float32 numbers in a processor's vector register."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Hyperparameters of one training run by stochastic gradient descent with Nesterov momentum.
-
-    Parameters
-    ----------
-    epochs, batch_size : int
-        Passes over the data, samples a step.
-    min_steps : int
-        On small data, passes are added until there are at least so many steps.
-    lr : float
-        Learning rate (the peak of the schedule).
-    momentum, weight_decay : float
-        As in `torch.optim.SGD`.
-    schedule : {"one_cycle", "constant"}
-        One-cycle anneals to zero (Smith and Topin, 2019); constant keeps `lr`.
-    clip_norm : float
-        Largest gradient norm a step may use.
-    """
-
-    epochs: int = 8
-    batch_size: int = 128
-    lr: float = 0.05
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    schedule: str = "one_cycle"
-    clip_norm: float = 5.0
-    min_steps: int = 0
-
-    def __post_init__(self) -> None:
-        require_int("epochs", self.epochs, low=1)
-        require_int("batch_size", self.batch_size, low=1)
-        require_number("lr", self.lr, above=0)
-        require_number("momentum", self.momentum, low=0, high=0.999)
-        require_number("weight_decay", self.weight_decay, low=0)
-        require_choice("schedule", self.schedule, ("one_cycle", "constant"))
-        require_number("clip_norm", self.clip_norm, above=0)
-        require_int("min_steps", self.min_steps, low=0)
-
-    def epochs_for(self, steps_an_epoch: int) -> int:
-        """Return the passes over data that give `steps_an_epoch` steps each."""
-        return max(self.epochs, -(-self.min_steps // steps_an_epoch))
 
 
 def batches(groups: Tensor, batch_size: int, generator: torch.Generator) -> Iterator[tuple[int, Tensor]]:
@@ -88,7 +42,9 @@ def train(
     groups: Tensor | None = None,
     record_group: int | None = None,
 ) -> dict[str, Tensor]:
-    """Train `model` in place with cross-entropy.
+    """Train `model` in place with cross-entropy; return the sum of the recorded updates, by parameter name.
+
+    ValueError if there are no samples, or if the parameters became non-finite.
 
     Parameters
     ----------
@@ -98,17 +54,7 @@ def train(
         Record the parameter updates of the steps taken on batches of this group. Where the network has batch
         normalisation, batches are mixed all the same, since a batch of one group would be told apart by statistics
         that inference never sees; then the group's share of every step is recorded, which is exact, a step being
-        linear in the gradients.
-
-    Returns
-    -------
-    dict of str to Tensor
-        The sum of the recorded updates, by parameter name (zeros when nothing was recorded).
-
-    Raises
-    ------
-    ValueError
-        If there are no samples, or if the parameters became non-finite.
+        linear in the gradients. The sums are zeros when nothing is recorded.
     """
     require(len(samples) > 0, "samples", "empty", "at least one labelled image")
     groups = torch.zeros(len(samples), dtype=torch.long) if groups is None else groups
@@ -122,9 +68,8 @@ def train(
         parameter_groups(model), lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0,
         weight_decay=recipe.weight_decay,
     )  # fmt: skip
-    one_cycle = recipe.schedule == "one_cycle" and steps >= SHORTEST_CYCLE
     schedule = None
-    if one_cycle:
+    if recipe.schedule == "one_cycle" and steps >= SHORTEST_CYCLE:
         rise = max(0.2, 2 / steps)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, recipe.lr, total_steps=steps, pct_start=rise, cycle_momentum=False

@@ -1,9 +1,8 @@
 """The numbers printed in Tables III to VIII of arXiv 2604.07386, and what their decimals give away."""
 
-from __future__ import annotations
-
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -13,19 +12,14 @@ SCENARIOS = {1: "single", 3: "multi"}
 
 @cache
 def _table(name: str) -> pd.DataFrame:
-    with files("labelleak_lib.paper").joinpath(f"tables/{name}.csv").open(encoding="utf-8") as file:
-        return pd.read_csv(file)
+    return pd.read_csv(Path(__file__).parent / "tables" / f"{name}.csv")
 
 
 def unlearning_accuracy() -> pd.DataFrame:
     """Return Tables III (one forgotten class) and IV (three): accuracy before and after unlearning.
 
-    Returns
-    -------
-    DataFrame
-        40 rows, one a table, data set and unlearning method (``RT FT RL AU NG``), with columns ``table
-        scenario dataset unlearning forget_before forget_after retain_before retain_after``; the last four are
-        in percent.
+    40 rows, one a table, data set and unlearning method (``RT FT RL AU NG``), with columns ``table scenario dataset
+    unlearning forget_before forget_after retain_before retain_after``; the last four are in percent.
     """
     return _table("unlearning_accuracy").copy()
 
@@ -33,41 +27,38 @@ def unlearning_accuracy() -> pd.DataFrame:
 def attack_success_rate() -> pd.DataFrame:
     """Return Tables V to VIII: the success rate of every attack and criterion, averaged over four data sets.
 
-    Returns
-    -------
-    DataFrame
-        84 rows, one a table, attack, criterion and unlearning method, with columns ``table scenario attack
-        criterion unlearning asr_percent``. Names are those of the records; the rows whose ``unlearning`` is
-        ``mean`` hold the printed mean over the five methods.
+    84 rows, one a table, attack, criterion and unlearning method, with columns ``table scenario attack criterion
+    unlearning asr_percent``. Names are those of the records; the rows whose ``unlearning`` is ``mean`` hold the
+    printed mean over the five methods.
     """
     return _table("attack_success_rate").copy()
 
 
 @cache
-def _asr_by_cell() -> dict[tuple[str, str, str, str], float]:
+def accuracy_by_cell() -> pd.DataFrame:
+    """Return Tables III and IV under the records' names: the accuracies' columns, in percent, and ``k``."""
+    names = {"forget_before": "forget_acc_before", "forget_after": "forget_acc_after"}
+    names |= {"retain_before": "retain_acc_before", "retain_after": "retain_acc_after"}
+    table = _table("unlearning_accuracy").rename(columns=names)
+    return table.assign(k=table.scenario.map({scenario: k for k, scenario in SCENARIOS.items()}))
+
+
+@cache
+def _asr_by_cell() -> dict[Any, float]:
     keys = ["scenario", "attack", "criterion", "unlearning"]
-    return {
-        (str(scenario), str(attack), str(criterion), str(unlearning)): float(percent)
-        for scenario, attack, criterion, unlearning, percent in _table("attack_success_rate")[
-            [*keys, "asr_percent"]
-        ].itertuples(index=False)
-    }
+    return _table("attack_success_rate").set_index(keys).asr_percent.to_dict()
 
 
 def published_asr(attack: str, criterion: str, unlearning: str, k: int) -> float | None:
-    """Return one printed attack success rate.
+    """Return one printed attack success rate, in percent, averaged over four data sets.
 
-    Parameters
-    ----------
-    attack, criterion, unlearning : str
-        Names as in the records; `unlearning` may also be ``mean``.
-    k : int
-        Number of forgotten classes; the paper prints 1 and 3.
+    Names are those of the records; `unlearning` may also be ``mean``. None where the paper prints no such cell, as for
+    a number `k` of forgotten classes other than 1 and 3.
 
-    Returns
-    -------
-    float or None
-        In percent, averaged over four data sets; None where the paper prints no such cell.
+    >>> published_asr("dot_product", "youden", "RT", k=1)
+    90.75
+    >>> published_asr("dot_product", "youden", "RT", k=2) is None
+    True
     """
     return _asr_by_cell().get((SCENARIOS.get(k, ""), attack, criterion, unlearning))
 

@@ -1,44 +1,34 @@
-"""The front page: what was found, in a few sentences and one figure, from committed records.
-
-`python -m labelleak_lib.results.front` draws the README's picture anew.
-"""
-
-from __future__ import annotations
+"""The front page's sentences: what was found, from records."""
 
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from labelleak_lib.names import row_name
+from labelleak_lib.names import PAPER_METHODS, PAPER_ROWS, row_name
 from labelleak_lib.paper.published import reaches
-from labelleak_lib.results.summary import ENOUGH, TRIAL
-from labelleak_lib.trials.cells import CLOSE
-from labelleak_lib.trials.engine import collect
-from labelleak_lib.trials.grid import Grid
-from labelleak_lib.trials.settings import PAPER_METHODS, PAPER_ROWS
+from labelleak_lib.results.intervals import CLEAR, ENOUGH
+from labelleak_lib.results.markdown import rows_of
+from labelleak_lib.results.summary import BLOBS, PROBE, SEARCH, TRIAL, exact_rates
 
-CHEAP_ROWS = (("direct_probe", "two_means"), ("random_inputs", "two_means"), ("head_row_sum", "two_means"))
-
-
-def front_records(known: pd.DataFrame) -> pd.DataFrame:
-    """Return the `known` records of data sets with enough trials; where there is none, those of a quick run."""
-    trials = trials_of(known)
-    enough = known[known.dataset.isin(trials[trials >= ENOUGH].index)]
-    return enough if len(enough) else complete_trials(collect(Grid(dataset="digits")).records)
+CHEAP_ROWS = (PROBE, BLOBS, ("head_row_sum", "two_means"))
 
 
 def complete_trials(records: pd.DataFrame) -> pd.DataFrame:
     """Return the records with k = 1 of the trials that have every unlearning method of the paper."""
     one = records[(records.k == 1) & records.unlearning.isin(PAPER_METHODS)]
-    if one.empty:
-        return one
-    return one[one.groupby(TRIAL).unlearning.transform("nunique") == len(PAPER_METHODS)]
+    return one if one.empty else one[one.groupby(TRIAL).unlearning.transform("nunique") == len(PAPER_METHODS)]
 
 
 def trials_of(records: pd.DataFrame) -> pd.Series:
     """Return the number of trials of each data set, in the order of `records`."""
     return records.drop_duplicates(TRIAL).groupby("dataset", sort=False).size()
+
+
+def enough_trials(records: pd.DataFrame) -> pd.DataFrame:
+    """Return the records of the data sets that have `ENOUGH` trials."""
+    trials = trials_of(records)
+    return records[records.dataset.isin(trials[trials >= ENOUGH].index)]
 
 
 def basis(records: pd.DataFrame, known: pd.DataFrame) -> str:
@@ -60,27 +50,25 @@ def _listed(trials: pd.Series) -> str:
 
 def as_published(table: pd.DataFrame) -> list[str]:
     """Say how the published judgement comes out, on targets and on models from which nothing was forgotten."""
-    lines = _lines(table)
+    lines = rows_of(table)
     reached = int(reaches(table.measured, table.published).sum())
     tree = next(line for line in lines if line.criterion == "decision_tree")
     headline = f"{'Most' if reached > len(lines) / 2 else 'Few'} published rates are within reach."
-    alike = tree.measured - tree.placebo <= 100 * CLOSE
+    alike = tree.measured - tree.placebo <= CLEAR
     recognises = ": it recognises the class of an auxiliary head" if alike else ""
-    trivial = max(line.chance for line in lines)
-    lower = [line for line in lines if line.published < line.chance]
-    listed = " and ".join(f"{line.published:.2f}%" for line in lower)
-    remark = f", more than the published means of black-box inversion ({listed})" if lower else ""
+    listed = " and ".join(f"{line.published:.2f}%" for line in lines if line.published < line.chance)
+    remark = f", more than the published means of black-box inversion ({listed})" if listed else ""
     return [
         f"**{headline}** {reached} of {len(lines)} attack rows reach the mean that {{cite:t}}`zheng2026label` print.",
         f"**A high rate need not be a leak.** The decision tree scores {shown(tree, 'measured')} on target models and "
         f"{shown(tree, 'placebo')} on models from which nothing was forgotten{recognises}. The answer that nothing was "
-        f"forgotten scores {trivial:.0f}%{remark}.",
+        f"forgotten scores {table.chance.max():.0f}%{remark}.",
     ]
 
 
 def as_attacker(table: pd.DataFrame) -> list[str]:
     """Say which attacks beat their placebo when no answer is given away and both kinds of class count alike."""
-    lines = [line for line in _lines(table) if (line.attack, line.criterion) in PAPER_ROWS]
+    lines = [line for line in rows_of(table) if (line.attack, line.criterion) in PAPER_ROWS]
     fails = [line for line in lines if (line.excess if np.isnan(line.excess_low) else line.excess_low) <= 0]
     best, names = max(lines, key=lambda line: line.excess), "; ".join(f'"{_name(line)}"' for line in fails)
     rest = f" (not so: {names})" if fails else ""
@@ -94,7 +82,7 @@ def as_attacker(table: pd.DataFrame) -> list[str]:
 
 def without_search(table: pd.DataFrame) -> list[str]:
     """Say how far readings that need no search come."""
-    cheap = [line for line in _lines(table) if (line.attack, line.criterion) in CHEAP_ROWS]
+    cheap = [line for line in rows_of(table) if (line.attack, line.criterion) in CHEAP_ROWS]
     listed = ", ".join(f"{_name(line)} {shown(line, 'measured')} against {line.placebo:.0f}%" for line in cheap)
     headline = "Much of it needs" if max(line.measured for line in cheap) > 75 else "Little can be had with"
     return [
@@ -103,15 +91,14 @@ def without_search(table: pd.DataFrame) -> list[str]:
     ]
 
 
-def exactly(records: pd.DataFrame) -> list[str]:
+def by_queries(records: pd.DataFrame) -> list[str]:
     """Say how often the weakest attacker, who can only ask, names the forgotten class and no other."""
-    chosen = records[(records.attack == "blackbox_inversion") & (records.criterion == "threshold")]
-    share = chosen[chosen.protocol == "attacker"].groupby("control").exact_match.mean()
-    headline = "Queries suffice." if share["none"] > 0.5 else "Queries alone seldom suffice."
+    rates = exact_rates(records, *SEARCH)
+    headline = "Queries suffice." if rates.target > 0.5 else "Queries alone seldom suffice."
     return [
         f"**{headline}** Black-box inversion with the threshold criterion names the forgotten class, and no "
-        f"other, for {100 * share['none']:.0f}% of the targets; on their placebos, which still know that class, for "
-        f"{100 * share['placebo']:.0f}%."
+        f"other, for {100 * rates.target:.0f}% of the targets; on their placebos, which still know that class, for "
+        f"{100 * rates.placebo:.0f}%."
     ]
 
 
@@ -124,15 +111,11 @@ def shown(line: Any, column: str) -> str:
 
 def alternative(table: pd.DataFrame) -> str:
     """Describe the figure in words."""
-    highest = max(_lines(table), key=lambda line: line.placebo)
+    highest = max(rows_of(table), key=lambda line: line.placebo)
     return (
         "Two panels, one line an attack and criterion. Left: success rates judged as published, measured and on the "
         f"placebo, which is highest for {_name(highest)}. Right: balanced accuracy of decisions class by class."
     )
-
-
-def _lines(table: pd.DataFrame) -> list[Any]:
-    return list(table.itertuples(index=False))
 
 
 def _name(line: Any) -> str:

@@ -1,39 +1,25 @@
 """What was learned, in plain words: the page's sentences, with every number read from committed records."""
 
-from __future__ import annotations
-
-from typing import NamedTuple
-
 import pandas as pd
 
-from labelleak_lib.criteria.inversion import Threshold
+from labelleak_lib.names import PAPER_METHODS, PAPER_ROWS
 from labelleak_lib.paper import granularity, published
-from labelleak_lib.paper.granularity import misfits
-from labelleak_lib.results import survey
-from labelleak_lib.results.summary import TRIAL, compare
+from labelleak_lib.registry import CRITERIA
+from labelleak_lib.results import surveyed
+from labelleak_lib.results.summary import BLOBS, PROBE, SEARCH, TRIAL, attackers, compare, exact_rates, passing
 from labelleak_lib.theory.collapse import collapse_fraction
-from labelleak_lib.trials.settings import PAPER_METHODS, PAPER_ROWS
 
-BLOBS = ("random_inputs", "two_means")
-PROBE = ("direct_probe", "two_means")
-SEARCH = ("blackbox_inversion", "threshold")
 MOST = 0.5
 """Share of targets from which on something happens "mostly"."""
 
 
-class Rates(NamedTuple):
-    """How often a decision names exactly the forgotten classes, on targets and on the placebo, in 0 .. 1."""
-
-    target: float
-    placebo: float
-
-
 def provider(records: pd.DataFrame) -> list[str]:
     """Say what whoever publishes an unlearned model gives away, even with a perfect method."""
-    counted = _counted(records)
+    counted = passing(records)
     retrained = counted[counted.unlearning == "RT"]
-    found, asked, searched = exactly(counted, *BLOBS), exactly(retrained, *PROBE), exactly(retrained, *SEARCH)
-    probe, queries = exactly(counted, *PROBE), int(_row(counted, *BLOBS).queries.max())
+    found, probe = (exact_rates(counted, *row) for row in (BLOBS, PROBE))
+    asked, searched = (exact_rates(retrained, *row) for row in (PROBE, SEARCH))
+    queries = int(attackers(counted, *BLOBS).queries.max())
     gone = "Forgetting better does not help: what gives the class away is that it is gone."
     moral = gone if asked.target > MOST else "Forgetting better does help."
     says = "mostly says" if found.target > MOST else "sometimes says"
@@ -41,18 +27,18 @@ def provider(records: pd.DataFrame) -> list[str]:
         "## If you publish a model",
         f"A model that has forgotten a class hardly ever answers with it, and that silence {says} which class it was. "
         f"{queries:,} blurred blobs, which show nothing at all, name the forgotten class and no other for "
-        f"{_percent(found.target)} of the targets; on models from which nothing was forgotten, for "
-        f"{_percent(found.placebo)}. Labelled images of every class, classified by the model, name it for "
-        f"{_percent(probe.target)} (placebo {_percent(probe.placebo)}).",
+        f"{found.target:.0%} of the targets; on models from which nothing was forgotten, for "
+        f"{found.placebo:.0%}. Labelled images of every class, classified by the model, name it for "
+        f"{probe.target:.0%} (placebo {probe.placebo:.0%}).",
         f"{moral} Of the models retrained without it, which never saw it, those images name it for "
-        f"{_percent(asked.target)} (placebo {_percent(asked.placebo)}), and a search by queries alone for "
-        f"{_percent(searched.target)} (placebo {_percent(searched.placebo)}).",
+        f"{asked.target:.0%} (placebo {asked.placebo:.0%}), and a search by queries alone for "
+        f"{searched.target:.0%} (placebo {searched.placebo:.0%}).",
     ]
 
 
 def auditor(records: pd.DataFrame) -> list[str]:
     """Say what a success rate has to be compared with."""
-    rates = compare(_counted(records), "asr", "paper", PAPER_ROWS)
+    rates = compare(passing(records), "asr", "paper", PAPER_ROWS)
     highest, floor = rates.placebo.max(), rates.chance.max()
     return [
         "## If you audit one",
@@ -87,9 +73,9 @@ def author(records: pd.DataFrame) -> list[str]:
 
 def attacker(records: pd.DataFrame, everything: pd.DataFrame) -> list[str]:
     """Say what a search buys, what the auxiliary heads measure, and where the threshold criterion ends."""
-    counted = _counted(records)
+    counted = passing(records)
     search, blobs = compare(counted, "balanced_accuracy", "attacker", (SEARCH, BLOBS)).to_dict("records")
-    queries = [int(_row(counted, *row).queries.max()) for row in (SEARCH, BLOBS)]
+    queries = [int(attackers(counted, *row).queries.max()) for row in (SEARCH, BLOBS)]
     wins = "buys" if search["measured"] > blobs["measured"] else "does not buy anything:"
     lessons = [
         "## If you write an attack",
@@ -97,7 +83,7 @@ def attacker(records: pd.DataFrame, everything: pd.DataFrame) -> list[str]:
         f"balanced accuracy of {search['measured']:.0f}% (placebo {search['placebo']:.0f}%), against "
         f"{blobs['measured']:.0f}% (placebo {blobs['placebo']:.0f}%) for {queries[1]:,} random blobs.",
     ]
-    agreement = list(survey.stored("agreement").values())
+    agreement = list(surveyed.stored("agreement").values())
     if agreement:
         unlearned = pd.concat(agreement).query("method != 'M_o'").deployed
         lessons.append(
@@ -110,15 +96,15 @@ def attacker(records: pd.DataFrame, everything: pd.DataFrame) -> list[str]:
 
 def collapse(records: pd.DataFrame) -> list[str]:
     """Say how the threshold criterion fares on either side of its collapse point (nothing without records of both)."""
-    chosen = _counted(records[(records.criterion == "threshold") & (records.protocol == "attacker")])
-    share = collapse_fraction(Threshold().alpha)
+    chosen = passing(records[(records.criterion == "threshold") & (records.protocol == "attacker")])
+    share = collapse_fraction(CRITERIA["threshold"]().alpha)
     beyond = chosen.k >= share * chosen.classes
     if not 0 < beyond.sum() < len(chosen):
         return []
-    named = (chosen.predicted != "").groupby([beyond, chosen.control]).mean().map(_percent)
+    named = (chosen.predicted != "").groupby([beyond, chosen.control]).mean().map("{:.0%}".format)
     below, above = (f"{named[side, 'none']} of the runs (placebo {named[side, 'placebo']})" for side in (False, True))
     return [
-        f"A threshold made of mean and deviation cannot find many classes: from {_percent(share)} of the classes on it "
+        f"A threshold made of mean and deviation cannot find many classes: from {share:.0%} of the classes on it "
         "lies, by arithmetic, below every forgotten one, if inversion succeeds for the others alone. Below that share "
         f"it accused somebody in {below}, from there on in {above} "
         "([Class-count sweep](chapters/07_class_count_sweep.ipynb))."
@@ -127,12 +113,12 @@ def collapse(records: pd.DataFrame) -> list[str]:
 
 def reader(records: pd.DataFrame) -> list[str]:
     """Say which published rates come out again, and what the printed numbers give away by themselves."""
-    rates = compare(_counted(records), "asr", "paper", PAPER_ROWS)
+    rates = compare(passing(records), "asr", "paper", PAPER_ROWS)
     reached = int(published.reaches(rates.measured, rates.published).sum())
     unseen = published.unlearning_accuracy().query("unlearning == 'RT' and forget_after > 5")
-    odd, slips = len(misfits()), int(granularity.row_mean_mismatch().mismatch.sum())
+    odd, slips = len(granularity.misfits()), int(granularity.row_mean_mismatch().mismatch.sum())
     datasets = ", ".join(sorted(set(unseen.dataset)))
-    assumed = list(survey.stored("assumptions").values())
+    assumed = list(surveyed.stored("assumptions").values())
     theory = ""
     if assumed:
         holds = pd.concat(assumed).holds
@@ -148,24 +134,3 @@ def reader(records: pd.DataFrame) -> list[str]:
         f"{slips} of the printed means, which is not the mean of its row. None of them decides the question "
         "([Controls](chapters/08_controls.ipynb)).",
     ]
-
-
-def exactly(records: pd.DataFrame, attack: str, criterion: str) -> Rates:
-    """Return how often one row names exactly the forgotten classes; data sets count alike."""
-    found = (
-        _row(records, attack, criterion).groupby(["dataset", "control"]).exact_match.mean().groupby("control").mean()
-    )
-    return Rates(float(found["none"]), float(found["placebo"]))
-
-
-def _row(records: pd.DataFrame, attack: str, criterion: str) -> pd.DataFrame:
-    same = (records.attack == attack) & (records.criterion == criterion) & (records.protocol == "attacker")
-    return records[same]
-
-
-def _counted(records: pd.DataFrame) -> pd.DataFrame:
-    return records[records.unlearned.astype(bool)]
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f}%"

@@ -1,8 +1,7 @@
 """Text, tables and tabs for the book, in Markdown."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,23 +10,39 @@ import pandas as pd
 class Markdown(str):
     """Text that a notebook shows as Markdown; its repr is the text itself."""
 
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_markdown_(self) -> str:
-        return str(self)
+    __repr__ = _repr_markdown_ = str.__str__
 
 
 def with_interval(mean: float, low: float, high: float, *, sign: bool = False) -> str:
-    """Return "97.5 (95.0, 99.1)", with a space that does not break inside, or the mean alone without an interval."""
+    r"""Return mean and interval, with a space that does not break inside; the mean alone where there is no interval.
+
+    >>> with_interval(97.5, 95.0, 99.12)
+    '97.5 (95.0,\xa099.1)'
+    >>> with_interval(3.0, float("nan"), float("nan"), sign=True)
+    '+3.0'
+    """
     form = "+.1f" if sign else ".1f"
     return f"{mean:{form}}" if np.isnan(low) else f"{mean:{form}} ({low:{form}},\u00a0{high:{form}})"
 
 
 def span(values: pd.Series, form: str = ".0f", unit: str = "") -> str:
-    """Write the least and the largest of `values`, once where they are written alike."""
+    """Write the least and the largest of `values`, once where they are written alike.
+
+    >>> span(pd.Series([2, 1, 2])), span(pd.Series([49.6, 50.4]), ".0f", "%")
+    ('1 to 2', '50%')
+    """
     low, high = f"{values.min():{form}}", f"{values.max():{form}}"
     return f"{low}{unit}" if low == high else f"{low} to {high}{unit}"
+
+
+def rows_of(table: pd.DataFrame) -> list[Any]:
+    """Return the rows of `table` as named tuples."""
+    return list(table.itertuples(index=False))
+
+
+def bullets(sentences: Iterable[str]) -> Markdown:
+    """Return one bullet a sentence."""
+    return Markdown("\n".join(f"- {sentence}" for sentence in sentences))
 
 
 def numbered(text: str, caption: str | None, name: str | None) -> Markdown:

@@ -1,108 +1,115 @@
-"""What random inputs and free readings say, as frames."""
+"""What auxiliary heads, random inputs and free readings say, as frames and sentences."""
 
-from __future__ import annotations
+from collections.abc import Mapping
+from typing import Any
 
-import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from labelleak_lib.paper.published import unlearning_accuracy
-from labelleak_lib.results.inverted import kinds
-from labelleak_lib.trials.records import with_cells
+from labelleak_lib.evidence import Floats
+from labelleak_lib.names import in_order
+from labelleak_lib.paper.published import accuracy_by_cell
+from labelleak_lib.results.inverted import class_frame, kinds
+from labelleak_lib.results.markdown import Markdown
+from labelleak_lib.trials.judging import with_cells
 
-INPUTS = ("random_inputs", "random_noise", "random_photos")
+HEADS = ["dataset", "k", "unlearning", "control", "trial", "source", "kind", "value"]
 STATISTICS = ("mean_log", "highest", "answered")
+
+
+def head_frame(records: pd.DataFrame, evidence: pd.DataFrame, attack: str, quantity: str) -> pd.DataFrame:
+    """Return one row an auxiliary head of a candidate class, of the cells whose single heads are stored.
+
+    Of `attack` (``dot_product`` or ``difference``) under the `paper` protocol; `quantity` is a kind of its evidence
+    that holds one number a head, such as ``absolute_sum`` (``sum |w_u - w'|``). ``dataset k unlearning control trial
+    source kind value``: ``kind`` is ``forgotten`` where the head's class ``source`` is (on the placebo: is called so).
+    """
+    same = (evidence.attack == attack) & (evidence.protocols == "paper")
+    sources, values = (evidence[same & (evidence.kind == kind)] for kind in ("source", quantity))
+    source_of = {(row["config_hash"], row["control"]): source for row, source, _ in with_cells(sources, records)}
+    parts = []
+    for row, value, cell in with_cells(values, records):
+        source = source_of.get((row["config_hash"], row["control"]))
+        if source is not None:
+            candidate = source >= 0
+            classes = source[candidate].astype(int)
+            part = pd.DataFrame({"source": classes, "kind": kinds(classes, cell.forgotten), "value": value[candidate]})
+            shared = {name: cell[name] for name in ("dataset", "k", "unlearning", "trial")}
+            parts.append(part.assign(**shared, control=row["control"])[HEADS])
+    return in_order(pd.concat(parts, ignore_index=True)) if parts else pd.DataFrame(columns=HEADS)
+
+
+def drawn(heads: pd.DataFrame) -> Markdown:
+    """Say how many heads a figure of them shows, and of how many trials of each data set.
+
+    >>> print(drawn(pd.DataFrame({"dataset": ["digits"] * 4, "k": 1, "trial": [0, 0, 2, 2], "value": 0.5})))
+    Drawn: 4 heads of digits (trials: 2).
+    """
+    if heads.empty:
+        return Markdown("No single heads are stored for these trials.")
+    trials = heads.drop_duplicates(["dataset", "k", "trial"]).groupby("dataset", sort=False).size()
+    listed = ", ".join(f"{dataset} (trials: {count})" for dataset, count in trials.items())
+    return Markdown(f"Drawn: {len(heads):,} heads of {listed}.")
+
+
+def separation(sums: pd.DataFrame) -> Markdown:
+    """Say how far apart the summed differences of retained and forgotten classes' heads lie, target and placebo."""
+    if sums.empty:
+        return Markdown("No single heads are stored for these trials.")
+    areas = {control: roc_auc_score(part.kind == "forgotten", part.value) for control, part in sums.groupby("control")}
+    return Markdown(
+        "Were the two kinds as far apart as the argument says, a forgotten head's sum would always be the larger one: "
+        f"an AUC of 1. At RT the AUC is {areas['none']:.2f} on the target and {areas['placebo']:.2f} on the placebo."
+    )
 
 
 def unseen_accuracy(records: pd.DataFrame) -> pd.DataFrame:
     """Put the accuracy of retrained models on classes that they never saw beside the published one, in percent.
 
-    Parameters
-    ----------
-    records : DataFrame
-        With `records.COLUMNS`.
-
-    Returns
-    -------
-    DataFrame
-        ``dataset profile k trials measured highest published``; NaN where the paper prints nothing.
+    ``dataset profile k trials measured highest published``; NaN where the paper prints nothing.
     """
     retrained = records[(records.unlearning == "RT") & (records.control == "none")].drop_duplicates("config_hash")
-    table = (
-        retrained.groupby(["dataset", "profile", "k"], sort=False)
-        .forget_acc_after.agg(["size", "mean", "max"])
-        .reset_index()
-    )
-    printed = unlearning_accuracy()
-    printed = printed[printed.unlearning == "RT"].assign(k=printed.scenario.map({"single": 1, "multi": 3}))
-    table = table.merge(printed[["dataset", "k", "forget_after"]], on=["dataset", "k"], how="left")
-    table[["mean", "max"]] *= 100
-    return table.rename(columns={"size": "trials", "mean": "measured", "max": "highest", "forget_after": "published"})
+    retrained = retrained.assign(percent=100 * retrained.forget_acc_after)
+    by_set = retrained.groupby(["dataset", "profile", "k"], sort=False).percent
+    table = by_set.agg(trials="size", measured="mean", highest="max").reset_index()
+    printed = accuracy_by_cell().query("unlearning == 'RT'").rename(columns={"forget_acc_after": "published"})
+    return table.merge(printed[["dataset", "k", "published"]], on=["dataset", "k"], how="left")
 
 
 def random_answers(records: pd.DataFrame, evidence: pd.DataFrame) -> pd.DataFrame:
     """Return what models answer to random inputs, one row a class and number of inputs.
 
-    Parameters
-    ----------
-    records, evidence : DataFrame
-        Of `sweep.collect` or of a record store.
-
-    Returns
-    -------
-    DataFrame
-        ``attack control unlearning trial inputs class kind mean_log highest answered``: the class's mean
-        log-probability in nats, its highest probability, and the share of inputs answered with it.
+    As of :func:`inverted.class_frame`, with ``inputs mean_log highest answered``: the number of inputs, the class's
+    mean log-probability in nats, its highest probability, and the share of inputs answered with it.
     """
-    parts = []
-    for row, probe, cell in with_cells(evidence[evidence.kind == "probe"], records):
-        classes = int(cell.classes)
-        shared = {"attack": row["attack"], "control": row["control"], "unlearning": cell.unlearning}
-        side = {"class": np.arange(classes), "kind": kinds(classes, cell.forgotten)}
-        for line in probe:
-            mean_log, highest, answered = line[1:].reshape(3, classes)
-            values = {**side, "mean_log": mean_log, "highest": highest, "answered": answered / line[0]}
-            parts.append(pd.DataFrame(values).assign(**shared, trial=int(cell.trial), inputs=int(line[0])))
-    return pd.concat(parts, ignore_index=True)
+
+    def read(row: Mapping[str, Any], probe: Floats) -> list[tuple[Any, ...]]:
+        sums = [(int(line[0]), *line[1:].reshape(3, -1)) for line in probe]
+        return [(inputs, mean_log, highest, counts / inputs) for inputs, mean_log, highest, counts in sums]
+
+    return class_frame(records, evidence[evidence.kind == "probe"], ["inputs", *STATISTICS], read)
 
 
 def answer_aucs(answers: pd.DataFrame) -> pd.DataFrame:
     """Return how well each statistic of random answers ranks forgotten classes first: mean AUC over cells, in 0 .. 1.
 
-    Parameters
-    ----------
-    answers : DataFrame
-        Of :func:`random_answers`.
-
-    Returns
-    -------
-    DataFrame
-        ``attack control inputs mean_log highest answered``.
+    Of the `answers` of :func:`random_answers`; columns ``attack control inputs mean_log highest answered``.
     """
-    rows = []
-    for (attack, control, inputs, *_), group in answers.groupby(
-        ["attack", "control", "inputs", "unlearning", "trial"], sort=False
-    ):
+    by, rows = ["attack", "control", "inputs"], []
+    for key, group in answers.groupby([*by, "unlearning", "trial"], sort=False):
         lost = group.kind == "forgotten"
-        aucs = {name: roc_auc_score(lost, -group[name]) for name in STATISTICS}
-        rows.append({"attack": attack, "control": control, "inputs": inputs, **aucs})
-    return pd.DataFrame(rows).groupby(["attack", "control", "inputs"], sort=False).mean().reset_index()
+        rows.append((*key[:3], *(roc_auc_score(lost, -group[name]) for name in STATISTICS)))
+    return pd.DataFrame(rows, columns=[*by, *STATISTICS]).groupby(by, sort=False).mean().reset_index()
 
 
-def zero_query_scores(evidence: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
+def zero_query_scores(records: pd.DataFrame, evidence: pd.DataFrame) -> pd.DataFrame:
     """Return biases and row sums of the last layer, and the direct probe's accuracies, one row a class.
 
-    Returns
-    -------
-    DataFrame
-        ``attack control unlearning trial class kind value``; the value is the reading itself, low for a class that
-        looks forgotten.
+    As of :func:`inverted.class_frame`, with ``value``: the reading itself, low for a class that looks forgotten.
     """
-    read = evidence.attack.isin(("head_bias", "head_row_sum", "direct_probe")) & (evidence.kind == "score")
-    parts = []
-    for row, score, cell in with_cells(evidence[read], records):
-        value = 1 - score if row["attack"] == "direct_probe" else -score
-        side = {"class": np.arange(len(score)), "kind": kinds(len(score), cell.forgotten), "value": value}
-        shared = {"attack": row["attack"], "control": row["control"], "unlearning": cell.unlearning}
-        parts.append(pd.DataFrame(side).assign(**shared, trial=int(cell.trial)))
-    return pd.concat(parts, ignore_index=True)
+    held = evidence[evidence.attack.isin(("head_bias", "head_row_sum", "direct_probe")) & (evidence.kind == "score")]
+
+    def read(row: Mapping[str, Any], score: Floats) -> list[tuple[Any, ...]]:
+        return [(1 - score if row["attack"] == "direct_probe" else -score,)]
+
+    return class_frame(records, held, ["value"], read)

@@ -1,28 +1,62 @@
-"""Attacks summarised over unlearning methods, trials and data sets, each beside its placebo."""
-
-from __future__ import annotations
+"""What each attack needs, and its rates over unlearning methods, trials and data sets beside its placebo."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from labelleak_lib.names import PAPER_ROWS, attack_title
 from labelleak_lib.paper.published import published_asr
-from labelleak_lib.results.intervals import Interval, over_trials
+from labelleak_lib.registry import ATTACKS, CRITERIA
+from labelleak_lib.results.intervals import over_datasets
 from labelleak_lib.results.leakage import baseline
-from labelleak_lib.trials.settings import PAPER_ROWS
 
 TRIAL = ["dataset", "seed", "trial", "forgotten"]
+BLOBS, PROBE = ("random_inputs", "two_means"), ("direct_probe", "two_means")
+SEARCH = ("blackbox_inversion", "threshold")
 CONTROL_ROWS = (
     *((name, "two_means") for name in ("direct_probe", "random_inputs", "random_noise", "random_photos")),
     *(("head_bias", "two_means"), ("head_row_sum", "two_means"), ("trivial", "none"), ("random", "above_half")),
 )
 """Control and criterion of every row that an attack has to beat."""
-ENOUGH = 3
-"""Trials from which on an interval says something."""
 UNITS = ("success rate, ASR (%)", "balanced accuracy (%)")
 """What the two panels of :func:`judged_both_ways` measure."""
+SIGHTS = ("answers to queries", "parameters", "a few samples of every class")
+GRANTS = {"black_box": SIGHTS[:1], "white_box": SIGHTS[:2], "white_box_with_samples": SIGHTS}
+
+
+class Rates(NamedTuple):
+    """How often a decision names exactly the forgotten classes, on targets and on the placebo, in 0 .. 1."""
+
+    target: float
+    placebo: float
+
+
+def access_table() -> pd.DataFrame:
+    """Return who can see what: one line an attack x criterion row, from what each attack declares that it needs."""
+    table = pd.DataFrame(PAPER_ROWS, columns=["attack", "criterion"])
+    granted = table.attack.map(lambda name: GRANTS[ATTACKS[name].access_kind])
+    seen = {name: granted.map(lambda held, name=name: "yes" if name in held else "no") for name in SIGHTS}
+    return table.assign(attack=table.attack.map(attack_title), criterion=table.criterion.map(CRITERIA.title), **seen)
+
+
+def passing(records: pd.DataFrame) -> pd.DataFrame:
+    """Return the records whose target passes the gate."""
+    return records[records.unlearned.astype(bool)]
+
+
+def attackers(records: pd.DataFrame, attack: str, criterion: str) -> pd.DataFrame:
+    """Return the records of one attack x criterion row, decided by class."""
+    same = (records.attack == attack) & (records.criterion == criterion)
+    return records[same & (records.protocol == "attacker")]
+
+
+def exact_rates(records: pd.DataFrame, attack: str, criterion: str) -> Rates:
+    """Return how often one row, decided by class, names exactly the forgotten classes; data sets count alike."""
+    by_dataset = attackers(records, attack, criterion).groupby(["dataset", "control"]).exact_match.mean()
+    rates = by_dataset.groupby("control").mean()
+    return Rates(float(rates["none"]), float(rates["placebo"]))
 
 
 def judged_both_ways(
@@ -30,20 +64,12 @@ def judged_both_ways(
 ) -> dict[str, pd.DataFrame]:
     """Return the two panels of `attack_rows`: success rates as published, and balanced accuracy of an attacker.
 
-    Parameters
-    ----------
-    records : DataFrame
-        As for :func:`compare`.
-    extra : sequence of (str, str)
-        Controls that the second panel shows below the paper's rows.
-    unlearning : str
-        As for :func:`compare`.
+    `records` and `unlearning` are as for :func:`compare`; `extra` holds controls (attack and criterion) that the second
+    panel shows below the paper's rows.
     """
+    published = compare(records, "asr", "paper", PAPER_ROWS, unlearning)
     attacker = compare(records, "balanced_accuracy", "attacker", (*PAPER_ROWS, *extra))
-    return {
-        "judged as published": compare(records, "asr", "paper", PAPER_ROWS, unlearning),
-        "judged as an attacker could": attacker.assign(chance=50.0),
-    }
+    return {"judged as published": published, "judged as an attacker could": attacker.assign(chance=50.0)}
 
 
 def compare(
@@ -51,69 +77,27 @@ def compare(
 ) -> pd.DataFrame:
     """Summarise each attack x criterion row over methods, trials and data sets, beside its placebo.
 
-    A trial counts with its mean over unlearning methods, a data set with its mean over trials, all data sets alike.
-
-    Parameters
-    ----------
-    records : DataFrame
-        With `records.COLUMNS`, the placebo of every record among them.
-    value : str
-        A metric's column, in 0 .. 1.
-    protocol : {"paper", "attacker"}
-    rows : sequence of (str, str)
-        Attack and criterion.
-    unlearning : str
-        Whose published rate to show: a method's code, or ``mean`` over the five.
-
-    Returns
-    -------
-    DataFrame
-        One line a row that the records hold: ``attack criterion measured low high placebo placebo_low placebo_high
-        excess excess_low excess_high published chance``, in percent. ``published`` is NaN where `value` is
-        not `asr`, or nothing is printed.
+    A trial counts with its mean of `value` (a metric, in 0 .. 1) over unlearning methods, a data set with its mean over
+    trials, all data sets alike. One line a row that the records hold: ``attack criterion measured low high placebo
+    placebo_low placebo_high excess excess_low excess_high published chance``, in percent. ``published`` is the rate of
+    `unlearning` (a method's code, or ``mean``), NaN where `value` is not `asr` or nothing is printed.
     """
-    chosen = records[records.protocol == protocol]
-    by_trial = chosen.pivot_table(value, ["attack", "criterion", *TRIAL], "control", aggfunc="mean").reset_index()
+    by = ["attack", "criterion", *TRIAL]
+    by_trial = records[records.protocol == protocol].pivot_table(value, by, "control", aggfunc="mean").reset_index()
     classes, k = int(records.classes.iloc[0]), int(records.k.iloc[0])
     lines = []
     for attack, criterion in rows:
         trials = by_trial[(by_trial.attack == attack) & (by_trial.criterion == criterion)]
         if trials.empty:
             continue
-        line: dict[str, object] = {"attack": attack, "criterion": criterion}
-        excess = trials.assign(excess=trials["none"] - trials.placebo)
-        for name, low, high, column in (
-            ("measured", "low", "high", "none"),
-            ("placebo", "placebo_low", "placebo_high", "placebo"),
-            ("excess", "excess_low", "excess_high", "excess"),
-        ):
-            by_dataset = [group[column] for _, group in excess.groupby("dataset")]
-            found = over_datasets(by_dataset, plain=name == "excess")
-            line |= {name: 100 * found.mean, low: 100 * found.low, high: 100 * found.high}
+        trials = trials.assign(excess=trials["none"] - trials.placebo)
+        by_dataset = {column: [group[column] for _, group in trials.groupby("dataset")] for column in trials.columns}
         printed = published_asr(attack, criterion, unlearning, k) if value == "asr" else None
-        line["published"] = np.nan if printed is None else printed
-        lines.append(line | {"chance": baseline(criterion, protocol, k, classes)})
+        lines.append({
+            "attack": attack, "criterion": criterion,
+            **over_datasets(by_dataset["none"]).percent("measured", "low", "high"),
+            **over_datasets(by_dataset["placebo"]).percent("placebo", "placebo_low", "placebo_high"),
+            **over_datasets(by_dataset["excess"], plain=True).percent("excess", "excess_low", "excess_high"),
+            "published": np.nan if printed is None else printed, "chance": baseline(criterion, protocol, k, classes),
+        })  # fmt: skip
     return pd.DataFrame(lines)
-
-
-def over_datasets(groups: Sequence[pd.Series], *, plain: bool = False) -> Interval:
-    """Return the mean of the groups' means with a 95% interval: trials are drawn anew within each data set.
-
-    One group, or equal values throughout, are left to `tables.over_trials`. Below `ENOUGH` trials, or with a group of
-    one, there is no interval.
-    """
-    values = pd.concat(groups)
-    mean = float(np.mean([group.mean() for group in groups]))
-    if len(values) < ENOUGH:
-        return Interval(mean, float("nan"), float("nan"), len(values))
-    if len(groups) == 1 or values.nunique() == 1:
-        return over_trials(values, plain=plain)
-    if min(map(len, groups)) < 2:
-        return Interval(mean, float("nan"), float("nan"), len(values))
-
-    def statistic(*samples: np.ndarray, axis: int = -1) -> np.ndarray:
-        return np.mean([sample.mean(axis=axis) for sample in samples], axis=0)
-
-    samples = [group.to_numpy(float) for group in groups]
-    drawn = stats.bootstrap(samples, statistic, method="percentile", rng=np.random.default_rng(0)).confidence_interval
-    return Interval(mean, float(drawn.low), float(drawn.high), len(values))

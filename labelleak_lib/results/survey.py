@@ -3,49 +3,49 @@
 Run as `python -m labelleak_lib.results.survey fashion_mnist mnist`.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from labelleak_lib.files import COMMITTED
+from labelleak_lib.attacks.dot_product import DotProduct
+from labelleak_lib.attacks.heads import HeadRecipe
 from labelleak_lib.models import classifier
 from labelleak_lib.models.classifier import Classifier
-from labelleak_lib.names import DATASET_ORDER, ordered
+from labelleak_lib.names import PAPER_METHODS
+from labelleak_lib.results.surveyed import EARLY, FOLDER, LATE
 from labelleak_lib.theory import heads, measured, probe, softmax
 from labelleak_lib.theory.heads import Array
 from labelleak_lib.trials.engine import one_thread
-from labelleak_lib.trials.identity import content_hash, describe
+from labelleak_lib.trials.identity import content_hash
 from labelleak_lib.trials.originals import original_model, unlearned_model
-from labelleak_lib.trials.settings import PAPER_METHODS, settings
+from labelleak_lib.trials.settings import settings
 from labelleak_lib.trials.specification import TrialSpec
 
-FOLDER = COMMITTED / "theory"
-EARLY, LATE = 0.03, 30.0
-"""Training times of the auxiliary heads, as learning rate times steps times E|phi|^2."""
 SETS = 10
+
+
+def head_recipe(spec: TrialSpec) -> HeadRecipe:
+    """Return how the trial's dot-product attack trains its heads."""
+    attack = spec.settings.attacks["dot_product"]
+    assert isinstance(attack, DotProduct)
+    return attack.recipe
 
 
 def attacker_view(model: Classifier, spec: TrialSpec) -> tuple[Array, Array, np.ndarray]:
     """Return the head of `model` and the attacker's single-class sets of features, as the attack seed draws them.
 
-    Returns
-    -------
-    head : array (C, d + 1)
-        Weight and bias.
-    sets : array (C * 10, n, d + 1)
-        Features of pool samples with a constant 1, one class a set.
-    own : array (C * 10,)
-        Class of each set.
+    Weight and bias (C, d + 1); features of pool samples with a constant 1, one class a set (C * 10, n, d + 1); the
+    class of each set (C * 10,).
     """
     phi = classifier.extract_features(model, spec.data.pool_images).cpu().numpy()
     layer = [p.detach().cpu().numpy() for p in (model.head.weight, model.head.bias)]
-    samples = spec.settings.attacks["dot_product"].recipe.samples
+    samples = head_recipe(spec).samples
     drawn = np.random.default_rng(spec.attack_seed)
     sets, own = softmax.single_class_sets(heads.with_intercept(phi), spec.data.pool_labels, SETS, samples, drawn)
     return heads.flat_head(*layer), sets, own
@@ -61,22 +61,19 @@ def assumptions_of(spec: TrialSpec) -> pd.DataFrame:
 def settings_of(name: str, profile: str, architecture: str) -> str:
     """Return a short digest of the hyperparameters behind a target model, ``M_o`` or a method's code."""
     chosen = settings(profile, architecture)
-    method = None if name == "M_o" else describe(chosen.methods[name])
-    return content_hash([describe(chosen.recipe), method])
+    used: list[Any] = [chosen.recipe] + ([] if name == "M_o" else [chosen.methods[name]])
+    described = [{"class": type(part).__name__, **asdict(part)} for part in used]
+    return content_hash([described[0], described[1] if len(used) > 1 else None])
 
 
 def agreement_of(spec: TrialSpec, methods: Sequence[str]) -> pd.DataFrame:
-    """Measure how far heads trained on one class repeat the target's logit margin.
+    """Measure how far heads trained on one class repeat the target's logit margin: one line a target, ``M_o`` first.
 
-    Returns
-    -------
-    DataFrame
-        One line a target model, ``M_o`` first: columns ``method``; ``early`` and ``late``, the correlation over heads
-        started at zero; ``deployed``, that of class means with the attack's own heads; ``probe_forgotten`` and
-        ``probe_retained``, the mean accuracy of the target on the attacker's samples, which is the direct probe;
-        ``settings``, see `settings_of`.
+    Columns ``method``; ``early`` and ``late``, the correlation over heads started at zero; ``deployed``, that of class
+    means with the attack's own heads; ``probe_forgotten`` and ``probe_retained``, the mean accuracy of the target on
+    the attacker's samples, which is the direct probe; ``settings``, see `settings_of`.
     """
-    recipe, rows = spec.settings.attacks["dot_product"].recipe, []
+    recipe, rows = head_recipe(spec), []
     for name in ("M_o", *methods):
         model = original_model(spec) if name == "M_o" else unlearned_model(spec, name)
         target, sets, own = attacker_view(model, spec)
@@ -85,54 +82,22 @@ def agreement_of(spec: TrialSpec, methods: Sequence[str]) -> pd.DataFrame:
         trained = probe.deployed_heads(sets, own, spec.data.classes, rng, recipe.lr, recipe.steps)
         evidence = probe.class_evidence(target, sets, own, trained)
         gone = evidence.index.isin(spec.forgotten)
-        rows.append(
-            {
-                "method": name, "early": path.correlation.iloc[0], "late": path.correlation.iloc[-1],
-                "deployed": evidence.inner.corr(evidence.margin),
-                "probe_forgotten": evidence.accuracy[gone].mean(), "probe_retained": evidence.accuracy[~gone].mean(),
-                "settings": settings_of(name, spec.profile, spec.model_spec.architecture),
-            }
-        )  # fmt: skip
+        rows.append({
+            "method": name, "early": path.correlation.iloc[0], "late": path.correlation.iloc[-1],
+            "deployed": evidence.inner.corr(evidence.margin),
+            "probe_forgotten": evidence.accuracy[gone].mean(), "probe_retained": evidence.accuracy[~gone].mean(),
+            "settings": settings_of(name, spec.profile, spec.model_spec.architecture),
+        })  # fmt: skip
     return pd.DataFrame(rows)
 
 
 def store(spec: TrialSpec, methods: Sequence[str], folder: Path = FOLDER) -> None:
     """Measure one trial and write ``<data set>.assumptions.csv`` and ``<data set>.agreement.csv`` to `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    names = {
-        "dataset": spec.data.name, "variant": spec.data.variant, "architecture": spec.model_spec.architecture,
-        "profile": spec.profile, "forgotten": " ".join(map(str, spec.forgotten)),
-    }  # fmt: skip
+    names = {"dataset": spec.data.name, "variant": spec.data.variant, "architecture": spec.model_spec.architecture}
+    names |= {"profile": spec.profile, "forgotten": " ".join(map(str, spec.forgotten))}
     for kind, table in (("assumptions", assumptions_of(spec)), ("agreement", agreement_of(spec, methods))):
         table.assign(**names).to_csv(folder / f"{spec.data.name}.{kind}.csv", index=False, float_format="%.6g")
-
-
-def stored(kind: str, folder: Path = FOLDER) -> dict[str, pd.DataFrame]:
-    """Return the stored tables of `kind` ("assumptions" or "agreement") by data set."""
-    names = [path.name.removesuffix(f".{kind}.csv") for path in folder.glob(f"*.{kind}.csv")]
-    return {name: pd.read_csv(folder / f"{name}.{kind}.csv") for name in ordered(names, DATASET_ORDER)}
-
-
-def assumption_lines(table: pd.DataFrame) -> str:
-    """Write a stored table of assumptions in Markdown."""
-    numbers = {name: table[name].map("{:.2f}".format) for name in ("assumed", "measured")}
-    # a bar would end a cell of the table
-    texts = {name: table[name].str.replace("|", r"\|") for name in ("quantity", "consequence")}
-    shown = table.assign(**numbers, **texts, holds=table.holds.map({True: "yes", False: "no"}))
-    columns = ["equation", "quantity", "assumed", "measured", "holds", "consequence"]
-    return shown[columns].to_markdown(index=False, disable_numparse=True)
-
-
-def agreement_lines(table: pd.DataFrame) -> str:
-    """Write a stored table of agreement in Markdown, accuracies in percent."""
-    correlations = {f"at {EARLY:g}": table.early, f"at {LATE:g}": table.late, "attack's heads": table.deployed}
-    rates = {f"direct probe, {kind} %": 100 * table[f"probe_{kind}"] for kind in ("forgotten", "retained")}
-    shown = pd.DataFrame(
-        {"target": table.method}
-        | {name: values.map("{:.2f}".format) for name, values in correlations.items()}
-        | {name: values.map("{:.1f}".format) for name, values in rates.items()}
-    )
-    return shown.to_markdown(index=False, disable_numparse=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -145,10 +110,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where the tables are written")
     chosen = parser.parse_args(arguments)
     try:
-        specs = [
-            TrialSpec.from_parameters(dataset=name, profile=chosen.profile, data_dir=chosen.data_dir)
-            for name in chosen.dataset
-        ]
+        shared = {"profile": chosen.profile, "data_dir": chosen.data_dir}
+        specs = [TrialSpec.from_parameters(dataset=name, **shared) for name in chosen.dataset]
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

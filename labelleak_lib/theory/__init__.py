@@ -6,18 +6,6 @@ dial for each assumption and `dials` turns them; `assumptions` and `measured` me
 and `checks` the table of every claim beside its measurement.
 """
 
-from labelleak_lib.theory import assumptions, collapse, dials, difference, heads, measured, probe, softmax, synthetic
 from labelleak_lib.theory.checks import theory_checks
 
-__all__ = [
-    "assumptions",
-    "collapse",
-    "dials",
-    "difference",
-    "heads",
-    "measured",
-    "probe",
-    "softmax",
-    "synthetic",
-    "theory_checks",
-]
+__all__ = ["theory_checks"]

@@ -15,42 +15,29 @@ from labelleak_lib.theory.heads import Array, label_features, one_hot, second_mo
 class Spectrum:
     """Spectrum of H_S, which tells whether the Hessian is positive definite.
 
-    Attributes
-    ----------
-    eigenvalues : array (d,), descending, never negative
-    rank : int
-        Eigenvalues above 1e-10 of the largest.
-    condition : float
-        Largest over smallest eigenvalue; infinite where the rank is below d.
-    dead : int
-        Features that are 0 on every sample.
+    `eigenvalues` (d,) descend and are never negative; `rank` counts those above 1e-10 of the largest.
     """
 
     eigenvalues: Array
     rank: int
-    condition: float
-    dead: int
+
+    @property
+    def relative(self) -> Array:
+        """Return the eigenvalues over the largest (d,), not a number beyond the rank."""
+        return np.where(np.arange(len(self.eigenvalues)) < self.rank, self.eigenvalues / self.eigenvalues[0], np.nan)
 
 
 def spectrum(phi: ArrayLike) -> Spectrum:
     """Return the `Spectrum` of H_S for features (n, d)."""
-    features = np.asarray(phi, dtype=np.float64)
-    values = np.clip(np.linalg.eigvalsh(second_moment(features))[::-1], 0, None)
-    rank = int((values > 1e-10 * values[0]).sum())
-    condition = float(values[0] / values[-1]) if rank == len(values) else float("inf")
-    return Spectrum(values, rank, condition, int((features == 0).all(axis=0).sum()))
+    values = np.clip(np.linalg.eigvalsh(second_moment(phi))[::-1], 0, None)
+    return Spectrum(values, int((values > 1e-10 * values[0]).sum()))
 
 
 @dataclass(frozen=True)
 class ZCA:
-    """The whitening that moves features least: x -> (x - mean) Cov^-1/2.
+    """The whitening that moves features least: x -> (x - mean) Cov^-1/2, with a symmetric `transform` (d, d).
 
     Directions without variance are mapped to 0, since no scale makes them 1.
-
-    Attributes
-    ----------
-    mean : array (d,)
-    transform : array (d, d), symmetric
     """
 
     mean: Array
@@ -72,7 +59,7 @@ class ZCA:
 
 
 def distance_from_identity(phi: ArrayLike) -> float:
-    """Return |H_S - I|_F / sqrt(d): 0 under equation 9, and 1 for features that are all 0."""
+    """Return ``|H_S - I|_F / sqrt(d)``: 0 under equation 9, and 1 for features that are all 0."""
     moment = second_moment(phi)
     return float(np.linalg.norm(moment - np.eye(len(moment))) / np.sqrt(len(moment)))
 
@@ -80,18 +67,8 @@ def distance_from_identity(phi: ArrayLike) -> float:
 def whitening_distances(phi: ArrayLike, labels: ArrayLike, forgotten: Sequence[int]) -> pd.DataFrame:
     """Measure equation 9 on D_r and on every single-class set, before and after ZCA fitted on D_r.
 
-    Before whitening the features are scaled so that H_r has trace d: the most favourable unit.
-
-    Parameters
-    ----------
-    phi : array (n, d)
-    labels : array (n,)
-    forgotten : sequence of class indices
-
-    Returns
-    -------
-    DataFrame with columns set (``D_r``, ``retained class``, ``forgotten class``), class (-1 for D_r),
-    before, after
+    Before whitening the features `phi` (n, d) are scaled so that H_r has trace d: the most favourable unit. Columns:
+    set (``D_r``, ``retained class``, ``forgotten class``), class (-1 for D_r), before, after.
     """
     features, values = np.asarray(phi, dtype=np.float64), np.asarray(labels)
     retain = ~np.isin(values, list(forgotten))
@@ -109,10 +86,7 @@ def whitening_distances(phi: ArrayLike, labels: ArrayLike, forgotten: Sequence[i
 def class_cosines(phi: ArrayLike, labels: ArrayLike, classes: int) -> Array:
     """Return the cosines (C, C) between the classes' label features E[phi 1{y=c}]: equations 13 and 14.
 
-    Raises
-    ------
-    ValueError
-        If a class has no sample.
+    ValueError if a class has no sample.
     """
     rows = label_features(phi, one_hot(labels, classes))
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
@@ -122,32 +96,22 @@ def class_cosines(phi: ArrayLike, labels: ArrayLike, classes: int) -> Array:
 
 
 def sampling_errors(
-    phi: ArrayLike,
-    targets: ArrayLike,
-    sizes: Sequence[int],
-    repeats: int,
-    generator: np.random.Generator,
+    phi: ArrayLike, targets: ArrayLike, sizes: Sequence[int], repeats: int, generator: np.random.Generator,
     source: ArrayLike | None = None,
-) -> pd.DataFrame:
-    """Measure equation 15: |E_r'[y phi'] - E_r[y phi']|_F / |E_r[y phi']|_F as the sample grows.
+) -> pd.DataFrame:  # fmt: skip
+    """Measure equation 15: ``|E_r'[y phi'] - E_r[y phi']|_F / |E_r[y phi']|_F`` as the sample grows.
+
+    Columns: size, predicted (bias and variance, closed form), measured (root mean square over the draws).
 
     Parameters
     ----------
-    phi : array (n, d)
-        Features of D_r.
-    targets : array (n, m)
-    sizes : sequence of int
-        Sizes of D_r', drawn with replacement.
-    repeats : int
-        Draws for each size; the root mean square over them is reported.
-    generator : numpy Generator
+    phi, targets : arrays (n, d) and (n, m)
+        Features and targets of D_r.
+    sizes, repeats : sequence of int, int
+        Sizes of D_r', drawn with replacement, and draws for each.
     source : boolean array (n,), optional
         Which samples of D_r an attacker's set is drawn from: all (the derivation's reading) when left out,
         one class's in the procedure that the paper runs.
-
-    Returns
-    -------
-    DataFrame with columns size, predicted (bias and variance, closed form), measured
     """
     features, values = np.asarray(phi, dtype=np.float64), np.asarray(targets, dtype=np.float64)
     mean = label_features(features, values)

@@ -6,30 +6,24 @@ import torch
 from scipy.linalg import lstsq
 
 from labelleak_lib.theory import assumptions, difference, heads
-from labelleak_lib.theory.lemma_checks import lemma_checks
+from labelleak_lib.theory.lemma_checks import Check, lemma_checks
 from labelleak_lib.theory.synthetic import ExactFeatures, Sets
-from labelleak_lib.theory.table import Check, as_table
 
 EXACT = 1e-9
 
 
 def theory_checks(seed: int) -> pd.DataFrame:
-    """Check equations 1 to 17 and the sharper statements on synthetic features.
+    """Check equations 1 to 17 and the sharper statements on synthetic features; `seed` is that of every draw.
 
-    Parameters
-    ----------
-    seed : int
-        Seed of every draw.
-
-    Returns
-    -------
-    DataFrame with columns equation, features (which assumptions hold on them), claim, predicted, measured,
-    tolerance, holds (|measured - predicted| <= tolerance), expected (False where a dial breaks the claim)
+    Columns: equation, features (which assumptions hold on them), claim, predicted, measured, tolerance, holds
+    (``|measured - predicted|`` <= tolerance), expected (False where a dial breaks the claim).
     """
     exact = Sets.draw(ExactFeatures(), seed)
     rows = moment_checks(exact) + calculus_checks(exact, seed) + minimiser_checks(exact)
     rows += inner_product_checks(exact, seed) + dial_checks(seed) + lemma_checks(seed)
-    return as_table(rows)
+    table = pd.DataFrame(rows).astype(dict.fromkeys(("predicted", "measured", "tolerance"), float))
+    table = table.assign(holds=(table["measured"] - table["predicted"]).abs() <= table["tolerance"])
+    return table[["equation", "features", "claim", "predicted", "measured", "tolerance", "holds", "expected"]]
 
 
 def moment_checks(sets: Sets) -> list[Check]:
@@ -85,34 +79,21 @@ def minimiser_checks(sets: Sets) -> list[Check]:
 
 def inner_product_checks(sets: Sets, seed: int) -> list[Check]:
     """Equations 13 to 17 and the difference attack's norms."""
-    design = sets.design
-    retained, square = design.classes - 1, design.scale**2
+    retained, square = sets.design.classes - 1, sets.design.scale**2
     moments = {name: heads.label_features(*sets.part(name, scalar=True)) for name in sets.masks()}
+    overlaps = {name: (moments[name] * moments["D_f'"]).sum() for name in ("D_r", "D_r'")}
     target = sets.head("D_r")
     squared = difference.squared_distances(target, np.array([sets.head("D_r'"), sets.head("D_f'")]))
     sums = difference.absolute_sums(target, sets.head("D_f'")[None])[0]
     lengths = np.abs(target).sum() + np.abs(sets.head("D_f'")).sum()
-    sizes = [50, 100_000]
-    errors = assumptions.sampling_errors(*sets.part("D_r"), sizes, 30, np.random.default_rng(seed + 2))
+    rng = np.random.default_rng(seed + 2)
+    errors = assumptions.sampling_errors(*sets.part("D_r"), [50, 100_000], 30, rng)
     bound, (small, large) = errors["predicted"][0], errors["measured"]
-    norm = float(np.square(target).sum())
-    retained_inner = sets.inner("D_r", "D_r'")
+    norm, retained_inner = float(np.square(target).sum()), sets.inner("D_r", "D_r'")
     one_class = np.sqrt(squared[0] / norm)
     return [
-        Check(
-            "13",
-            "label features of D_r and D_f' orthogonal",
-            0,
-            (moments["D_r"] * moments["D_f'"]).sum(),
-            EXACT,
-        ),
-        Check(
-            "14",
-            "label features of D_r' and D_f' orthogonal",
-            0,
-            (moments["D_r'"] * moments["D_f'"]).sum(),
-            EXACT,
-        ),
+        Check("13", "label features of D_r and D_f' orthogonal", 0, overlaps["D_r"], EXACT),
+        Check("14", "label features of D_r' and D_f' orthogonal", 0, overlaps["D_r'"], EXACT),
         Check("15", "E_r' = E_r, D_r' a large sample of D_r", 0, large, 0.1),
         Check("15", "E_r' = E_r, D_r' 50 samples of D_r", 0, small, 0.1, False, "sampling"),
         Check("15", "relative error of 50 samples, closed form", bound, small, 0.1 * bound, True, "sampling"),
@@ -130,14 +111,12 @@ def inner_product_checks(sets: Sets, seed: int) -> list[Check]:
 
 def dial_checks(seed: int) -> list[Check]:
     """Each assumption broken alone: what the paper's route loses, and what the zero row keeps."""
+    designs = ExactFeatures(overlap=0.5), ExactFeatures(spread=0.8), ExactFeatures(dead=10)
+    overlap, spread, dead = (Sets.draw(design, seed) for design in designs)
     rows = []
-    overlap = Sets.draw(ExactFeatures(overlap=0.5), seed)
-    spread = Sets.draw(ExactFeatures(spread=0.8), seed)
-    dead = Sets.draw(ExactFeatures(dead=10), seed)
-    for dial, sets in (("overlap", overlap), ("spread", spread), ("dead", dead)):
+    for dial, sets in {"overlap": overlap, "spread": spread, "dead": dead}.items():
         scalar = sets.inner("D_r", "D_f'", scalar=True)
-        kept = dial == "dead"
-        rows.append(Check("17", "<w_u, w_f'> = 0, one target for all", 0, scalar, 1e-3, kept, dial))
+        rows.append(Check("17", "<w_u, w_f'> = 0, one target for all", 0, scalar, 1e-3, dial == "dead", dial))
         rows.append(Check("17", "<W_u, W_f'> = 0, one-hot targets", 0, sets.inner("D_r", "D_f'"), 1e-10, True, dial))
     cosine = assumptions.class_cosines(overlap.phi, overlap.labels, overlap.design.classes)[0, -1]
     rows.append(Check("14", "cosine of two classes' label features is 0", 0, cosine, 1e-3, False, "overlap"))
@@ -146,27 +125,13 @@ def dial_checks(seed: int) -> list[Check]:
         white = bool(kind == "D_r")
         claim = f"H = I on {'' if white else 'each '}{kind}, after ZCA on D_r"
         rows.append(Check("9", claim, 0, part["after"].max(), 1e-9, white, "spread"))
-    design = dead.design
-    rows.append(
-        Check(
-            "8",
-            "H positive definite: rank",
-            design.dim,
-            assumptions.spectrum(dead.phi).rank,
-            0,
-            False,
-            "dead",
-        )
-    )
+    design, rank = dead.design, assumptions.spectrum(dead.phi).rank
+    rows.append(Check("8", "H positive definite: rank", design.dim, rank, 0, False, "dead"))
     start = np.random.default_rng(seed + 3).uniform(-1, 1, (2, design.classes, design.dim)) / np.sqrt(design.dim)
     first, second = (
         heads.squared_loss_head(*dead.part(name), initial=one) for name, one in zip(("D_r", "D_f'"), start, strict=True)
     )
-    silent = start[..., -design.dead :]
-    claim = "<W_u, W_f'> = 0 from a random start"
-    rows.append(Check("17", claim, 0, (first * second).sum(), 1e-3, False, "dead"))
+    silent, product = start[..., -design.dead :], (first * second).sum()
     claim = "<W_u, W_f'> is the starts' product on dead features"
-    return [
-        *rows,
-        Check("17", claim, (silent[0] * silent[1]).sum(), (first * second).sum(), EXACT, True, "dead"),
-    ]
+    rows.append(Check("17", "<W_u, W_f'> = 0 from a random start", 0, product, 1e-3, False, "dead"))
+    return [*rows, Check("17", claim, (silent[0] * silent[1]).sum(), product, EXACT, True, "dead")]

@@ -12,16 +12,8 @@ from labelleak_lib.theory.synthetic import ExactFeatures, Sets
 def inner_product_dial(designs: Mapping[float, ExactFeatures], seed: int) -> pd.DataFrame:
     """Turn the orthogonality (``overlap``) or whitening (``spread``) dial and measure both inner products.
 
-    Parameters
-    ----------
-    designs : mapping
-        The features at each setting of the dial.
-    seed : int
-
-    Returns
-    -------
-    DataFrame with columns dial, targets (``one-hot``, ``1 for every sample``), head (``retained``,
-    ``forgotten``), inner (over |w_u|^2); the retained one is averaged over the retained classes
+    Columns: dial (the keys of `designs`), targets (``one-hot``, ``1 for every sample``), head (``retained``,
+    ``forgotten``), inner (over ``|w_u|^2``); the retained one is averaged over the retained classes.
     """
     rows = []
     for value, design in designs.items():
@@ -37,18 +29,9 @@ def inner_product_dial(designs: Mapping[float, ExactFeatures], seed: int) -> pd.
 def dead_feature_dial(counts: list[int], starts: int, seed: int) -> pd.DataFrame:
     """Turn the positive-definiteness dial: dead features, heads started as torch starts a linear layer.
 
-    Parameters
-    ----------
-    counts : list of int
-        Dead features.
-    starts : int
-        Random starts of both heads for each count.
-    seed : int
-
-    Returns
-    -------
-    DataFrame with columns dial, head (``retained``, ``forgotten``), inner (over |w_u|^2 of a zero start),
-    deviation (predicted standard deviation: sqrt(C * count) / (3 d), in the same unit)
+    For each of `counts` dead features, both heads start at random `starts` times. Columns: dial, head (``retained``,
+    ``forgotten``), inner (over ``|w_u|^2`` of a zero start), deviation (predicted standard deviation:
+    sqrt(C * count) / (3 d), in the same unit).
     """
     rows, generator = [], np.random.default_rng(seed)
     base = ExactFeatures()
@@ -66,26 +49,22 @@ def dead_feature_dial(counts: list[int], starts: int, seed: int) -> pd.DataFrame
     return pd.DataFrame(rows, columns=["dial", "head", "inner", "deviation"])
 
 
-def sampling_dial(sizes: list[int], repeats: int, seed: int) -> pd.DataFrame:
-    """Turn the sampling dial: D_r' a growing sample of D_r, or of one of its classes.
+def over_starts(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean and the standard deviation ``sd`` over starts of `dead_feature_dial`, by dial and head."""
+    by = frame.groupby(["dial", "head"], sort=False)
+    return by.agg(mean=("inner", "mean"), sd=("inner", "std"), deviation=("deviation", "first")).reset_index()
 
-    Returns
-    -------
-    DataFrame with columns size, predicted, measured, source
-    """
-    sets = Sets.draw(ExactFeatures(), seed)
-    phi, targets = sets.part("D_r")
-    return sampling_sources(phi, targets, sizes, repeats, seed)
+
+def sampling_dial(sizes: list[int], repeats: int, seed: int) -> pd.DataFrame:
+    """Turn the sampling dial: D_r' a growing sample of D_r, or of one of its classes; as `sampling_sources`."""
+    return sampling_sources(*Sets.draw(ExactFeatures(), seed).part("D_r"), sizes, repeats, seed)
 
 
 def sampling_sources(phi: np.ndarray, targets: np.ndarray, sizes: list[int], repeats: int, seed: int) -> pd.DataFrame:
     """Measure `sampling_errors` for a sample of D_r and for one of its first class; adds column source."""
     first = targets.argmax(axis=1) == targets.argmax(axis=1).min()
-    sources = {"a sample of all of $D_r$": None, "a sample of one class": first}
-    parts = [
-        assumptions.sampling_errors(phi, targets, sizes, repeats, np.random.default_rng(seed), source).assign(
-            source=name
-        )
-        for name, source in sources.items()
-    ]
-    return pd.concat(parts, ignore_index=True)
+    tables = []
+    for name, mask in (("a sample of all of $D_r$", None), ("a sample of one class", first)):
+        errors = assumptions.sampling_errors(phi, targets, sizes, repeats, np.random.default_rng(seed), mask)
+        tables.append(errors.assign(source=name))
+    return pd.concat(tables, ignore_index=True)

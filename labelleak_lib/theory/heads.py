@@ -13,16 +13,7 @@ Array = NDArray[np.float64]
 
 
 def with_intercept(phi: ArrayLike) -> Array:
-    """Append the constant feature 1, so that a head's last column is its bias.
-
-    Parameters
-    ----------
-    phi : array (n, d)
-
-    Returns
-    -------
-    array (n, d + 1), float64
-    """
+    """Append the constant feature 1 to features (n, d), so that a head's last column is its bias: (n, d + 1)."""
     features = np.asarray(phi, dtype=np.float64)
     return np.hstack([features, np.ones((len(features), 1))])
 
@@ -33,13 +24,7 @@ def flat_head(weight: ArrayLike, bias: ArrayLike) -> Array:
 
 
 def one_hot(labels: ArrayLike, classes: int) -> Array:
-    """Return one-hot targets (n, classes), float64, of integer labels (n,) in [0, classes).
-
-    Raises
-    ------
-    ValueError
-        If a label lies outside [0, classes).
-    """
+    """Return one-hot targets (n, classes), float64, of integer labels (n,); ValueError for one outside [0, classes)."""
     values = np.asarray(labels, dtype=np.int64)
     span = (int(values.min()), int(values.max())) if values.size else (0, 0)
     require(span[0] >= 0 and span[1] < classes, "range of labels", span, f"within 0 to {classes - 1}")
@@ -59,7 +44,7 @@ def label_features(phi: ArrayLike, targets: ArrayLike) -> Array:
 
 
 def risk(head: ArrayLike, phi: ArrayLike, targets: ArrayLike) -> float:
-    """Return R_S(W) = 1/2 E_S |W phi - y|^2 for a head (m, d), features (n, d) and targets (n, m)."""
+    """Return R_S(W) = 1/2 E_S ``|W phi - y|^2`` for a head (m, d), features (n, d) and targets (n, m)."""
     features, values = _pair(phi, targets)
     residual = features @ np.asarray(head, dtype=np.float64).T - values
     return float(0.5 * np.square(residual).sum(axis=1).mean())
@@ -78,51 +63,38 @@ def hessian(phi: ArrayLike, outputs: int) -> Array:
 def squared_loss_head(
     phi: ArrayLike, targets: ArrayLike, ridge: float = 0.0, initial: ArrayLike | None = None
 ) -> Array:
-    """Return the head where gradient descent on the squared loss ends: equations 10 to 12 for any H.
+    """Return the head (m, d) where gradient descent on the squared loss ends: equations 10 to 12 for any H.
 
     With H_S invertible this is E_S[y phi'] H_S^-1. With a singular H_S the minimiser is not unique: the
     pseudo-inverse gives the smallest one, and descent keeps whatever part of its start no sample touches.
 
     Parameters
     ----------
-    phi : array (n, d)
-    targets : array (n, m)
-    ridge : float, at least 0
-        Weight of 1/2 |W|^2, added to the risk; every column is penalised, an intercept's too.
+    phi, targets : arrays (n, d) and (n, m)
+    ridge : float, at least 0 (ValueError otherwise)
+        Weight of 1/2 ``|W|^2``, added to the risk; every column is penalised, an intercept's too.
     initial : array (m, d), optional
         Where descent starts; zero when left out. Without effect if H_S is invertible or ridge is positive.
-
-    Returns
-    -------
-    array (m, d), float64
-
-    Raises
-    ------
-    ValueError
-        If ridge is negative or the arrays do not match.
     """
     require_number("ridge", ridge, low=0)
     features, values = _pair(phi, targets)
     dimension = features.shape[1]
     if ridge > 0:
-        hessian_block = second_moment(features) + ridge * np.eye(dimension)
-        solved = np.linalg.solve(hessian_block, label_features(features, values).T)
-        return np.asarray(solved.T, dtype=np.float64)
+        block = second_moment(features) + ridge * np.eye(dimension)
+        return np.asarray(np.linalg.solve(block, label_features(features, values).T).T, dtype=np.float64)
     # The pseudo-inverse of the features, not of H: squaring would square the condition number too.
-    inverse = np.asarray(np.linalg.pinv(features, rcond=1e-10), dtype=np.float64)
+    inverse = np.linalg.pinv(features, rcond=1e-10)
     head: Array = (inverse @ values).T
     if initial is None:
         return head
-    untouched: Array = np.eye(dimension) - inverse @ features
-    start: Array = np.asarray(initial, dtype=np.float64)
-    return head + start @ untouched
+    return head + np.asarray(initial, dtype=np.float64) @ (np.eye(dimension) - inverse @ features)
 
 
 def explained_share(phi: ArrayLike, targets: ArrayLike) -> float:
-    """Return the share of E|y|^2 that the best linear head explains: 1 - 2 R_S(W*) / E_S|y|^2, in [0, 1].
+    """Return the share of ``E|y|^2`` that the best linear head explains: 1 - 2 R_S(W*) / ``E_S|y|^2``, in [0, 1].
 
     If every single-class set had the second moment of their mixture, the share would be at most
-    sum pi_c^2, since then |mu_c|^2 <= 1 in whitened coordinates; an accurate model exceeds that by far.
+    sum pi_c^2, since then ``|mu_c|^2`` <= 1 in whitened coordinates; an accurate model exceeds that by far.
     """
     features, values = _pair(phi, targets)
     head = squared_loss_head(features, values)

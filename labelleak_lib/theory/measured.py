@@ -30,23 +30,10 @@ def measure_assumptions(
     sets: int = 5,
     size: int = 50,
 ) -> pd.DataFrame:
-    """Measure the assumptions behind equations 8 to 17, with squared-loss heads on a model's features.
+    """Measure the assumptions behind equations 8 to 17, with squared-loss heads on features `phi` (n, d) of M_u.
 
-    Parameters
-    ----------
-    phi : array (n, d)
-        Features of M_u, every class present.
-    labels : array (n,)
-    forgotten : tuple of class indices
-    classes : int
-    generator : numpy Generator
-        Draws the attacker's single-class sets.
-    sets, size : int
-        Sets of each class, and samples in each.
-
-    Returns
-    -------
-    DataFrame with columns equation, quantity, assumed, measured, holds (within 0.1), consequence
+    Every class is present in `labels` (n,); the attacker has `sets` sets of `size` samples of each, drawn by
+    `generator`. Columns: equation, quantity, assumed, measured, holds (within 0.1), consequence.
     """
     features, values = np.asarray(phi, dtype=np.float64), np.asarray(labels)
     targets, dimension = heads.one_hot(values, classes), features.shape[1]
@@ -67,24 +54,13 @@ def measure_assumptions(
         (1, assumptions.spectrum(features[retain]).rank / dimension),
         (1, np.mean([assumptions.spectrum(x).rank for x in drawn]) / dimension),
         *((0, white[name]) for name in ("D_r", "retained class", "forgotten class")),
-        (
-            np.square(targets[retain].mean(axis=0)).sum(),
-            heads.explained_share(features[retain], targets[retain]),
-        ),
+        (np.square(targets[retain].mean(axis=0)).sum(), heads.explained_share(features[retain], targets[retain])),
         (0, cosines[~np.eye(classes, dtype=bool)].mean()),
         *((0, error["measured"].iloc[0]) for error in errors),
         (1, (ratio[kept] > 0).mean()),
         (0, np.abs(ratio[~kept]).max()),
     )
-    rows = [
-        (
-            equation,
-            quantity,
-            float(assumed),
-            float(measured),
-            bool(abs(measured - assumed) <= 0.1),
-            consequence,
-        )
-        for (equation, quantity, consequence), (assumed, measured) in zip(CONSEQUENCES, numbers, strict=True)
-    ]
-    return pd.DataFrame(rows, columns=["equation", "quantity", "assumed", "measured", "holds", "consequence"])
+    table = pd.DataFrame(CONSEQUENCES, columns=["equation", "quantity", "consequence"])
+    table[["assumed", "measured"]] = np.array(numbers, dtype=float)
+    table["holds"] = (table["measured"] - table["assumed"]).abs() <= 0.1
+    return table[["equation", "quantity", "assumed", "measured", "holds", "consequence"]]

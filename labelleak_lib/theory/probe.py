@@ -10,7 +10,7 @@ from labelleak_lib.theory import heads, softmax
 from labelleak_lib.theory.heads import Array
 
 UNIT_STEP = 0.03
-"""Learning rate times E|phi|^2: small enough for the first steps to be first order."""
+"""Learning rate times ``E|phi|^2``: small enough for the first steps to be first order."""
 
 
 def _schedule(phi: Array, times: Sequence[float]) -> tuple[float, list[int], list[float]]:
@@ -28,33 +28,17 @@ def torch_start(count: int, classes: int, width: int, generator: np.random.Gener
 def absent_row_path(
     phi: ArrayLike, labels: ArrayLike, classes: int, absent: int, times: Sequence[float]
 ) -> pd.DataFrame:
-    """Measure how far training on a set pushes the row of a class absent from it.
+    """Measure how far training on a set, with features `phi` (n, d), pushes the row of a class absent from it.
 
-    Parameters
-    ----------
-    phi : array (n, d)
-        Features of the set.
-    labels : array (n,)
-    classes, absent : int
-    times : sequence of float
-        Training times, as learning rate times steps times E|phi|^2.
-
-    Returns
-    -------
-    DataFrame with columns time, predicted (|row| to first order), measured, positive (share of entries)
+    Training `times` count learning rate times steps times ``E|phi|^2``. Columns: time, predicted (to first order),
+    measured, positive (share of entries).
     """
     features, values = np.asarray(phi, dtype=np.float64), np.asarray(labels)
     rate, steps, reached = _schedule(features, times)
     path = softmax.softmax_head_path(features[None], values[None], classes, rate, steps)[:, 0, absent]
     first = [softmax.first_order_head(features, values, classes, rate * n)[absent] for n in steps]
-    return pd.DataFrame(
-        {
-            "time": reached,
-            "predicted": np.linalg.norm(first, axis=1),
-            "measured": np.linalg.norm(path, axis=1),
-            "positive": (path > 0).mean(axis=1),
-        }
-    )
+    lengths = {"predicted": np.linalg.norm(first, axis=1), "measured": np.linalg.norm(path, axis=1)}
+    return pd.DataFrame({"time": reached, **lengths, "positive": (path > 0).mean(axis=1)})
 
 
 def margin_agreement(
@@ -62,22 +46,12 @@ def margin_agreement(
 ) -> pd.DataFrame:
     """Correlate <W_u, W_c> with M_u's mean margins over heads, as the heads train.
 
-    Parameters
-    ----------
-    target : array (C, d)
-    sets : array (h, n, d)
-    own : array (h,)
-        Class of each set.
-    times : sequence of float
-        Training times, as learning rate times steps times E|phi|^2.
-    generator : numpy Generator
-        Draws the random starts.
+    `target` is M_u's head (C, d), `sets` (h, n, d) are features of one class each and `own` (h,) those classes; `times`
+    are as for :func:`absent_row_path`, and `generator` draws the random starts.
 
-    Returns
-    -------
-    DataFrame with columns time, start (``zero``, ``random``, ``random, start subtracted``), correlation,
-    sign (share of heads whose inner product has the sign of the mean margin), gap (largest distance from the
-    margin at the head's own row times C/(C-1), over the largest inner product: 0 from a zero start)
+    Columns: time, start (``zero``, ``random``, ``random, start subtracted``), correlation, sign (share of heads whose
+    inner product has the sign of the mean margin), gap (largest distance from the margin at the head's own row times
+    C/(C-1), over the largest inner product: 0 from a zero start).
     """
     goal, features = np.asarray(target, dtype=np.float64), np.asarray(sets, dtype=np.float64)
     rate, steps, reached = _schedule(features, times)
@@ -112,25 +86,11 @@ def deployed_heads(
 def class_evidence(target: ArrayLike, sets: ArrayLike, own: ArrayLike, trained: ArrayLike) -> pd.DataFrame:
     """Average, class by class, what the dot product attack and the direct probe see on the same sets.
 
-    Parameters
-    ----------
-    target : array (C, d)
-    sets : array (h, n, d)
-    own : array (h,)
-    trained : array (h, C, d)
-        The heads trained on those sets.
-
-    Returns
-    -------
-    DataFrame indexed by class with columns inner, margin (mean logit less the mean over classes), accuracy
+    As for :func:`margin_agreement`, with the heads `trained` (h, C, d) on the sets. Columns: inner, margin (mean logit
+    less the mean over classes), accuracy; indexed by class.
     """
     logits = np.asarray(sets) @ np.asarray(target).T
-    frame = pd.DataFrame(
-        {
-            "class": np.asarray(own),
-            "inner": heads.inner_products(target, trained),
-            "margin": softmax.mean_margins(sets, own, target),
-            "accuracy": (logits.argmax(axis=2) == np.asarray(own)[:, None]).mean(axis=1),
-        }
-    )
+    inner, margin = heads.inner_products(target, trained), softmax.mean_margins(sets, own, target)
+    accuracy = (logits.argmax(axis=2) == np.asarray(own)[:, None]).mean(axis=1)
+    frame = pd.DataFrame({"class": np.asarray(own), "inner": inner, "margin": margin, "accuracy": accuracy})
     return frame.groupby("class").mean()

@@ -11,36 +11,20 @@ from labelleak_lib.theory.heads import Array
 
 
 def softmax_head_path(
-    phi: ArrayLike,
-    labels: ArrayLike,
-    classes: int,
-    rate: float,
-    steps: Sequence[int],
-    initial: ArrayLike | None = None,
+    phi: ArrayLike, labels: ArrayLike, classes: int, rate: float, steps: Sequence[int], initial: ArrayLike | None = None
 ) -> Array:
-    """Train a batch of heads by full-batch gradient descent on the cross-entropy and keep some steps.
+    """Train heads by full-batch gradient descent on the cross-entropy, kept at some steps: (len(steps), h, C, d).
 
     Parameters
     ----------
-    phi : array (h, n, d)
-        One set of features for each head; append the constant feature for a bias.
-    labels : array (h, n), int
-    classes : int
-    rate : float, positive
+    phi, labels : arrays (h, n, d) and (h, n)
+        One set for each head; append the constant feature for a bias.
+    rate : float, positive (ValueError otherwise)
         Learning rate.
-    steps : increasing sequence of int
+    steps : increasing sequence of int (ValueError otherwise)
         Step counts at which the heads are kept.
     initial : array (C, d) or (h, C, d), optional
         Start; zero when left out.
-
-    Returns
-    -------
-    array (len(steps), h, C, d), float64
-
-    Raises
-    ------
-    ValueError
-        If rate is not positive or steps do not increase.
     """
     require_number("rate", rate, above=0)
     increasing = len(steps) > 0 and all(a < b for a, b in zip([-1, *steps], steps, strict=False))
@@ -79,14 +63,7 @@ def mean_margins(phi: ArrayLike, labels: ArrayLike, head: ArrayLike) -> Array:
     Beyond first order, such a head stays (e_c - 1/C) u' C/(C-1), where u is a sum of the samples' features
     with positive weights: at every step <W_u, W_c> is a positively weighted sum of the samples' margins.
 
-    Parameters
-    ----------
-    phi : array (h, n, d)
-        Features of h sets of one class each.
-    labels : array (h,), int
-        Those classes.
-    head : array (C, d)
-        The target model's head.
+    `phi` (h, n, d) holds the features of h sets of one class each, `labels` (h,) those classes; `head` is (C, d).
     """
     logits = np.asarray(phi, dtype=np.float64).mean(axis=1) @ np.asarray(head, dtype=np.float64).T
     return logits[np.arange(len(logits)), np.asarray(labels)] - logits.mean(axis=1)
@@ -97,20 +74,8 @@ def single_class_sets(
 ) -> tuple[Array, NDArray[np.int64]]:
     """Draw the attacker's sets D_r' and D_f': random samples of one class each, without replacement.
 
-    Parameters
-    ----------
-    phi : array (n, d)
-    labels : array (n,)
-    sets : int
-        Sets of each class.
-    size : int
-        Samples of each set; a smaller class gives all it has.
-    generator : numpy Generator
-
-    Returns
-    -------
-    features : array (h, m, d), m the smaller of `size` and the smallest class
-    classes : array (h,)
+    Of each class `sets` sets of `size` samples, or of as many as the smallest class has: their features (h, m, d) and
+    classes (h,).
     """
     features, values = np.asarray(phi, dtype=np.float64), np.asarray(labels)
     members = [np.flatnonzero(values == c) for c in np.unique(values)]

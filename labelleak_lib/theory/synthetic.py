@@ -15,14 +15,13 @@ class ExactFeatures:
 
     With all dials at rest class c has mean ``scale`` times the unit vector e_c and second moment I (so its
     covariance is I - mu_c mu_c'): H = I on every class and on every mixture of classes at once. This needs
-    |mu_c| <= 1. The sampling dial is the number of samples drawn afterwards from these features.
+    ``|mu_c|`` <= 1. The sampling dial is the number of samples drawn afterwards from these features. A value out of its
+    range is a ValueError.
 
     Parameters
     ----------
-    classes : int, at least 2
-    dim : int, at least classes + 1
-    per_class : int, more than dim
-        Samples of each class.
+    classes, dim, per_class : int, at least 2, classes + 1 and dim + 1
+        Classes, features, and samples of each class.
     scale : float in (0, 1)
         Norm of each class mean.
     overlap : float in [0, 1]
@@ -31,11 +30,6 @@ class ExactFeatures:
         Whitening dial: how far each class's second moment moves from I to one of its own.
     dead : int in [0, dim - classes - 1]
         Positive-definiteness dial: features that are always 0, as ReLU units may be.
-
-    Raises
-    ------
-    ValueError
-        If a value lies outside its range.
     """
 
     classes: int = 8
@@ -100,9 +94,11 @@ class Sets:
 
     def part(self, name: str, scalar: bool = False) -> tuple[Array, Array]:
         """Return features and targets of a set: one-hot, or the scalar 1 for each sample."""
-        mask = self.masks()[name]
-        one_hot = heads.one_hot(self.labels, self.design.classes)
-        return self.phi[mask], (np.ones((mask.sum(), 1)) if scalar else one_hot[mask])
+        return self._part(self.masks()[name], scalar)
+
+    def _part(self, mask: np.ndarray, scalar: bool) -> tuple[Array, Array]:
+        one_hot = heads.one_hot(self.labels[mask], self.design.classes)
+        return self.phi[mask], np.ones((mask.sum(), 1)) if scalar else one_hot
 
     def head(self, name: str, scalar: bool = False) -> Array:
         """Return the minimiser on a set."""
@@ -110,9 +106,7 @@ class Sets:
 
     def class_head(self, label: int, scalar: bool = False) -> Array:
         """Return the minimiser on the samples of one class."""
-        chosen = self.labels == label
-        one_hot = heads.one_hot(self.labels[chosen], self.design.classes)
-        return heads.squared_loss_head(self.phi[chosen], np.ones((chosen.sum(), 1)) if scalar else one_hot)
+        return heads.squared_loss_head(*self._part(self.labels == label, scalar))
 
     def inner(self, first: str, second: str, scalar: bool = False) -> float:
         """Return the inner product of the minimisers on two sets."""

@@ -1,28 +1,51 @@
 """The records and evidence that are part of the project."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from labelleak_lib.criteria.base import Criterion
 from labelleak_lib.files import COMMITTED
 from labelleak_lib.names import DATASET_ORDER, ordered
-from labelleak_lib.trials.records import RecordStore
+from labelleak_lib.trials.judging import COLUMNS, EVIDENCE_COLUMNS, evidence_by_cell, judge
+from labelleak_lib.trials.store import Store, Stored
+
+PROFILE = "paper"
 
 
-def committed_records(root: Path = COMMITTED) -> pd.DataFrame:
-    """Return the records of every data set that has committed ones (no rows if none has), profile `paper`."""
-    found = {path.name.removesuffix(".parquet") for path in root.glob("*.parquet")}
-    names = {name for name in found if not name.endswith(".evidence")}
-    names |= {path.name for path in (root / "cells").glob("*") if path.is_dir()}
-    store = RecordStore(root)
-    parts = [store.read(name) for name in ordered(sorted(names), DATASET_ORDER)]
-    filled = [part[part.profile == "paper"] for part in parts if len(part)]
-    return pd.concat(filled, ignore_index=True) if filled else store.read("none")
+def committed(root: Path = COMMITTED) -> dict[str, Stored]:
+    """Return models and evidence (profile `paper`) of every data set that has committed ones, in the book's order."""
+    store, found = Store(root), {}
+    for name in ordered(store.datasets(), DATASET_ORDER):
+        models, evidence = store.read(name)
+        found[name] = Stored(models, evidence[evidence.profile == PROFILE])
+    return found
+
+
+def committed_records(root: Path = COMMITTED, criteria: Sequence[Criterion] | None = None) -> pd.DataFrame:
+    """Return the records of every data set that has committed ones: every decision computed now, from the evidence.
+
+    Parameters
+    ----------
+    criteria : sequence of Criterion, optional
+        Judge by these, wherever they can read the evidence, in place of the registered criteria.
+
+    Returns
+    -------
+    DataFrame
+        With `judging.COLUMNS` (no rows if nothing is committed).
+    """
+    parts = [judge(*stored, criteria) for stored in committed(root).values()]
+    filled = [part for part in parts if len(part)]
+    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=COLUMNS)
 
 
 def committed_evidence(records: pd.DataFrame, root: Path = COMMITTED) -> pd.DataFrame:
-    """Return the evidence of `records`, as `RecordStore.evidence` does, for all of their data sets."""
-    hashes, store = set(records.config_hash), RecordStore(root)
-    return pd.concat([store.evidence(name, hashes) for name in [*records.dataset.unique(), "none"]], ignore_index=True)
+    """Return the evidence of the cells in `records`, with `judging.EVIDENCE_COLUMNS`."""
+    hashes, store, parts = set(records.config_hash), Store(root), [pd.DataFrame(columns=EVIDENCE_COLUMNS)]
+    for name in records.dataset.unique():
+        models, evidence = store.read(name)
+        cells = models[models.model.isin(hashes)]
+        parts.append(evidence_by_cell(cells, evidence[evidence.profile == PROFILE]))
+    return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)

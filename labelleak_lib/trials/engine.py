@@ -1,19 +1,18 @@
-"""The engine: runs a grid of trials in parallel, resumes where it stopped, and gathers the records.
+"""The engine: runs what a store lacks of a grid, in parallel, resumes where it stopped, and gathers the records.
 
 joblib runs the tasks: worker processes with one thread each on one machine, or a Dask cluster. Run as
-`python -m labelleak_lib.trials.engine --dataset digits --trials 20 --ks 1 3`.
+`labelleak sweep --dataset digits --trials 20 --ks 1 3`.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import dataclasses
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import joblib
 import pandas as pd
@@ -21,14 +20,17 @@ import torch
 from tqdm import tqdm
 
 from labelleak_lib.checks import require_choice, require_int
-from labelleak_lib.data import files
+from labelleak_lib.command import Parser
+from labelleak_lib.data.files import cache_dir
 from labelleak_lib.files import COMMITTED, UnwritableError, require_writable
-from labelleak_lib.models.classifier import Classifier
-from labelleak_lib.trials.cells import Gathered, run_cell
-from labelleak_lib.trials.grants import gather
-from labelleak_lib.trials.grid import Grid, Task, open_tasks
-from labelleak_lib.trials.records import Cell, RecordStore
-from labelleak_lib.trials.settings import PAPER_METHODS
+from labelleak_lib.names import PAPER_METHODS
+from labelleak_lib.registry import ARCHITECTURES
+from labelleak_lib.trials.cells import Cell, evidence_on, original_facts, unlearned_facts
+from labelleak_lib.trials.grid import Grid, Wanted
+from labelleak_lib.trials.judging import evidence_by_cell, judge
+from labelleak_lib.trials.originals import original_and_unlearned, original_model, weights_digest
+from labelleak_lib.trials.store import Store, Stored
+from labelleak_lib.unlearning import RecordsTraining
 
 
 @contextlib.contextmanager
@@ -42,27 +44,116 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+class Known(NamedTuple):
+    """What stores hold: evidence by (model, its weights), and (model, weights, weights of M_o) of every M_u.
+
+    Weights count, since the same recipe ends in other weights on another kind of processor.
+    """
+
+    evidence: dict[tuple[str, str], frozenset[str]]
+    models: frozenset[tuple[str, str, str]]
+
+    @classmethod
+    def of(cls, *stored: Stored) -> Known:
+        """Return what the stores hold together."""
+        evidence: dict[tuple[str, str], set[str]] = {}
+        models: set[tuple[str, str, str]] = set()
+        for part in stored:
+            for model, weights, digest in part.evidence[["model", "weights", "evidence"]].itertuples(index=False):
+                evidence.setdefault((model, weights), set()).add(digest)
+            models |= set(part.models[["model", "weights", "original_weights"]].itertuples(index=False, name=None))
+        return cls({key: frozenset(held) for key, held in evidence.items()}, frozenset(models))
+
+    def found(self, cell: Wanted, original_weights: str) -> str | None:
+        """Return the weights of an M_u of the cell, unlearned from this M_o, of which everything wanted is known."""
+        if not cell.on_original <= self.evidence.get((cell.original, original_weights), frozenset()):
+            return None
+        for model, weights, before in self.models:
+            same = (model, before) == (cell.model, original_weights)
+            if same and cell.on_model <= self.evidence.get((model, weights), frozenset()):
+                return weights
+        return None
+
+    def complete(self, cells: Sequence[Wanted]) -> dict[str, str]:
+        """Return the weights of M_o, and of every M_u by its identity, from which all `cells` of one M_o are known.
+
+        Empty where something is missing.
+        """
+        original = cells[0].original
+        for weights in (held for model, held, _ in sorted(self.models) if model == original):
+            found = {cell.model: self.found(cell, weights) for cell in cells}
+            if None not in found.values():
+                return {original: weights} | {model: held for model, held in found.items() if held is not None}
+        return {}
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Cells that share an original model, its architecture's class, and what is known of them already."""
+
+    cells: tuple[Wanted, ...]
+    architecture: Any
+    known: Known
+
+
+def open_tasks(cells: Sequence[Wanted], known: Known) -> list[Task]:
+    """Return a task for every original model of which, or of whose unlearned models, something is missing."""
+    groups: dict[str, list[Wanted]] = {}
+    for cell in cells:
+        groups.setdefault(cell.original, []).append(cell)
+    missing = [group for group in groups.values() if not known.complete(group)]
+    return [Task(tuple(group), ARCHITECTURES[group[0].spec.model_spec.architecture], known) for group in missing]
+
+
 def run_task(task: Task, root: Path | None = None) -> list[Cell]:
-    """Run a task's cells, the placebo once; write each as it is done to the store at `root`, if one is given."""
-    remembered: Gathered = []
-
-    def on_original(original: Classifier) -> Gathered:
-        if not remembered:
-            remembered.extend(gather(task.spec, original, task.spec.settings.attacks))
-        return remembered
-
-    cells = []
+    """Run what is missing of a task's cells; write each model as it is done to the store at `root`, if one is given."""
+    cells: list[Cell] = []
+    on_original: set[str] = set()
+    # this may be a process that does not know what was registered in another
+    ARCHITECTURES.register(task.architecture.name)(task.architecture)
     with one_thread():
-        for code in task.methods:
-            cells.append(run_cell(task.spec, code, on_original=on_original))
+        for cell in task.cells:
+            spec, attacks = cell.spec, cell.spec.settings.attacks
+            plain = not isinstance(cell.method, RecordsTraining)
+            # an M_u of which all is known need not be made
+            if plain and task.known.found(cell, weights_digest(original_model(spec))) is not None:
+                continue
+            original, unlearned = original_and_unlearned(spec, cell.unlearning, cell.method)
+            before, weights = weights_digest(original), weights_digest(unlearned)
+            known = task.known.evidence.get((cell.original, before), frozenset()) | on_original
+            if task.known.found(cell, before) == weights:
+                continue
+            found = evidence_on(spec, original, cell.original, attacks, known)
+            if found or not (on_original or (cell.original, before, "") in task.known.models):
+                cells.append(Cell([original_facts(spec, cell.method, original)], found))
+                on_original |= {line["evidence"] for line in found} | {""}
+            facts = unlearned_facts(spec, cell.unlearning, cell.method, original, unlearned)
+            known = task.known.evidence.get((cell.model, weights), frozenset())
+            cells.append(Cell([facts], evidence_on(spec, unlearned, cell.model, attacks, known)))
             if root is not None:
-                RecordStore(root).write(task.spec.data.name, cells[-1])
+                for done in cells:
+                    Store(root).write(spec.data.name, done.models, done.evidence)
+                cells = []
     return cells
 
 
-def sweep(
-    grid: Grid, store: RecordStore, *, jobs: int = 1, scheduler: str | None = None, recompute: bool = False
-) -> int:
+def run(cells: Sequence[Wanted], store: Store, known: Known, *, jobs: int = 1, scheduler: str | None = None) -> int:
+    """Run what is not `known` of some cells of one data set into a store, and return the number of tasks run."""
+    tasks = open_tasks(cells, known)
+    if not tasks:
+        return 0
+    require_writable(store.root)
+    name, root = cells[0].spec.data.name, None if scheduler else store.root
+    calls = (joblib.delayed(run_task)(task, root) for task in tasks)
+    with _backend(scheduler):
+        parallel = joblib.Parallel(n_jobs=-1 if scheduler else jobs, return_as="generator_unordered", batch_size=1)
+        for done in tqdm(parallel(calls), total=len(tasks), desc=f"{name} trials", disable=None):
+            for cell in done:
+                store.write(name, cell.models, cell.evidence)
+    return len(tasks)
+
+
+def sweep(grid: Grid, store: Store, *, jobs: int = 1, scheduler: str | None = None, recompute: bool = False) -> int:
     """Run what the store lacks of a grid and return the number of tasks run.
 
     Parameters
@@ -70,31 +161,27 @@ def sweep(
     jobs : int
         Worker processes (1 runs in this process).
     scheduler : str, optional
-        Address of a Dask scheduler ("tcp://host:port") whose workers run the tasks; the cells come back and are
-        stored here.
+        Address of a Dask scheduler ("tcp://host:port") whose workers run the tasks; what they find is stored here.
     recompute : bool
-        Run every cell, whatever the store holds.
+        Run every cell, whatever the store holds, and replace what it held.
 
     Raises
     ------
-    ValueError
-        If `jobs` is below 1.
-    UnwritableError
-        If the store's folder cannot be written, before anything is computed.
+    ValueError, UnwritableError
+        If `jobs` is below 1, or the store's folder cannot be written; before anything is computed.
     """
     require_int("jobs", jobs, low=1)
-    name = grid.specs()[0].data.name
-    tasks = open_tasks(grid, set() if recompute else store.known(name))
-    if tasks:
-        require_writable(store.root)
-    root = None if scheduler else store.root
-    calls = (joblib.delayed(run_task)(task, root) for task in tasks)
-    with _backend(scheduler):
-        parallel = joblib.Parallel(n_jobs=-1 if scheduler else jobs, return_as="generator_unordered", batch_size=1)
-        for cells in tqdm(parallel(calls), total=len(tasks), desc=f"{name} trials", disable=None):
-            for cell in cells if scheduler else ():
-                store.write(name, cell)
-    return len(tasks)
+    cells = grid.cells()
+    known = NOTHING if recompute else Known.of(_of(store, cells))
+    return run(cells, store, known, jobs=jobs, scheduler=scheduler)
+
+
+NOTHING = Known({}, frozenset())
+
+
+def _of(store: Store, cells: Sequence[Wanted]) -> Stored:
+    names = {cell.original for cell in cells} | {cell.model for cell in cells}
+    return store.read(cells[0].spec.data.name, names)
 
 
 @contextlib.contextmanager
@@ -110,7 +197,7 @@ def _backend(scheduler: str | None) -> Iterator[None]:
 
 
 class Collected(NamedTuple):
-    """Records and evidence of a grid."""
+    """Records (`judging.COLUMNS`) and evidence (`judging.EVIDENCE_COLUMNS`) of a grid."""
 
     records: pd.DataFrame
     evidence: pd.DataFrame
@@ -119,45 +206,50 @@ class Collected(NamedTuple):
 def collect(grid: Grid, *, records: str = "reuse", jobs: int | None = None) -> Collected:
     """Return a grid's records and evidence: read where they are stored, computed where they are not.
 
-    Committed records are read, never written; what is computed goes to the cache.
-
-    Parameters
-    ----------
-    records : {"reuse", "recompute"}
-        Whether stored records may be read.
-    jobs : int, optional
-        Worker processes; by default one a core, and none beside this process for 8x8 images, which take seconds.
+    Committed evidence is read, never written; what is computed goes to the cache. `records` ("reuse" or "recompute")
+    says whether what is stored may be read; `jobs` is the number of processes, by default one a core (8x8 images: one).
     """
+    stored = collect_stored(grid, records=records, jobs=jobs)
+    return Collected(judge(*stored), evidence_by_cell(*stored))
+
+
+def collect_stored(grid: Grid, *, records: str = "reuse", jobs: int | None = None) -> Stored:
+    """Return the models and the evidence of a grid, as :func:`collect` does, with nothing decided on them."""
     require_choice("records", records, ("reuse", "recompute"))
-    spec, wanted = grid.specs()[0], {digest for *_, digest in grid.cells()}
+    cells, cache = grid.cells(), Store(cache_dir() / "records")
+    stores = [cache] if records == "recompute" else [Store(COMMITTED), cache]
     if jobs is None:
-        jobs = 1 if spec.model_spec.architecture == "small" else os.cpu_count() or 1
-    cache, committed = RecordStore(files.cache_dir() / "records"), RecordStore(COMMITTED)
-    stores = [cache] if records == "recompute" else [committed, cache]
-    missing = wanted if records == "recompute" else wanted - committed.known(spec.data.name)
-    for lacking in _restricted(grid, missing):
-        sweep(lacking, cache, jobs=jobs, recompute=records == "recompute")
-    rows = pd.concat([store.read(spec.data.name) for store in stores]).drop_duplicates(
-        ["config_hash", "control", "attack", "criterion", "protocol"]
+        jobs = 1 if cells[0].spec.model_spec.architecture == "small" else os.cpu_count() or 1
+    known = NOTHING if records == "recompute" else Known.of(*(_of(store, cells) for store in stores))
+    run(cells, cache, known, jobs=jobs)
+    return select(cells, *(_of(store, cells) for store in stores))
+
+
+def select(cells: Sequence[Wanted], *stored: Stored) -> Stored:
+    """Return the models and the evidence of `cells`, from stores that hold all of it together."""
+    known, weights = Known.of(*stored), dict[str, str]()
+    for original in dict.fromkeys(cell.original for cell in cells):
+        weights |= known.complete([cell for cell in cells if cell.original == original])
+    if any(cell.model not in weights for cell in cells):
+        raise RuntimeError("what ran is not what was asked for: a method or an attack changed meanwhile")
+    wanted = {digest for cell in cells for digest in (*cell.on_original, *cell.on_model)}
+    models, evidence = (pd.concat(parts, ignore_index=True) for parts in zip(*stored, strict=True))
+    models = models[models.model.map(weights).eq(models.weights)].drop_duplicates("model")
+    evidence = evidence[evidence.model.map(weights).eq(evidence.weights) & evidence.evidence.isin(wanted)]
+    place = {cell.model: i for i, cell in enumerate(cells)}
+    ordered = models.iloc[models.model.map(place).fillna(-1).to_numpy().argsort(kind="stable")]
+    asked = {cell.model: cell.spec for cell in cells} | {cell.original: cell.spec for cell in cells}
+    labels = {name: [getattr(asked[model], name) for model in ordered.model] for name in ("seed", "trial")}
+    profile = cells[0].spec.profile
+    return Stored(
+        ordered.assign(**labels).reset_index(drop=True),
+        evidence.drop_duplicates(["evidence", "kind"]).assign(profile=profile).reset_index(drop=True),
     )
-    evidence = pd.concat([store.evidence(spec.data.name, wanted) for store in stores])
-    chosen = rows[rows.config_hash.isin(wanted)].reset_index(drop=True)
-    return Collected(chosen, evidence.drop_duplicates(["config_hash", "control", "attack", "protocols", "kind"]))
-
-
-def _restricted(grid: Grid, missing: set[str]) -> list[Grid]:
-    """Return `grid` when all of its cells are missing, else the trials that lack some."""
-    if not missing:
-        return []
-    if missing == {digest for *_, digest in grid.cells()}:
-        return [grid]
-    lacking = {spec.trial for spec, _, digest in grid.cells() if digest in missing}
-    return [dataclasses.replace(grid, first=trial, trials=1) for trial in sorted(lacking)]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a sweep from the command line, fold its records into Parquet files, and return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m labelleak_lib.trials.engine", description="Run a grid of trials.")
+    parser = Parser(prog="labelleak sweep", description="Run a grid of trials.")
     parser.add_argument("--dataset", default="digits", help="a known name, or the path of a folder or .npz file")
     parser.add_argument("--trials", type=int, default=1)
     parser.add_argument("--first", type=int, default=0, help="index of the first trial")
@@ -174,15 +266,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = ("dataset", "trials", "first", "seed", "profile", "device", "data_dir")
     try:
         grid = Grid(**{n: getattr(chosen, n) for n in names}, ks=tuple(chosen.ks), methods=tuple(chosen.methods))
-        store = RecordStore(chosen.store)
+        store = Store(chosen.store)
         ran = sweep(grid, store, jobs=chosen.jobs, scheduler=chosen.scheduler)
-        store.compact(grid.specs()[0].data.name)
+        # what the project archives is kept small
+        store.fold(grid.specs()[0].data.name, thin=chosen.store == COMMITTED)
     except (ValueError, UnwritableError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(f"{ran} tasks run; records in {chosen.store}")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,14 +1,12 @@
 """What a trial grants its attacks, and what they find with it."""
 
-from __future__ import annotations
-
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import torch
 
-from labelleak_lib.access import BlackBox, WhiteBox, WhiteBoxWithSamples
+from labelleak_lib.attacks import Attack
+from labelleak_lib.attacks.access import BlackBox, WhiteBox, WhiteBoxWithSamples
 from labelleak_lib.attacks.images import smooth_noise
 from labelleak_lib.checks import require, require_choice
 from labelleak_lib.evidence import Evidence
@@ -50,14 +48,12 @@ def grant(spec: TrialSpec, model: Classifier, access_kind: str, protocol: str) -
     return WhiteBoxWithSamples(model, pool, unrelated_images(spec), known_retained(spec))
 
 
-def gather(spec: TrialSpec, model: Classifier, attacks: dict[str, Any]) -> Iterator[tuple[str, str, Evidence, float]]:
-    """Yield (attack, protocols, evidence, seconds) of every attack on `model`.
+def gather(spec: TrialSpec, model: Classifier, name: str, attack: Attack, protocol: str = "") -> tuple[Evidence, float]:
+    """Return what the attack called `name` finds on `model`, and the processor seconds that it takes.
 
-    `protocols` is "paper" or "attacker" where the two give different evidence, else "paper,attacker".
+    `protocol` is empty for an attack that gives the same evidence under both.
     """
-    for name, attack in attacks.items():
-        for protocols in ("paper", "attacker") if attack.per_protocol else ("paper,attacker",):
-            start = time.perf_counter()
-            access = grant(spec, model, attack.access_kind, protocols.split(",")[0])
-            found = attack.evidence(access, generator=make_generator(spec.attack_seed, "attack", name, protocols))
-            yield name, protocols, found, time.perf_counter() - start
+    generator = make_generator(spec.attack_seed, "attack", name, protocol or "paper,attacker")
+    start = time.process_time()
+    evidence = attack.evidence(grant(spec, model, attack.access_kind, protocol or "paper"), generator=generator)
+    return evidence, time.process_time() - start

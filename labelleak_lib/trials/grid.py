@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from labelleak_lib.checks import require, require_choice, require_int
-from labelleak_lib.registry import METHODS
-from labelleak_lib.trials.cells import config_hash
-from labelleak_lib.trials.settings import PAPER_METHODS
+from labelleak_lib.checks import require, require_int
+from labelleak_lib.names import PAPER_METHODS, PROTOCOLS
+from labelleak_lib.trials.settings import Settings
 from labelleak_lib.trials.specification import TrialSpec
-from labelleak_lib.unlearning import RecordsTraining
-
-
-class Task(NamedTuple):
-    """Methods of one trial that share an original model, and with it the placebo's evidence."""
-
-    spec: TrialSpec
-    methods: tuple[str, ...]
+from labelleak_lib.unlearning import UnlearningMethod
 
 
 @dataclass(frozen=True)
@@ -26,7 +18,7 @@ class Grid:
 
     Parameters
     ----------
-    dataset, profile, seed, device, data_dir
+    dataset, profile, seed, device, data_dir, architecture, given
         As for `TrialSpec.from_parameters`.
     trials : int
         Number of trials of each cell.
@@ -37,7 +29,7 @@ class Grid:
     forgotten : tuple of int, optional
         Forget these classes in every trial, whatever `ks` says.
     methods : tuple of str
-        Codes of unlearning methods.
+        Codes of unlearning methods, each with a defence behind it ("RT+mean_row") or not.
     """
 
     dataset: str = "digits"
@@ -50,6 +42,8 @@ class Grid:
     profile: str = "quick"
     device: str = "auto"
     data_dir: str | None = None
+    architecture: str | None = None
+    given: Settings | None = None
 
     def __post_init__(self) -> None:
         require_int("trials", self.trials, low=1)
@@ -57,12 +51,11 @@ class Grid:
         require(len(self.ks) > 0, "ks", self.ks, "at least one number of forgotten classes")
         require(len(self.methods) > 0, "methods", self.methods, "at least one code of an unlearning method")
         for code in self.methods:
-            require_choice("unlearning method", code, tuple(METHODS))
-        self.specs()
+            self.specs()[0].method(code)
 
     def specs(self) -> list[TrialSpec]:
         """Return the trials, checked, those of every k before the next trial."""
-        fixed = {name: getattr(self, name) for name in ("dataset", "seed", "profile", "device", "data_dir")}
+        fixed = {name: getattr(self, name) for name in _PASSED_ON}
         found = [
             TrialSpec.from_parameters(trial=trial, k=k, forgotten=self.forgotten, **fixed)
             for trial in range(self.first, self.first + self.trials)
@@ -70,17 +63,33 @@ class Grid:
         ]
         return list(dict.fromkeys(found))
 
-    def cells(self) -> list[tuple[TrialSpec, str, str]]:
-        """Return (trial, method, config hash) of every cell."""
-        return [(spec, code, config_hash(spec, code)) for spec in self.specs() for code in self.methods]
+    def cells(self) -> list[Wanted]:
+        """Return every cell, with the identities of what is to be known of it."""
+        return [wanted(spec, code, spec.method(code)) for spec in self.specs() for code in self.methods]
 
 
-def open_tasks(grid: Grid, known: set[str]) -> list[Task]:
-    """Return the tasks whose cells are not yet `known`."""
-    tasks: dict[tuple[TrialSpec, str], list[str]] = {}
-    for spec, code, digest in grid.cells():
-        if digest not in known:
-            method = spec.settings.methods.get(code) or METHODS[code]()
-            own = code if isinstance(method, RecordsTraining) else "shared"
-            tasks.setdefault((spec, own), []).append(code)
-    return [Task(spec, tuple(codes)) for (spec, _), codes in tasks.items()]
+_PASSED_ON = ("dataset", "seed", "profile", "device", "data_dir", "architecture", "given")
+
+
+class Wanted(NamedTuple):
+    """A cell, and the identities of its models and of all evidence that its settings ask for."""
+
+    spec: TrialSpec
+    unlearning: str
+    method: UnlearningMethod
+    original: str
+    model: str
+    on_original: frozenset[str]
+    on_model: frozenset[str]
+
+
+def wanted(spec: TrialSpec, unlearning: str, method: UnlearningMethod) -> Wanted:
+    """Return a cell with the identities of what is to be known of it."""
+    # with its settings: another process may not know what was registered in this one
+    spec = replace(spec, given=spec.settings, architecture=spec.model_spec.architecture)
+    original, model = spec.original_id(method), spec.unlearned_id(unlearning, method)
+    asked = [
+        (name, a, p) for name, a in spec.settings.attacks.items() for p in (PROTOCOLS if a.per_protocol else ("",))
+    ]
+    found = (frozenset(spec.evidence_id(m, a, name, p) for name, a, p in asked) for m in (original, model))
+    return Wanted(spec, unlearning, method, original, model, *found)

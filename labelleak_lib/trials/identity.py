@@ -1,27 +1,153 @@
-"""What identifies a cell: hyperparameters, data and code, as a digest."""
+"""What identifies a model or a piece of evidence: hyperparameters, data, seeds and code, as a digest."""
 
-from __future__ import annotations
-
+import ast
+import dis
+import functools
 import hashlib
+import inspect
 import json
 import re
+import sys
 from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from types import CodeType, FunctionType
 from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from labelleak_lib.files import ROOT
+
+NUMERIC = ("evidence.py", "data", "models", "unlearning", "attacks", "trials/seeds.py", "trials/grants.py")
+"""The library's files whose code decides what is stored."""
 
 
 def content_hash(content: Any) -> str:
-    """Return a short digest of JSON-serialisable content, the same in every process."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+    """Return a short digest of content, the same in every process.
+
+    >>> content_hash({"b": 1, "a": [0.1, None]}) == content_hash({"a": [0.1, None], "b": 1})
+    True
+    """
+    return hashlib.sha256(to_json(content).encode()).hexdigest()[:16]
+
+
+def to_json(content: Any) -> str:
+    """Return content as JSON, the same in every process; functions and arrays enter with all that they hold."""
+    return json.dumps(content, sort_keys=True, default=lambda value: _held(value, set()))
 
 
 def describe(thing: Any) -> dict[str, Any]:
-    """Return a hyperparameter dataclass, or a plain function, as JSON-serialisable content that identifies it."""
-    if is_dataclass(thing) and not isinstance(thing, type):
-        return {"class": type(thing).__name__, **asdict(thing)}
-    code = getattr(thing, "__code__", None)
-    body = [code.co_code.hex(), repr(code.co_names), repr(code.co_consts)] if code else []
-    # the constants of a function that defines others hold code objects, whose repr is an address in memory
-    bound = [getattr(thing, name, None) for name in ("__defaults__", "__kwdefaults__")]
-    body += [repr(bound), repr([cell.cell_contents for cell in getattr(thing, "__closure__", None) or ()])]
-    body = [re.sub(r" at 0x[0-9a-f]+", "", part) for part in body]
-    return {"function": getattr(thing, "__qualname__", type(thing).__qualname__), "body": body}
+    """Return what identifies a hyperparameter dataclass, another object or a function: values and code.
+
+    >>> from labelleak_lib.unlearning.finetune import FineTune
+    >>> {name: value for name, value in describe(FineTune(epochs=4)).items() if name != "code"}
+    {'class': 'FineTune', 'epochs': 4, 'lr': 0.1, 'batch_size': 128, 'min_steps': 0}
+    """
+    if isinstance(thing, functools.partial):
+        return {"function": describe(thing.func), "bound": [list(thing.args), thing.keywords]}
+    if inspect.ismethod(thing):
+        return {"function": describe(thing.__func__), "bound": describe(thing.__self__)}
+    if inspect.isfunction(thing):
+        return {"function": thing.__qualname__, "body": _held(thing, set())}
+    values = asdict(thing) if is_dataclass(thing) and not isinstance(thing, type) else getattr(thing, "__dict__", {})
+    return {"class": type(thing).__name__, **values, "code": code_digest(thing.__class__)}
+
+
+@functools.cache
+def code_digest(thing: type) -> str:
+    """Return a digest of the source that defines a class: its module's, and that of its neighbours there imported.
+
+    Comments, docstrings and imports do not count. Of a class without a module's file, as one written in a notebook, it
+    is that of its members.
+    """
+    file = getattr(sys.modules.get(thing.__module__), "__file__", None)
+    if file is None or thing.__module__ == "__main__":
+        return content_hash(_members(thing, set()))
+    return content_hash([bare_source(path) for path in _with_neighbours(Path(file))])
+
+
+@functools.cache
+def numerics_digest() -> str:
+    """Return a digest of all the library's code that decides what is stored."""
+    places = [ROOT / "labelleak_lib" / name for name in NUMERIC]
+    files = [path for place in places for path in (sorted(place.rglob("*.py")) if place.is_dir() else [place])]
+    return content_hash([bare_source(path) for path in files])
+
+
+def bare_source(path: Path) -> str:
+    """Return the part of a module that computes: no comments, docstrings, imports, white space or trailing commas.
+
+    Text, since a syntax tree is written otherwise by every version of Python.
+    """
+    text = path.read_text(encoding="utf-8")
+    dropped: set[int] = set()
+    for node in ast.walk(ast.parse(text)):
+        docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        if isinstance(node, ast.stmt) and (docstring or isinstance(node, ast.Import | ast.ImportFrom)):
+            dropped |= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    kept = [line for number, line in enumerate(text.splitlines(), 1) if number not in dropped]
+    joined = "".join(line for line in kept if not line.lstrip().startswith("#"))
+    return re.sub(r",([)\]}])", r"\1", re.sub(r"\s", "", joined))
+
+
+def _with_neighbours(path: Path) -> list[Path]:
+    """Return a module and the modules of its own folder that it imports, and they, sorted."""
+    known, waiting = {path}, [path]
+    while waiting:
+        for node in ast.walk(ast.parse(waiting.pop().read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module] if node.module else [alias.name for alias in node.names]
+            for package, _, module in (name.rpartition(".") for name in names):
+                beside = path.parent / f"{module}.py"
+                if (not package or package.endswith(path.parent.name)) and beside.is_file() and beside not in known:
+                    known.add(beside)
+                    waiting.append(beside)
+    return sorted(known)
+
+
+def _held(value: Any, seen: set[int]) -> Any:
+    """Return what identifies a value, as JSON can hold it; `seen` are the functions and classes under way."""
+    if isinstance(value, list | tuple):
+        return [_held(part, seen) for part in value]
+    if isinstance(value, dict):
+        return [[repr(key), _held(part, seen)] for key, part in value.items()]
+    if isinstance(value, set | frozenset):
+        return sorted(map(repr, value))
+    if isinstance(value, Tensor | np.ndarray):
+        array = np.ascontiguousarray(value.detach().cpu() if isinstance(value, Tensor) else value)
+        return [str(array.dtype), array.shape, hashlib.sha256(array.tobytes()).hexdigest()]
+    if isinstance(value, CodeType):
+        # neither names of files nor numbers of lines, and no docstrings: no instruction reads them
+        return [[step.opname, _held(step.argval, seen)] for step in dis.get_instructions(value)]
+    if isinstance(value, functools.partial):
+        return _held([value.func, value.args, value.keywords], seen)
+    if inspect.isfunction(value):
+        return _body(value, seen)
+    if isinstance(value, type) and value.__module__ == "__main__":
+        return _members(value, seen)
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
+
+
+def _body(function: FunctionType, seen: set[int]) -> list[Any]:
+    """Return code, defaults and closure of a function, and the same of what it reads of its own module."""
+    if id(function) in seen:
+        return []
+    seen.add(id(function))
+    read = [function.__globals__.get(name) for name in function.__code__.co_names]
+    beside = [
+        value for value in read
+        if isinstance(value, int | float | str | tuple) or getattr(value, "__module__", None) == function.__module__
+    ]  # fmt: skip
+    closure = [cell.cell_contents for cell in function.__closure__ or ()]
+    return _held([function.__code__, function.__defaults__, function.__kwdefaults__, closure, beside], seen)
+
+
+def _members(thing: type, seen: set[int]) -> list[Any]:
+    """Return methods and values of a class, and of those that it inherits from in its own module."""
+    if id(thing) in seen:
+        return []
+    seen.add(id(thing))
+    own = [item for base in thing.__mro__ if base.__module__ == thing.__module__ for item in sorted(vars(base).items())]
+    plain = [(name, getattr(value, "__func__", getattr(value, "fget", value))) for name, value in own]
+    return [[name, _held(v, seen)] for name, v in plain if inspect.isfunction(v) or not name.startswith("__")]

@@ -1,13 +1,15 @@
-"""The models of a trial: the original one, and those unlearned from it."""
+"""The models of a trial: the original one, and those unlearned from it; kept on disk, in the user's cache."""
 
-from __future__ import annotations
-
-import functools
-from typing import Any
+import contextlib
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import is_dataclass
+from pathlib import Path
 
 from filelock import FileLock
 
-from labelleak_lib.data import files
+from labelleak_lib.data.files import cache_dir
 from labelleak_lib.data.samples import split_classes
 from labelleak_lib.files import require_writable
 from labelleak_lib.models import classifier
@@ -15,52 +17,105 @@ from labelleak_lib.models.checkpoints import load_checkpoint, save_checkpoint
 from labelleak_lib.models.classifier import Classifier
 from labelleak_lib.models.devices import resolve_device
 from labelleak_lib.models.training import train
-from labelleak_lib.registry import METHODS
-from labelleak_lib.trials.identity import content_hash
 from labelleak_lib.trials.seeds import make_generator
 from labelleak_lib.trials.specification import TrialSpec
-from labelleak_lib.unlearning import RecordsTraining, apply_method
+from labelleak_lib.unlearning import PlainMethod, RecordsTraining, UnlearningMethod, apply_method
+
+CACHE_BYTES = 4 * 2**30
+"""Size of the models on disk from which on those not read for the longest time go."""
 
 
 def original_model(spec: TrialSpec) -> Classifier:
     """Return M_o of the trial's training seed: trained once, then read from the cache outside the repository."""
-    identity = spec.identity()
-    decisive = {name: identity[name] for name in ("data", "model", "recipe", "train_seed", "version")}
-    key = content_hash(decisive)
-    path = files.cache_dir() / "models" / f"{spec.data.name}-{key}.safetensors"
-    require_writable(path.parent)
-    with FileLock(path.with_suffix(".lock")):
-        if not path.exists():
-            model = classifier.build(spec.model_spec, seed=spec.train_seed).to(resolve_device(spec.device))
-            generator = make_generator(spec.train_seed, "train")
-            train(model, spec.part("train"), spec.settings.recipe, generator=generator)
-            save_checkpoint(model, path)
-    return load_checkpoint(path).to(resolve_device(spec.device))
+
+    def make() -> Classifier:
+        model = classifier.build(spec.model_spec, seed=spec.train_seed).to(resolve_device(spec.device))
+        train(model, spec.part("train"), spec.settings.recipe, generator=make_generator(spec.train_seed, "train"))
+        return model
+
+    return _kept(spec, spec.original_id(), make)
 
 
 def original_and_unlearned(
-    spec: TrialSpec, unlearning: str, method: Any | None = None
+    spec: TrialSpec, unlearning: str, method: UnlearningMethod | PlainMethod | None = None
 ) -> tuple[Classifier, Classifier]:
-    """Return (M_o, M_u) of the trial under a method's code, or under `method` itself where one is given."""
-    chosen = spec.settings.methods.get(unlearning) or METHODS[unlearning]() if method is None else method
-    retain, forget = split_classes(spec.part("train"), spec.forgotten)
-    if isinstance(chosen, RecordsTraining):
+    """Return (M_o, M_u) of the trial under a method's code, or under `method` itself where one is given.
+
+    Both are read from the cache where they were made before.
+    """
+    chosen = spec.method(unlearning) if method is None else method
+    if not isinstance(chosen, RecordsTraining):
+        original, identity = original_model(spec), spec.unlearned_id(unlearning, chosen)
+        if not is_dataclass(chosen) or type(chosen).__module__ == "__main__":
+            # of code outside files nobody can say that it is still the same
+            return original, _forget(spec, unlearning, chosen, original)
+        return original, _kept(spec, identity, lambda: _forget(spec, unlearning, chosen, original))
+    # training it again is the price of its records, so M_o is made with M_u or read with it
+    identities = spec.original_id(chosen), spec.unlearned_id(unlearning, chosen)
+    made: list[Classifier] = []
+
+    def watched() -> Classifier:
+        retain, forget = split_classes(spec.part("train"), spec.forgotten)
         original = chosen.train_original(
-            spec.model_spec, retain, forget, spec.settings.recipe,
-            seed=spec.train_seed, generator=make_generator(spec.train_seed, "train"),
-            device=resolve_device(spec.device),
+            spec.model_spec, retain, forget, spec.settings.recipe, seed=spec.train_seed,
+            generator=make_generator(spec.train_seed, "train"), device=resolve_device(spec.device),
         )  # fmt: skip
-    else:
-        original = original_model(spec)
-    generator = make_generator(spec.unlearn_seed, "unlearn", unlearning)
-    return original, apply_method(chosen, original, retain, forget, generator=generator)
+        made.append(original)
+        return original
 
-
-@functools.lru_cache(maxsize=24)
-def _unlearned(spec: TrialSpec, unlearning: str) -> tuple[Classifier, Classifier]:
-    return original_and_unlearned(spec, unlearning)
+    unlearned = _kept(spec, identities[1], lambda: _forget(spec, unlearning, chosen, watched()))
+    return _kept(spec, identities[0], lambda: made[0] if made else watched(), replace=bool(made)), unlearned
 
 
 def unlearned_model(spec: TrialSpec, unlearning: str) -> Classifier:
-    """Return M_u of the trial under the method with code `unlearning`, kept for the life of the process."""
-    return _unlearned(spec, unlearning)[1]
+    """Return M_u of the trial under the method with code `unlearning`."""
+    return original_and_unlearned(spec, unlearning)[1]
+
+
+def weights_digest(model: Classifier) -> str:
+    """Return a short digest of all parameters and running averages: equal for equal models alone."""
+    digest = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]
+
+
+def _forget(
+    spec: TrialSpec, unlearning: str, method: UnlearningMethod | PlainMethod, original: Classifier
+) -> Classifier:
+    retain, forget = split_classes(spec.part("train"), spec.forgotten)
+    generator = make_generator(spec.unlearn_seed, "unlearn", unlearning)
+    return apply_method(method, original, retain, forget, generator=generator)
+
+
+def _kept(spec: TrialSpec, identity: str, make: Callable[[], Classifier], *, replace: bool = False) -> Classifier:
+    """Return the model of this identity from the cache, made and stored first where it is missing."""
+    path = cache_dir() / "models" / f"{spec.data.name}-{identity}.safetensors"
+    require_writable(path.parent)
+    with FileLock(path.with_suffix(".lock")):
+        if replace or not path.exists():
+            model = make()
+            if not _is_as_built(model, spec):
+                return model
+            save_checkpoint(model, path)
+            _prune(path.parent)
+    with contextlib.suppress(OSError):
+        os.utime(path)
+    return load_checkpoint(path).to(resolve_device(spec.device))
+
+
+def _is_as_built(model: Classifier, spec: TrialSpec) -> bool:
+    """Tell whether a checkpoint can hold the model: a method may return a network of another form."""
+    like = classifier.build(spec.model_spec, seed=0).state_dict()
+    own = model.state_dict() if isinstance(model, Classifier) else {}
+    return {name: value.shape for name, value in own.items()} == {name: value.shape for name, value in like.items()}
+
+
+def _prune(folder: Path) -> None:
+    stored = sorted(folder.glob("*.safetensors"), key=lambda path: path.stat().st_mtime)
+    excess = sum(path.stat().st_size for path in stored) - CACHE_BYTES
+    for path in stored[:-2]:
+        if excess <= 0:
+            return
+        excess -= path.stat().st_size
+        path.unlink(missing_ok=True)

@@ -1,7 +1,5 @@
 """Random generators by seed and role, and the draw of the forgotten classes."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 

@@ -1,39 +1,41 @@
-"""A trial: its specification, its models, its attacks under both protocols, each with its placebo."""
+"""A trial: its data, architecture, hyperparameters, forgotten classes and seeds."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from labelleak_lib.checks import require, require_int
+from labelleak_lib.attacks import Attack
+from labelleak_lib.checks import require, require_choice, require_int
 from labelleak_lib.data import datasets
 from labelleak_lib.data.samples import Samples
-from labelleak_lib.models.architectures import base
+from labelleak_lib.defences import JOINT, defended
+from labelleak_lib.models.architectures import default_architecture
 from labelleak_lib.models.classifier import ModelSpec
 from labelleak_lib.models.devices import resolve_device
+from labelleak_lib.models.training import train
+from labelleak_lib.registry import ARCHITECTURES, METHODS
+from labelleak_lib.trials.identity import code_digest, content_hash, describe
 from labelleak_lib.trials.seeds import draw_forgotten
 from labelleak_lib.trials.settings import Settings, settings
-
-SPLIT_SEED = 0
-RECORD_VERSION = 2
-"""Raised whenever the same hyperparameters would give other models or other numbers."""
+from labelleak_lib.unlearning import PlainMethod, RecordsTraining, UnlearningMethod
 
 
 @functools.lru_cache(maxsize=2)
-def cached_dataset(dataset: str, data_dir: str | None) -> datasets.Dataset:
+def cached_dataset(dataset: str, data_dir: str | None, split_seed: int = 0) -> datasets.Dataset:
     """Load a data set once a process."""
-    return datasets.load_dataset(dataset, data_dir=data_dir, split_seed=SPLIT_SEED)
+    return datasets.load_dataset(dataset, data_dir=data_dir, split_seed=split_seed)
 
 
 @functools.lru_cache(maxsize=8)
-def fingerprint(dataset: str, data_dir: str | None) -> str:
+def fingerprint(dataset: str, data_dir: str | None, split_seed: int = 0) -> str:
     """Return a short digest of a data set's images and labels, so that records of different data never mix."""
-    loaded, digest = cached_dataset(dataset, data_dir), hashlib.sha256()
+    loaded, digest = cached_dataset(dataset, data_dir, split_seed), hashlib.sha256()
     for part in ("train", "pool", "test"):
         digest.update(getattr(loaded, f"{part}_labels").numpy().tobytes())
         digest.update(np.ascontiguousarray(getattr(loaded, f"{part}_images").numpy()).data)
@@ -42,22 +44,22 @@ def fingerprint(dataset: str, data_dir: str | None) -> str:
 
 @dataclass(frozen=True)
 class TrialSpec:
-    """What a trial is; `seed` and `trial` give the seeds that enter training, unlearning and attacks independently.
+    """What a trial is. Four seeds enter on their own: of the split, of training, of unlearning, of the attacks.
 
     Parameters
     ----------
     dataset : str
-        A known name or a path.
+        A known name or a path; `data_dir` says where named ones lie.
     profile : {"quick", "paper"}
-        Which settings.
+        Which presets, unless hyperparameters are `given`.
     seed, trial : int
-        The seeds of trial t are `seed + t`.
+        The seeds of trial t are `seed + t`, unless they are given themselves.
     forgotten : tuple of int
         Indices of the forgotten classes, sorted.
     device : str
-        As for `resolve_device`.
-    data_dir : str, optional
-        Where the data lie.
+        As for `models.devices.resolve_device`.
+    architecture : str, optional
+        A registered architecture, in place of the first that fits the data.
     """
 
     dataset: str
@@ -65,8 +67,14 @@ class TrialSpec:
     seed: int
     trial: int
     forgotten: tuple[int, ...]
+    train_seed: int
+    unlearn_seed: int
+    attack_seed: int
+    split_seed: int = 0
     device: str = "auto"
-    data_dir: str | None = field(default=None)
+    data_dir: str | None = None
+    architecture: str | None = None
+    given: Settings | None = None
 
     @classmethod
     def from_parameters(
@@ -80,15 +88,15 @@ class TrialSpec:
         profile: str = "quick",
         device: str = "auto",
         data_dir: str | None = None,
+        architecture: str | None = None,
+        given: Settings | None = None,
+        split_seed: int = 0,
+        **seeds: int | None,
     ) -> TrialSpec:
         """Check a notebook's parameters and return the trial they name.
 
-        Parameters
-        ----------
-        k : int
-            Number of classes to forget, drawn by the seed; not used where `forgotten` names them.
-        forgotten : sequence of int, optional
-            The classes to forget.
+        Without `forgotten`, `k` classes are drawn by the seed. `seeds` are `train_seed`, `unlearn_seed` and
+        `attack_seed`, where they are not to be `seed + trial`.
 
         Raises
         ------
@@ -97,10 +105,20 @@ class TrialSpec:
         """
         require_int("seed", seed, low=0)
         require_int("trial", trial, low=0)
+        own = {}
+        for name in ("train_seed", "unlearn_seed", "attack_seed"):
+            chosen_seed = seeds.pop(name, None)
+            own[name] = seed + trial if chosen_seed is None else chosen_seed
+            require_int(name, own[name], low=0)
+        require(not seeds, "parameter", ", ".join(seeds), "train_seed, unlearn_seed or attack_seed")
+        require_int("split_seed", split_seed, low=0)
         resolve_device(device)
         directory = None if data_dir is None else str(data_dir)
-        loaded = cached_dataset(dataset, directory)
-        settings(profile, base.default_architecture(loaded.channels, loaded.side))
+        loaded = cached_dataset(dataset, directory, split_seed)
+        if architecture is not None:
+            require_choice("architecture", architecture, tuple(ARCHITECTURES))
+        if given is None:
+            settings(profile, architecture or default_architecture(loaded.channels, loaded.side))
         if forgotten is None:
             chosen = draw_forgotten(loaded.classes, k, seed=seed, trial=trial)
         else:
@@ -109,49 +127,62 @@ class TrialSpec:
                 require_int("forgotten class", c, low=0, high=loaded.classes - 1)
             chosen = tuple(sorted(set(forgotten)))
             require(0 < len(chosen) < loaded.classes, "forgotten", chosen, f"1 to {loaded.classes - 1} classes")
-        return cls(dataset, profile, seed, trial, chosen, device, directory)
+        return cls(
+            dataset, profile, seed, trial, chosen, **own, split_seed=split_seed, device=device, data_dir=directory,
+            architecture=architecture, given=given,
+        )  # fmt: skip
 
     @property
     def data(self) -> datasets.Dataset:
         """The data set, loaded once a process."""
-        return cached_dataset(self.dataset, self.data_dir)
+        return cached_dataset(self.dataset, self.data_dir, self.split_seed)
 
     @property
     def model_spec(self) -> ModelSpec:
         """What the target model is built from."""
         loaded = self.data
-        return ModelSpec(base.default_architecture(loaded.channels, loaded.side), loaded.classes, loaded.channels)
+        name = self.architecture or default_architecture(loaded.channels, loaded.side)
+        return ModelSpec(name, loaded.classes, loaded.channels)
 
     @property
     def settings(self) -> Settings:
-        """Hyperparameters of this trial's profile and architecture."""
-        return settings(self.profile, self.model_spec.architecture)
+        """Hyperparameters of this trial's profile and architecture, or those that were given."""
+        return settings(self.profile, self.model_spec.architecture) if self.given is None else self.given
 
-    @property
-    def train_seed(self) -> int:
-        """Seed of the original model's initialisation and batches."""
-        return self.seed + self.trial
+    def method(self, unlearning: str) -> UnlearningMethod:
+        """Return the method with code `unlearning`, with this trial's hyperparameters; ValueError if unknown.
 
-    @property
-    def unlearn_seed(self) -> int:
-        """Seed of the unlearning method."""
-        return self.seed + self.trial
-
-    @property
-    def attack_seed(self) -> int:
-        """Seed of the attacks."""
-        return self.seed + self.trial
+        "RT+mean_row" is RT with the defence `mean_row` behind it.
+        """
+        code, _, defence = unlearning.partition(JOINT)
+        method = self.settings.methods.get(code) or METHODS[code]()
+        return defended(method, defence) if defence else method
 
     def part(self, name: str) -> Samples:
         """Return the samples of part "train", "pool" or "test"."""
         return Samples(getattr(self.data, f"{name}_images"), getattr(self.data, f"{name}_labels"))
 
-    def identity(self) -> dict[str, Any]:
-        """Return what decides this trial's numbers, apart from method and attacks; JSON-serialisable."""
-        loaded = self.data
-        return {
-            "dataset": loaded.name, "variant": loaded.variant, "data": fingerprint(self.dataset, self.data_dir),
-            "model": asdict(self.model_spec), "recipe": asdict(self.settings.recipe), "profile": self.profile,
-            "train_seed": self.train_seed, "unlearn_seed": self.unlearn_seed, "attack_seed": self.attack_seed,
-            "trial": self.trial, "forgotten": list(self.forgotten), "version": RECORD_VERSION,
+    def original_id(self, method: UnlearningMethod | PlainMethod | None = None) -> str:
+        """Return the identity of M_o; a `method` that watches the training has one of its own."""
+        content: dict[str, Any] = {
+            "data": fingerprint(self.dataset, self.data_dir, self.split_seed), "model": asdict(self.model_spec),
+            "architecture": code_digest(ARCHITECTURES[self.model_spec.architecture]),
+            "recipe": describe(self.settings.recipe), "training": code_digest(train), "train_seed": self.train_seed,
         }  # fmt: skip
+        if isinstance(method, RecordsTraining):
+            content |= {"watched by": describe(method), "forgotten": list(self.forgotten)}
+        return content_hash(content)
+
+    def unlearned_id(self, unlearning: str, method: UnlearningMethod | PlainMethod) -> str:
+        """Return the identity of M_u under `method`, which is filed under the code `unlearning`."""
+        made = [unlearning, describe(method), list(self.forgotten), self.unlearn_seed]
+        return content_hash([self.original_id(method), *made])
+
+    def evidence_id(self, model: str, attack: Attack, name: str, protocol: str) -> str:
+        """Return the identity of what an attack finds on the model with identity `model` under a protocol.
+
+        `protocol` is empty where both give the same evidence; otherwise the forgotten classes decide what the attacker
+        is told.
+        """
+        told = list(self.forgotten) if protocol else []
+        return content_hash([model, name, describe(attack), protocol, told, self.attack_seed])

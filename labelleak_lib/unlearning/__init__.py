@@ -6,16 +6,16 @@ also has `train_original(spec, retain, forget, recipe, *, seed, generator, devic
 model M_o of that method.
 """
 
-from __future__ import annotations
-
+import copy
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 import torch
+from torch import Generator
 
 from labelleak_lib.data.samples import Samples
 from labelleak_lib.models.classifier import Classifier, ModelSpec
-from labelleak_lib.models.training import Recipe
+from labelleak_lib.models.recipe import Recipe
 from labelleak_lib.registry import METHODS
 
 
@@ -23,11 +23,8 @@ from labelleak_lib.registry import METHODS
 class UnlearningMethod(Protocol):
     """What an unlearning method offers."""
 
-    def unlearn(
-        self, original: Classifier, retain: Samples, forget: Samples, *, generator: torch.Generator
-    ) -> Classifier:
+    def unlearn(self, original: Classifier, retain: Samples, forget: Samples, *, generator: Generator) -> Classifier:
         """Return a model that should behave as if `forget` had never been seen; `original` stays as it is."""
-        ...
 
 
 @runtime_checkable
@@ -35,34 +32,25 @@ class RecordsTraining(Protocol):
     """A method that has to watch the training of the original model."""
 
     def train_original(
-        self,
-        spec: ModelSpec,
-        retain: Samples,
-        forget: Samples,
-        recipe: Recipe,
-        *,
-        seed: int,
-        generator: torch.Generator,
+        self, spec: ModelSpec, retain: Samples, forget: Samples, recipe: Recipe, *, seed: int, generator: Generator,
         device: torch.device,
-    ) -> Classifier:
+    ) -> Classifier:  # fmt: skip
         """Return the original model, trained on both sets under this method's observation."""
-        ...
 
 
 PlainMethod = Callable[..., Classifier]
 
 
 def apply_method(
-    method: UnlearningMethod | PlainMethod,
-    original: Classifier,
-    retain: Samples,
-    forget: Samples,
-    *,
-    generator: torch.Generator,
-) -> Classifier:
-    """Unlearn by a method or by a plain function `f(original, retain, forget, generator=...)`."""
+    method: UnlearningMethod | PlainMethod, original: Classifier, retain: Samples, forget: Samples, *,
+    generator: Generator,
+) -> Classifier:  # fmt: skip
+    """Unlearn by a method or by a plain function `f(original, retain, forget, generator=...)`.
+
+    It gets a copy of `original`, since much code works in place.
+    """
     verb = method.unlearn if isinstance(method, UnlearningMethod) else method
-    return verb(original, retain, forget, generator=generator).eval()
+    return verb(copy.deepcopy(original), retain, forget, generator=generator).eval()
 
 
 __all__ = ["METHODS", "PlainMethod", "RecordsTraining", "UnlearningMethod", "apply_method"]

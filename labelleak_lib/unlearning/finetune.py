@@ -1,15 +1,15 @@
 """FT: go on training on the retained data alone, and let catastrophic forgetting do the rest."""
 
-from __future__ import annotations
-
 import copy
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
-import torch
+from torch import Generator
 
 from labelleak_lib.data.samples import Samples
 from labelleak_lib.models.classifier import Classifier
-from labelleak_lib.models.training import Recipe, train
+from labelleak_lib.models.recipe import Recipe
+from labelleak_lib.models.training import train
 from labelleak_lib.registry import METHODS
 
 
@@ -18,20 +18,20 @@ from labelleak_lib.registry import METHODS
 class FineTune:
     """Fine-tune the original model on D_r at a high learning rate (paper, section V-C).
 
-    Parameters
-    ----------
-    epochs, batch_size : int
-        Passes over the retained data, samples a step.
-    lr : float
-        Peak learning rate of the one-cycle schedule.
-    min_steps : int
-        On small data, passes are added until there are at least so many steps.
+    `lr` is the peak of a one-cycle schedule; the others are as in :class:`~labelleak_lib.models.recipe.Recipe`.
     """
 
     epochs: int = 3
     lr: float = 0.1
     batch_size: int = 128
     min_steps: int = 0
+    title: ClassVar[str] = "fine-tune"
+    order: ClassVar[int] = 1
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "small": {"epochs": 20, "lr": 0.1, "batch_size": 16, "min_steps": 400},
+        "lenet": {"epochs": 3, "lr": 0.15, "batch_size": 128, "min_steps": 300},
+        "resnet18": {"epochs": 2, "lr": 0.1, "batch_size": 128, "min_steps": 300},
+    }
 
     def __post_init__(self) -> None:
         self.recipe()
@@ -40,9 +40,7 @@ class FineTune:
         """Return the training run that this method makes."""
         return Recipe(epochs=self.epochs, lr=self.lr, batch_size=self.batch_size, min_steps=self.min_steps)
 
-    def unlearn(
-        self, original: Classifier, retain: Samples, forget: Samples, *, generator: torch.Generator
-    ) -> Classifier:
+    def unlearn(self, original: Classifier, retain: Samples, forget: Samples, *, generator: Generator) -> Classifier:
         """Return a fine-tuned copy of `original`; `forget` is not read."""
         model = copy.deepcopy(original)
         train(model, retain, self.recipe(), generator=generator)

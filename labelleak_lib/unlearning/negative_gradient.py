@@ -1,12 +1,11 @@
 """NG: climb the loss on the forget set, within bounds."""
 
-from __future__ import annotations
-
 import copy
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from labelleak_lib.checks import require, require_int, require_number
 from labelleak_lib.data.samples import Samples, to_input
@@ -28,10 +27,8 @@ class NegativeGradient:
 
     Parameters
     ----------
-    lr : float
-        Step length: parameters move by at most `lr * clip_norm` a step.
-    clip_norm : float
-        Largest gradient norm.
+    lr, clip_norm : float
+        Step length, and largest gradient norm: parameters move by at most `lr * clip_norm` a step.
     batch_size : int
         Forget samples a step (and retained samples, where `keep` is positive).
     keep : float
@@ -39,10 +36,8 @@ class NegativeGradient:
         retained accuracy when several similar classes are forgotten.
     ceiling : float
         Cross-entropy in nats up to which a forgotten sample's loss is raised.
-    max_steps : int
-        Largest number of ascent steps.
-    check_every : int
-        Steps between two looks at the accuracies.
+    max_steps, check_every : int
+        Largest number of ascent steps, and steps between two looks at the accuracies.
     target : float
         Accuracy on D_f, in [0, 1], at which the ascent stops.
     margin : float
@@ -61,6 +56,13 @@ class NegativeGradient:
     target: float = 0.01
     margin: float = 0.02
     monitor: int = 1000
+    title: ClassVar[str] = "negative gradient"
+    order: ClassVar[int] = 4
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "small": {"lr": 0.02, "batch_size": 64, "keep": 3.0, "margin": 0.04},
+        "lenet": {"lr": 0.03, "batch_size": 256, "keep": 5.0, "margin": 0.035},
+        "resnet18": {"lr": 0.02, "batch_size": 64, "keep": 10.0, "check_every": 4, "margin": 0.03, "monitor": 400},
+    }
 
     def __post_init__(self) -> None:
         require_number("lr", self.lr, above=0)
@@ -73,9 +75,7 @@ class NegativeGradient:
         require_number("target", self.target, low=0, high=1)
         require_number("margin", self.margin, low=0, high=1)
 
-    def unlearn(
-        self, original: Classifier, retain: Samples, forget: Samples, *, generator: torch.Generator
-    ) -> Classifier:
+    def unlearn(self, original: Classifier, retain: Samples, forget: Samples, *, generator: Generator) -> Classifier:
         """Return a copy of `original` after bounded ascent on `forget`, held in place and watched on `retain`."""
         require(len(forget) > 0, "forget", "empty", "at least one labelled image")
         # eval mode: batch statistics of forgotten images alone would overwrite batch-norm's running averages
@@ -119,6 +119,6 @@ def _descend(model: Classifier, lr: float) -> None:
             parameter.sub_(parameter.grad, alpha=lr)
 
 
-def _subset(samples: Samples, n: int, generator: torch.Generator) -> Samples:
+def _subset(samples: Samples, n: int, generator: Generator) -> Samples:
     index = torch.randperm(len(samples), generator=generator)[:n]
     return Samples(samples.images[index], samples.labels[index])

@@ -13,7 +13,7 @@ from evotorch.operators import GaussianMutation, OnePointCrossOver
 from torch import nn
 from torchvision.models import resnet18
 
-from labelleak_lib.access import BlackBox
+from labelleak_lib.attacks.access import BlackBox
 from labelleak_lib.attacks.genetic_inversion import GeneticInversion
 from labelleak_lib.attacks.random_inputs import RandomInputs
 from labelleak_lib.models import classifier

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from labelleak_lib.access import BlackBox, WhiteBox
+from labelleak_lib.attacks.access import BlackBox, WhiteBox
 from labelleak_lib.attacks.genetic_inversion import GeneticInversion
 from labelleak_lib.attacks.gradient_inversion import GradientInversion
 from labelleak_lib.attacks.heads import HeadRecipe, fit_heads

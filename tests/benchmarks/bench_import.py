@@ -9,7 +9,7 @@ import pytest
 MODULES = {
     "import labelleak_lib": "labelleak_lib",
     "import labelleak_lib.models": "labelleak_lib.models.classifier",
-    "import labelleak_lib.sweep": "labelleak_lib.trials.engine",
+    "import labelleak_lib.trials.engine": "labelleak_lib.trials.engine",
 }
 
 

@@ -7,8 +7,9 @@ import joblib
 import pytest
 
 from labelleak_lib.trials import cells, engine, grants, originals
-from labelleak_lib.trials.grid import Grid, open_tasks
-from labelleak_lib.trials.records import RecordStore
+from labelleak_lib.trials.engine import NOTHING, open_tasks
+from labelleak_lib.trials.grid import Grid
+from labelleak_lib.trials.store import Store
 from labelleak_lib.unlearning.amnesiac import Amnesiac
 
 TRIAL = "one trial on Fashion-MNIST, five methods, all attacks, placebos"
@@ -29,18 +30,16 @@ def spent(monkeypatch, tmp_path) -> tuple[Counter, Counter]:
 
         return run
 
-    def gathered(*arguments):
-        done = list(gather(*arguments))
-        for name, *_, seconds in done:
-            attacks[name] += seconds
-        return done
+    def gathered(spec, model, name, attack, protocol=""):
+        evidence, seconds = gather(spec, model, name, attack, protocol)
+        attacks[name] += seconds
+        return evidence, seconds
 
     gather = grants.gather
-    monkeypatch.setattr(originals, "original_model", timed("training", originals.original_model))
+    monkeypatch.setattr(originals, "train", timed("training", originals.train))
     monkeypatch.setattr(Amnesiac, "train_original", timed("training", Amnesiac.train_original))
     monkeypatch.setattr(originals, "apply_method", timed("unlearning", originals.apply_method))
-    for module in (cells, engine):
-        monkeypatch.setattr(module, "gather", timed("attacks", gathered))
+    monkeypatch.setattr(cells, "gather", timed("attacks", gathered))
     return found, attacks
 
 
@@ -50,7 +49,7 @@ def shares(seconds, whole):
 
 def test_one_trial(enter, benchmark, spent):
     phases, attacks = spent
-    tasks = open_tasks(Grid("fashion_mnist", seed=1000, profile="paper", device="cpu"), set())
+    tasks = open_tasks(Grid("fashion_mnist", seed=1000, profile="paper", device="cpu").cells(), NOTHING)
 
     def run():
         for task in tasks:
@@ -72,9 +71,9 @@ def clocked(monkeypatch, folder, jobs):
     grid = Grid("digits", trials=4, seed=1000, methods=("RT", "FT"), device="cpu")
     # A worker's start is no part of the comparison: long sweeps pay for it once.
     with engine._backend(None), joblib.Parallel(n_jobs=jobs) as workers:
-        workers(joblib.delayed(open_tasks)(grid, set()) for _ in range(4 * jobs))
+        workers(joblib.delayed(open_tasks)(grid.cells(), NOTHING) for _ in range(4 * jobs))
     begin = time.perf_counter()
-    engine.sweep(grid, RecordStore(folder / "store"), jobs=jobs)
+    engine.sweep(grid, Store(folder / "store"), jobs=jobs)
     return time.perf_counter() - begin
 
 

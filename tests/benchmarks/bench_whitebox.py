@@ -7,7 +7,7 @@ from art.attacks.inference.model_inversion import MIFace
 from art.estimators.classification import PyTorchClassifier
 from torch import nn
 
-from labelleak_lib.access import WhiteBox
+from labelleak_lib.attacks.access import WhiteBox
 from labelleak_lib.attacks.gradient_inversion import GradientInversion
 
 CLASSES, STARTS, STEPS = 10, 5, 300

@@ -1,4 +1,4 @@
-"""One contestant, timed once or a few times, on one thread, with what `labelleak_lib.results.bench` needs to know."""
+"""One contestant, timed once or a few times, on one thread, with what `report.py` needs to know."""
 
 import time
 from collections import Counter
@@ -8,10 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from labelleak_lib.data.files import cache_dir
-from labelleak_lib.models.checkpoints import load_checkpoint, save_checkpoint
 from labelleak_lib.models.classifier import Classifier
-from labelleak_lib.trials.cells import config_hash
 from labelleak_lib.trials.originals import original_model, unlearned_model
 from labelleak_lib.trials.specification import TrialSpec
 
@@ -89,10 +86,7 @@ def original(spec) -> Classifier:
 @pytest.fixture(scope="session")
 def target(spec) -> Classifier:
     """Return the model that was retrained without the forgotten class: trained once, then read from the cache."""
-    path = cache_dir() / "models" / f"retrained-{config_hash(spec, 'RT')}.safetensors"
-    if not path.exists():
-        save_checkpoint(unlearned_model(spec, "RT"), path)
-    return load_checkpoint(path)
+    return unlearned_model(spec, "RT")
 
 
 @pytest.fixture(scope="session")

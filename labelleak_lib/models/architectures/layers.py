@@ -1,7 +1,5 @@
 """Layers that the architectures share."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -1,0 +1,7 @@
+"""`python -m labelleak_lib` is the command `labelleak`."""
+
+import sys
+
+from labelleak_lib.command import main
+
+sys.exit(main())

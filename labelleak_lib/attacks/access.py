@@ -1,0 +1,112 @@
+"""What the threat model grants an attacker (paper, Table I and section III-C), and nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from labelleak_lib.checks import require, require_int
+from labelleak_lib.data.samples import Samples
+from labelleak_lib.models import classifier
+from labelleak_lib.models.classifier import Classifier
+
+
+@dataclass(frozen=True, eq=False)
+class WhiteBox:
+    """The target model with all its parameters, and no data."""
+
+    model: Classifier
+
+    @property
+    def classes(self) -> int:
+        """Number of classes of the target model."""
+        return self.model.spec.classes
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape (channels, height, width) of one input image."""
+        return self.model.spec.shape
+
+
+@dataclass(frozen=True, eq=False)
+class WhiteBoxWithSamples(WhiteBox):
+    """The target model with all its parameters, and a few samples of every class.
+
+    Parameters
+    ----------
+    pool : Samples
+        The attacker pool: labelled samples the target was not trained on, of every candidate class.
+    unrelated : Tensor
+        uint8 (m, channels, side, side); images that have nothing to do with the task.
+    known_retained, known_forgotten : frozenset of int
+        Classes the attacker knows to be retained, and those whose auxiliary heads carry the label "forgotten": the
+        truth under the `paper` protocol (which presupposes the answer), empty under the `attacker` protocol.
+    """
+
+    pool: Samples
+    unrelated: Tensor
+    known_retained: frozenset[int]
+    known_forgotten: frozenset[int] = frozenset()
+
+    @property
+    def protocol(self) -> str:
+        """Return "paper" where the heads carry the answer, else "attacker"."""
+        return "paper" if self.known_forgotten else "attacker"
+
+
+class QueryBudgetError(RuntimeError):
+    """The black box refused a query because its budget was spent."""
+
+
+class BlackBox:
+    """A query function, and nothing else: it counts its queries and can enforce a budget.
+
+    Parameters
+    ----------
+    answer : callable
+        Maps float images (n, channels, height, width) in [0, 1] to probabilities (n, classes).
+    classes, shape : int, tuple of int
+        Number of classes, and shape (channels, height, width) of one input image.
+    labels_only : bool
+        Answer with one-hot vectors of the most probable class instead of probabilities.
+    budget : int, optional
+        Largest number of images answered.
+    """
+
+    def __init__(
+        self, answer: Callable[[Tensor], Tensor], classes: int, shape: tuple[int, int, int], *,
+        labels_only: bool = False, budget: int | None = None,
+    ) -> None:  # fmt: skip
+        require_int("classes", classes, low=2)
+        if budget is not None:
+            require_int("budget", budget, low=1)
+        self._answer, self.classes, self.shape = answer, classes, shape
+        self.labels_only, self.budget = labels_only, budget
+        self.queries = 0
+
+    @classmethod
+    def of(cls, model: Classifier, *, labels_only: bool = False, budget: int | None = None) -> BlackBox:
+        """Return the black box around `model`, as its provider would offer it."""
+        answer = partial(classifier.predict_proba, model, batch_size=2048)
+        return cls(answer, model.spec.classes, model.spec.shape, labels_only=labels_only, budget=budget)
+
+    def query(self, images: Tensor) -> Tensor:
+        """Return float32 probabilities (n, classes) of float `images` (n, channels, height, width) in [0, 1].
+
+        ValueError if the images have another shape or leave [0, 1]; QueryBudgetError if answering would exceed the
+        budget, and nothing is answered then.
+        """
+        require(tuple(images.shape[1:]) == self.shape, "images", tuple(images.shape), f"of shape (n, *{self.shape})")
+        low, high = (float(images.min()), float(images.max())) if len(images) else (0.0, 0.0)
+        require(low >= 0 and high <= 1, "images", (low, high), "within [0, 1]")
+        if self.budget is not None and self.queries + len(images) > self.budget:
+            raise QueryBudgetError(f"{self.queries + len(images)} queries asked, the budget is {self.budget}")
+        self.queries += len(images)
+        probabilities = self._answer(images)
+        if self.labels_only:
+            return torch.nn.functional.one_hot(probabilities.argmax(1), self.classes).float()
+        return probabilities

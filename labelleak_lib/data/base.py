@@ -1,0 +1,61 @@
+"""What a data set is before it is divided into parts, and the shapes that its images may have."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+import numpy as np
+
+MIN_SIDE = 8
+"""The smallest side of a reader's own images, in pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Images and labels as they were read, and how they are to be divided into parts.
+
+    Parameters
+    ----------
+    variant : str
+        Which copy of the data this is, as tables must state it.
+    class_names : tuple of str
+        One name a class, in label order.
+    images, labels : ndarray of uint8, shape (N, channels, side, side), and of int64, shape (N,)
+        Labels are in ``0 .. len(class_names) - 1``.
+    pool_share, test_share : float
+        Shares of ``images``, in (0, 1), that become the attacker pool, and the test part where none is official.
+    test : tuple of (ndarray, ndarray) or None
+        Official test images and labels, shaped as above.
+    """
+
+    variant: str
+    class_names: tuple[str, ...]
+    images: np.ndarray
+    labels: np.ndarray
+    pool_share: float = 0.2
+    test_share: float = 0.2
+    test: tuple[np.ndarray, np.ndarray] | None = None
+
+
+class NamedDataset(Protocol):
+    """What a class registered with `DATASETS` states: how tables call it, its place in the book, how it is read."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    order: ClassVar[int]
+
+    def read(self, root: Path) -> Source:
+        """Read the data set from the data folder `root`, else from the cache, else download it."""
+
+
+def canonical_side(smaller_side: float, grey: bool) -> int:
+    """Return the side, in pixels, to which images are resized: 8, 28 or 32, those of the known data sets.
+
+    The `smaller_side` is that of height and width, in pixels: its median over images of several sizes.
+
+    >>> canonical_side(8, grey=True), canonical_side(300, grey=True), canonical_side(300, grey=False)
+    (8, 28, 32)
+    """
+    if smaller_side < 20:
+        return 8
+    return 28 if grey else 32

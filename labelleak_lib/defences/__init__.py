@@ -1,0 +1,80 @@
+"""Defences, one file each: what a provider can do to an unlearned model so that it does not tell what it forgot.
+
+A defence is a frozen dataclass with one verb, `defend(model, retain, forget, *, generator)`, whose result is what the
+provider publishes. Written behind a method's code ("RT+mean_row"), it is applied to what the method returns, and the
+defended model stands in grids, tables and figures as one more method.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import torch
+
+from labelleak_lib.data.samples import Samples
+from labelleak_lib.models.classifier import Classifier, ModelSpec
+from labelleak_lib.models.recipe import Recipe
+from labelleak_lib.registry import DEFENCES
+from labelleak_lib.unlearning import RecordsTraining, UnlearningMethod
+
+JOINT = "+"
+"""Stands between a method's code and a defence's name."""
+
+
+class Defence(Protocol):
+    """What a defence offers."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+
+    def defend(self, model: Classifier, retain: Samples, forget: Samples, *, generator: torch.Generator) -> Classifier:
+        """Return the model to publish; `model` may be changed and returned."""
+        ...
+
+
+@dataclass(frozen=True)
+class Defended:
+    """An unlearning method whose models are defended before they are published.
+
+    Parameters
+    ----------
+    method : UnlearningMethod
+        Unlearns.
+    defence : Defence
+        Is applied to what the method returns.
+    """
+
+    method: UnlearningMethod
+    defence: Defence
+
+    def unlearn(
+        self, original: Classifier, retain: Samples, forget: Samples, *, generator: torch.Generator
+    ) -> Classifier:
+        """Return the method's model, defended."""
+        unlearned = self.method.unlearn(original, retain, forget, generator=generator).eval()
+        return self.defence.defend(unlearned, retain, forget, generator=generator)
+
+
+@dataclass(frozen=True)
+class WatchfulDefended(Defended):
+    """As `Defended`, of a method that has to watch the original training."""
+
+    def train_original(
+        self,
+        spec: ModelSpec,
+        retain: Samples,
+        forget: Samples,
+        recipe: Recipe,
+        *,
+        seed: int,
+        generator: torch.Generator,
+        device: torch.device,
+    ) -> Classifier:
+        """Return the original model, trained under the method's observation."""
+        assert isinstance(self.method, RecordsTraining)
+        return self.method.train_original(spec, retain, forget, recipe, seed=seed, generator=generator, device=device)
+
+
+def defended(method: UnlearningMethod, name: str) -> Defended:
+    """Return `method` with the registered defence `name` behind it; ValueError if there is none."""
+    kind = WatchfulDefended if isinstance(method, RecordsTraining) else Defended
+    return kind(method, DEFENCES[name]())

@@ -1,0 +1,38 @@
+"""Section IV-B as measured on trained models: the stored tables, and how the book writes them."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from labelleak_lib.files import COMMITTED
+from labelleak_lib.names import DATASET_ORDER, ordered
+
+FOLDER = COMMITTED / "theory"
+EARLY, LATE = 0.03, 30.0
+"""Training times of the auxiliary heads, as learning rate times steps times ``E|phi|^2``."""
+
+
+def stored(kind: str, folder: Path = FOLDER) -> dict[str, pd.DataFrame]:
+    """Return the stored tables of `kind` ("assumptions" or "agreement") by data set."""
+    names = [path.name.removesuffix(f".{kind}.csv") for path in folder.glob(f"*.{kind}.csv")]
+    return {name: pd.read_csv(folder / f"{name}.{kind}.csv") for name in ordered(names, DATASET_ORDER)}
+
+
+def assumption_lines(table: pd.DataFrame) -> str:
+    """Write a stored table of assumptions in Markdown."""
+    numbers = {name: table[name].map("{:.2f}".format) for name in ("assumed", "measured")}
+    # a bar would end a cell of the table
+    texts = {name: table[name].str.replace("|", r"\|") for name in ("quantity", "consequence")}
+    shown = table.assign(**numbers, **texts, holds=table.holds.map({True: "yes", False: "no"}))
+    columns = ["equation", "quantity", "assumed", "measured", "holds", "consequence"]
+    return shown[columns].to_markdown(index=False, disable_numparse=True)
+
+
+def agreement_lines(table: pd.DataFrame) -> str:
+    """Write a stored table of agreement in Markdown, accuracies in percent."""
+    correlations = {f"at {EARLY:g}": table.early, f"at {LATE:g}": table.late, "attack's heads": table.deployed}
+    rates = {f"direct probe, {kind} %": 100 * table[f"probe_{kind}"] for kind in ("forgotten", "retained")}
+    texts = {name: values.map("{:.2f}".format) for name, values in correlations.items()}
+    texts |= {name: values.map("{:.1f}".format) for name, values in rates.items()}
+    shown = pd.DataFrame({"target": table.method, **texts})
+    return shown.to_markdown(index=False, disable_numparse=True)

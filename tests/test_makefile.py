@@ -1,0 +1,79 @@
+"""What `make` runs, and in which order, read from stand-ins for the programs that it calls."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PROGRAMS = ["jupyter-book", "labelleak", "mypy", "pytest", "python", "ruff"]
+STAND_IN = """#!/bin/sh
+echo "begin {name} $*" >> {log}
+echo "offline $LABELLEAK_OFFLINE" >> {log}
+sleep 0.2
+echo "end {name}" >> {log}
+"""
+
+
+@pytest.fixture
+def make(tmp_path: Path):
+    """Return a function that runs `make` with stand-ins and gives their log."""
+    log = tmp_path / "log"
+    for name in PROGRAMS:
+        program = tmp_path / name
+        program.write_text(STAND_IN.format(name=name, log=log))
+        program.chmod(0o755)
+    (tmp_path / "installed").touch()
+    outer = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "LABELLEAK_OFFLINE"}
+    environment = {name: value for name, value in os.environ.items() if name not in outer}
+
+    def run(*arguments: str) -> list[str]:
+        log.write_text("")
+        variables = [f"BIN={tmp_path}", f"STAMP={tmp_path / 'installed'}"]
+        command = ["make", "-C", str(ROOT), *variables, *arguments]
+        subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60)
+        return log.read_text().splitlines()
+
+    return run
+
+
+def programs(log: list[str]) -> list[str]:
+    return [line.split()[1] for line in log if line.startswith("begin")]
+
+
+@pytest.mark.parametrize(
+    ("targets", "order"),
+    [
+        (["book"], ["labelleak", "labelleak", "jupyter-book"]),
+        (["chapters", "render"], ["labelleak", "labelleak", "jupyter-book"]),
+        (["lint", "types", "unit"], ["ruff", "ruff", "mypy", "pytest"]),
+        (["test"], ["ruff", "ruff", "mypy", "pytest", "pytest", "labelleak", "labelleak", "jupyter-book", "pytest"]),
+    ],
+)
+def test_with_jobs_one_program_runs_at_a_time_and_in_order(make, targets: list[str], order: list[str]) -> None:
+    log = make("-j2", *targets)
+    assert programs(log) == order
+    turns = [line.split()[:2] for line in log if not line.startswith("offline")]
+    assert turns == [turn for name in order for turn in (["begin", name], ["end", name])]
+
+
+@pytest.mark.parametrize(("target", "offline"), [("test", "1"), ("unit", "1"), ("book", ""), ("sweep", "")])
+def test_only_tests_are_kept_from_downloading(make, target: str, offline: str) -> None:
+    seen = {line.partition(" ")[2] for line in make(target) if line.startswith("offline")}
+    assert seen == {offline}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (["book", "DATASET=mnist"], "labelleak book --dataset mnist --profile quick"),
+        (["chapters", "TRIALS=3", "PROFILE=paper"], "labelleak book --dataset digits --profile paper --trials 3"),
+        (["sweep", "TRIALS=2", "SCHEDULER=tcp://h:1"], "labelleak sweep --dataset digits --trials 2 --scheduler tcp://h:1"),
+        (["unit"], "pytest -n 2 -m not rendered --durations 20 --doctest-modules tests labelleak_lib"),
+        (["verify"], "labelleak verify"),
+        (["verify", "SAMPLE=5"], "labelleak verify --sample 5"),
+    ],
+)  # fmt: skip
+def test_a_target_runs_its_command_with_the_options_asked_for(make, arguments: list[str], command: str) -> None:
+    assert make(*arguments)[0].rstrip() == f"begin {command}"
