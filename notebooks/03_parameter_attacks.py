@@ -160,6 +160,8 @@ plt.show()
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Histograms of dot products for heads on retained and on forgotten classes, one row for each unlearning method, target on the left and placebo on the right"}, "figure": {"caption": "Dot products of heads on retained and forgotten classes, by unlearning method (Figures 9 and 10 of {cite:t}`zheng2026label`), with the placebo beside them.", "name": "fig-03-dots"}}
 figures.distributions(dots, r"dot product $\langle w_u, w'\rangle$")
 plt.show()
+
+# %% tags=["nbval-ignore-output"]
 display(readings.drawn(dots))
 
 # %% [markdown]
@@ -171,6 +173,8 @@ display(readings.drawn(dots))
 sums = readings.head_frame(found.records, found.evidence, "difference", "absolute_sum").query("unlearning == 'RT'")
 figures.distributions(sums, r"sum of absolute differences, $\sum |w_u - w'|$")
 plt.show()
+
+# %% tags=["nbval-ignore-output"]
 display(readings.drawn(sums))
 
 # %% tags=["nbval-ignore-output"]
@@ -263,10 +267,14 @@ evidence = committed.committed_evidence(retrained) if len(everything) else found
 every = readings.head_frame(retrained, evidence, "dot_product", "value")
 figures.distributions(every, r"dot product $\langle w_u, w'\rangle$", by=["dataset"])
 plt.show()
+
+# %% tags=["nbval-ignore-output"]
 display(readings.drawn(every))
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Histograms of summed absolute differences at RT for every data set, target and placebo side by side"}, "figure": {"caption": "Sum of the absolute entries of $w_u - w'$ at RT, one forgotten class, every data set (Figure 11 of {cite:t}`zheng2026label`).", "name": "fig-03-all-sums"}}
 every = readings.head_frame(retrained, evidence, "difference", "absolute_sum")
 figures.distributions(every, r"sum of absolute differences, $\sum |w_u - w'|$", by=["dataset"])
 plt.show()
+
+# %% tags=["nbval-ignore-output"]
 display(readings.drawn(every))
