@@ -36,8 +36,9 @@ def basis(records: pd.DataFrame, known: pd.DataFrame) -> str:
     cells = records.drop_duplicates([*TRIAL, "unlearning"])
     short = trials_of(known[~known.dataset.isin(records.dataset)])
     remark = f" Too few trials to be counted: {_listed(short)}." if len(short) else ""
-    rows = {name: trials_of(group) for name, group in records[records.attack.isin(dict(PAPER_ROWS))].groupby("attack")}
-    fewer = [f"{row_name(str(name), '')}: {_listed(n)}" for name, n in rows.items() if n.sum() < trials_of(records).sum()]
+    paper = records[records.attack.isin(dict(PAPER_ROWS))]
+    rows = {str(name): trials_of(group) for name, group in paper.groupby("attack")}
+    fewer = [f"{row_name(name, '')}: {_listed(n)}" for name, n in rows.items() if n.sum() < trials_of(records).sum()]
     remark += f" On fewer trials: {'; '.join(fewer)}." if fewer else ""
     return (
         f"**Basis.** One forgotten class, five unlearning methods, profile `{records.profile.iloc[0]}`: "
