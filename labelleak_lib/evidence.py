@@ -71,6 +71,8 @@ class Evidence:
         float (C,); the higher, the more the class looks forgotten.
     protocol : {"paper", "attacker"}
         Which labels the evidence carries.
+    reach : ndarray, optional
+        float (C,); the best margin of each class, or how often a box of labels answered it.
     heads : HeadEvidence, optional
         Of parameter attacks.
     ipv : ndarray, optional
@@ -93,6 +95,7 @@ class Evidence:
     classes: int
     score: Floats
     protocol: str = "attacker"
+    reach: Floats | None = None
     heads: HeadEvidence | None = None
     ipv: Floats | None = None
     inverted: Tensor | None = None

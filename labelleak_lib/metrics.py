@@ -7,13 +7,17 @@ from numpy.typing import ArrayLike
 
 
 class Scores(NamedTuple):
-    """Metrics in [0, 1]: `asr` is the paper's attack success rate, right labels over labels."""
+    """Metrics in [0, 1].
+
+    `asr` is the paper's attack success rate, right labels over labels; `tpr` the true positive rate at the largest
+    false positive rate up to 5%, which among few classes is none.
+    """
 
     asr: float
     balanced_accuracy: float
     exact_match: float
     auc: float
-    tpr_at_5fpr: float
+    tpr: float
 
 
 def scores(truth: ArrayLike, called: ArrayLike, degree: ArrayLike, exact: bool) -> Scores:
@@ -35,7 +39,7 @@ def scores(truth: ArrayLike, called: ArrayLike, degree: ArrayLike, exact: bool) 
         degree is not finite.
 
     >>> scores([True, False, False], [True, True, False], [0.9, 0.8, 0.1], exact=False)
-    Scores(asr=0.6666666666666666, balanced_accuracy=0.75, exact_match=0.0, auc=1.0, tpr_at_5fpr=1.0)
+    Scores(asr=0.6666666666666666, balanced_accuracy=0.75, exact_match=0.0, auc=1.0, tpr=1.0)
     """
     truth, called, degree = np.asarray(truth, bool), np.asarray(called, bool), np.asarray(degree, float)
     right = truth == called

@@ -56,10 +56,14 @@ class Registry:
             for module in pkgutil.iter_modules(getattr(package, "__path__", [])):
                 importlib.import_module(f"{name}.{module.name}")
 
+    def attribute(self, name: str, key: str, default: Any) -> Any:
+        """Return an attribute of the class filed under `name`, `default` where there is none."""
+        self._load()
+        return getattr(self._classes.get(name), key, default)
+
     def title(self, name: str) -> str:
         """Return what tables call the class filed under `name`: its `title`, else the name itself."""
-        self._load()
-        return getattr(self._classes.get(name), "title", name)
+        return str(self.attribute(name, "title", name))
 
     def __getitem__(self, name: str) -> Any:
         """Return the class filed under `name`; ValueError with the known names if there is none."""
@@ -79,3 +83,4 @@ ATTACKS = Registry("attack", "labelleak_lib.attacks")
 DATASETS = Registry("data set", "labelleak_lib.data.named")
 DEFENCES = Registry("defence", "labelleak_lib.defences")
 CRITERIA = Registry("criterion", "labelleak_lib.criteria")
+NULLS = Registry("kind of never-unlearned model", "labelleak_lib.nulls")

@@ -56,8 +56,8 @@ import torch
 from IPython.display import display
 
 from labelleak_lib import Grid, collect
-from labelleak_lib.attacks.access import BlackBox, QueryBudgetError, WhiteBox, WhiteBoxWithSamples
 from labelleak_lib.figures import overview
+from labelleak_lib.models.access import BlackBox, QueryBudgetError, WhiteBox, WhiteBoxWithSamples
 from labelleak_lib.results.inverted import mean_answers
 from labelleak_lib.results.leakage import leakage_table, to_markdown
 from labelleak_lib.results.markdown import Markdown, numbered

@@ -57,7 +57,7 @@ from labelleak_lib import Grid, committed_records
 from labelleak_lib.figures import unlearning as figures
 from labelleak_lib.results import accuracies
 from labelleak_lib.results.markdown import Markdown, span, tabs
-from labelleak_lib.trials.gate import DEFAULT_MARGIN, FORGET_LIMIT, RETAIN_MARGIN
+from labelleak_lib.trials.gate import FORGET_LIMIT, RETAIN_MARGIN
 
 # %%
 chosen = {"seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
@@ -182,15 +182,13 @@ display(Markdown(pd.DataFrame(rows, columns=["code", "method"]).to_markdown(inde
 # (02-gate)=
 # ## The gate
 #
-# A cell counts as *unlearned* if two conditions hold on test data.
+# A cell counts as *unlearned* if two conditions hold on test data, the same for every method and data set.
 
 # %%
-ng_margin = RETAIN_MARGIN.get("NG", DEFAULT_MARGIN)
 display(
     Markdown(
-        f"- Accuracy on $D_f$ is at most {100 * FORGET_LIMIT:.0f}%, or at most the paper's own value in that cell where "
-        f"that is higher.\n- Accuracy on $D_r$ has fallen by at most {100 * DEFAULT_MARGIN:.0f} points "
-        f"(NG: {100 * ng_margin:.0f})."
+        f"- Accuracy on $D_f$ is at most {100 * FORGET_LIMIT:.0f}%, and was above that before.\n"
+        f"- Accuracy on $D_r$ has fallen by at most {100 * RETAIN_MARGIN:.0f} points."
     )
 )
 

@@ -155,9 +155,9 @@ import torch
 from scipy.stats import entropy
 from torch.nn.functional import cross_entropy
 
-from labelleak_lib.attacks.access import WhiteBox
 from labelleak_lib.attacks.gradient_inversion import GradientInversion, total_variation
 from labelleak_lib.criteria.inversion import EntropyCriterion, Threshold
+from labelleak_lib.models.access import WhiteBox
 from labelleak_lib.trials.seeds import make_generator
 
 # %%

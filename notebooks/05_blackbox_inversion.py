@@ -55,9 +55,9 @@ import torch
 from IPython.display import display
 
 from labelleak_lib import Grid, collect
-from labelleak_lib.attacks.access import BlackBox, QueryBudgetError
 from labelleak_lib.figures import inversion as figures
 from labelleak_lib.figures.success import success_rates
+from labelleak_lib.models.access import BlackBox, QueryBudgetError
 from labelleak_lib.names import PAPER_ROWS, row_name
 
 # %%

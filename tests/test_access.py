@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toys import SMALL_SETTINGS, rng, same_evidence, small_trials
 
-from labelleak_lib.attacks.access import BlackBox, WhiteBox, WhiteBoxWithSamples
 from labelleak_lib.attacks.head_readings import HeadBias
+from labelleak_lib.models.access import BlackBox, WhiteBox, WhiteBoxWithSamples
 from labelleak_lib.trials import grants
 from labelleak_lib.trials.cells import evidence_on
 from labelleak_lib.trials.grants import gather, known_retained, unrelated_images
@@ -58,7 +58,7 @@ def test_each_access_holds_what_the_threat_model_grants_and_no_more(toy):
 
 
 def test_an_unknown_kind_of_access_is_refused(toy):
-    with pytest.raises(ValueError, match="access_kind is 'grey_box'; it must be black_box, white_box or "):
+    with pytest.raises(ValueError, match="access_kind is 'grey_box'; it must be black_box, labels_only, white_box or "):
         grants.grant(spec_of(toy), original_model(spec_of(toy)), "grey_box", "paper")
 
 

@@ -54,8 +54,8 @@ def test_verdicts_are_shown_in_percent_beside_their_placebo() -> None:
 
 
 def test_a_verdict_carries_the_flags_of_the_target_once():
-    line = judged(1.0, 0.5, 1.0, 0.5, "not forgotten; placebo succeeds")
-    assert line.flags == "not forgotten; placebo succeeds"
+    line = judged(1.0, 0.5, 1.0, 0.5, "not forgotten; no better than on M_o")
+    assert line.flags == "no better than on M_o; not forgotten"
     assert line.row == "direct probe"
 
 

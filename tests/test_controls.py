@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare, kstest
 from toys import blobs, grant, linear, rng, trained
 
-from labelleak_lib.attacks.access import BlackBox, WhiteBox
+from labelleak_lib import space
 from labelleak_lib.attacks.direct_probe import DirectProbe
 from labelleak_lib.attacks.head_readings import HeadBias, HeadRowSum
-from labelleak_lib.attacks.images import smooth_noise
 from labelleak_lib.attacks.random_inputs import RandomInputs, RandomNoise
 from labelleak_lib.attacks.random_photos import RandomPhotos
 from labelleak_lib.attacks.unread import RandomGuess, Trivial
 from labelleak_lib.criteria.scores import AboveHalf, Nothing, TwoMeans
 from labelleak_lib.data.samples import Samples
 from labelleak_lib.evidence import Evidence
+from labelleak_lib.models.access import BlackBox, WhiteBox
 
 QUERIES = [RandomInputs, RandomNoise, RandomPhotos]
 
@@ -25,14 +25,14 @@ QUERIES = [RandomInputs, RandomNoise, RandomPhotos]
 @settings(max_examples=20, deadline=None)
 @given(n=st.integers(1, 20), channels=st.integers(1, 3), side=st.integers(8, 32), seed=st.integers(0, 1000))
 def test_smooth_noise_is_images_that_differ_and_vary_slowly(n, channels, side, seed):
-    noise = smooth_noise(n, (channels, side, side), rng(seed))
+    noise = space.blobs(n, (channels, side, side), rng(seed))
     assert noise.shape == (n, channels, side, side)
     assert noise.min() >= 0 and noise.max() <= 1
     assert len(noise.flatten(1).unique(dim=0)) == n
 
 
 def test_smooth_noise_is_smoother_than_pixels_drawn_one_by_one():
-    smooth, raw = smooth_noise(50, (1, 28, 28), rng()), torch.rand((50, 1, 28, 28), generator=rng())
+    smooth, raw = space.blobs(50, (1, 28, 28), rng()), torch.rand((50, 1, 28, 28), generator=rng())
     assert smooth.diff(dim=2).abs().mean() < 0.3 * raw.diff(dim=2).abs().mean()
     assert smooth.std() > 0.1, "smooth, but not grey"
 

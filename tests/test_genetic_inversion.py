@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, chisquare, kstest
 from toys import linear, rng
 
-from labelleak_lib.attacks.access import BlackBox, QueryBudgetError
 from labelleak_lib.attacks.genetic_inversion import GeneticInversion
+from labelleak_lib.models.access import BlackBox, QueryBudgetError
 
 SHAPE = (1, 3, 4)
 

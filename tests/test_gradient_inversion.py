@@ -9,9 +9,9 @@ from scipy.special import softmax
 from torch import nn
 from toys import linear, rng, same_state, snapshot, trained
 
-from labelleak_lib.attacks.access import WhiteBox
 from labelleak_lib.attacks.gradient_inversion import GradientInversion, total_variation
 from labelleak_lib.models import classifier
+from labelleak_lib.models.access import WhiteBox
 from labelleak_lib.models.classifier import Classifier, ModelSpec
 
 

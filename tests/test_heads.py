@@ -14,11 +14,11 @@ from sklearn.metrics import log_loss
 from torch import nn
 from toys import blobs, grant, rng, trained, unrelated
 
-from labelleak_lib.attacks.access import WhiteBoxWithSamples
 from labelleak_lib.attacks.heads import HeadRecipe, Heads, auxiliary_heads, fit_heads, plan, spread, without_denormals
 from labelleak_lib.data.samples import Samples
 from labelleak_lib.evidence import HeadEvidence, both_kinds
 from labelleak_lib.models import classifier
+from labelleak_lib.models.access import WhiteBoxWithSamples
 
 RECIPE = HeadRecipe(heads=12, samples=8, steps=20)
 

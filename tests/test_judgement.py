@@ -13,7 +13,6 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_sco
 from toys import head_evidence, ipv_evidence
 
 from labelleak_lib.criteria.heads import Youden
-from labelleak_lib.paper import published
 from labelleak_lib.registry import CRITERIA
 from labelleak_lib.trials.gate import is_kept, is_unlearned
 from labelleak_lib.trials.judging import _add_flags, decide, metrics_of
@@ -68,38 +67,25 @@ FINE = {"forget_acc_before": 0.99, "forget_acc_after": 0.0, "retain_acc_before":
 
 
 @pytest.mark.parametrize(
-    ("dataset", "code", "k", "change", "passes"),
+    ("change", "passes"),
     [
-        ("toy", "FT", 1, {}, True),
-        ("toy", "FT", 1, {"forget_acc_after": 0.05}, True),
-        ("toy", "FT", 1, {"forget_acc_after": 0.06}, False),
-        ("toy", "FT", 1, {"retain_acc_after": 0.951}, True),
-        ("toy", "FT", 1, {"retain_acc_after": 0.94}, False),
-        ("toy", "NG", 1, {"retain_acc_after": 0.94}, True),
-        ("toy", "NG", 1, {"retain_acc_after": 0.92}, False),
-        ("toy", "MINE", 2, {"retain_acc_after": 0.99}, True),
-        ("mnist", "RT", 1, {"forget_acc_after": 0.28}, True),  # Table III prints 28.30
-        ("mnist", "RT", 1, {"forget_acc_after": 0.29}, False),
-        ("mnist", "RT", 2, {"forget_acc_after": 0.28}, False),  # the paper has one and three classes only
-        ("mnist", "RT", 3, {"forget_acc_after": 0.32}, True),  # Table IV prints 32.48
-        ("digits", "RT", 1, {"forget_acc_after": 0.28}, False),
+        ({}, True),
+        ({"forget_acc_after": 0.05}, True),
+        ({"forget_acc_after": 0.06}, False),
+        ({"retain_acc_after": 0.951}, True),
+        ({"retain_acc_after": 0.94}, False),
+        ({"retain_acc_after": 0.99}, True),
+        ({"forget_acc_before": 0.0}, False),  # nothing was known, so nothing was forgotten
     ],
 )
-def test_the_gate(dataset, code, k, change, passes):
+@pytest.mark.parametrize(("dataset", "code", "k"), [("toy", "FT", 1), ("mnist", "RT", 1), ("svhn", "NG", 3)])
+def test_the_gate_is_one_for_all_data_sets_methods_and_class_counts(dataset, code, k, change, passes):
     assert is_unlearned(cell(FINE | change, dataset, code, k)) is passes
 
 
-def test_the_gate_never_falls_below_five_percent():
-    table = published.unlearning_accuracy()
-    for line in table.itertuples():
-        k = {"single": 1, "multi": 3}[line.scenario]
-        for after in (0.05, line.forget_after / 100):
-            assert is_unlearned(cell(FINE | {"forget_acc_after": after}, line.dataset, line.unlearning, k))
-
-
-def flags_of(rows, placebo_asr=0.2, gate=True, kept=True):
+def flags_of(rows, placebo=0.5, asr=0.2, named="", gate=True, kept=True):
     whole = [{"criterion": "threshold", "protocol": "paper", "asr": 1.0, "flags": [], **row} for row in rows]
-    placebo = [{**row, "asr": placebo_asr} for row in copy.deepcopy(whole)]
+    placebo = [{**row, "asr": asr, "balanced_accuracy": placebo, "predicted": named} for row in copy.deepcopy(whole)]
     accuracies = FINE | {"forget_acc_after": 0.0 if gate or not kept else 0.9}
     accuracies |= {"retain_acc_after": FINE["retain_acc_before"] if kept else 0.5}
     _add_flags(whole, placebo, cell(accuracies))
@@ -114,21 +100,29 @@ def test_a_clean_row_has_no_flag_and_keeps_those_of_its_evidence():
     assert flags_of([{**ONE, "flags": ["zero gradient"]}]) == [["zero gradient"]]
 
 
-@pytest.mark.parametrize(("placebo", "flag"), [(1.0, True), (0.96, True), (0.94, False), (0.2, False)])
-def test_a_placebo_that_does_as_well_is_flagged(placebo, flag):
-    assert flags_of([ONE], placebo_asr=placebo) == [["placebo succeeds"] * flag]
+@pytest.mark.parametrize(("placebo", "flag"), [(1.0, True), (0.96, True), (0.94, False), (0.5, False)])
+def test_a_row_that_does_as_well_on_the_original_model_is_flagged(placebo, flag):
+    assert flags_of([ONE], placebo=placebo) == [["no better than on M_o"] * flag]
+
+
+def test_a_perfect_row_among_many_classes_is_not_flagged_where_it_is_silent_on_the_original_model():
+    """Silence labels 39 of 40 classes rightly, which is no success."""
+    assert flags_of([{**ONE, "asr": 1.0}], placebo=0.5, asr=39 / 40) == [[]]
+
+
+def test_naming_any_class_of_the_original_model_is_flagged():
+    assert flags_of([ONE], named="3") == [["accuses M_o"]]
 
 
 def test_failing_the_gate_is_flagged_by_its_reason():
     assert flags_of([ONE], gate=False) == [["not forgotten"]]
-    assert flags_of([ONE], gate=False, kept=False) == [["destroyed"]]
+    assert flags_of([ONE], gate=False, kept=False) == [["retained classes lost"]]
 
 
-@pytest.mark.parametrize(("code", "kept"), [("FT", False), ("MINE", False), ("NG", True)])
-def test_the_gate_and_the_flag_measure_with_the_same_margin(code, kept):
+@pytest.mark.parametrize("code", ["FT", "MINE", "NG"])
+def test_the_gate_and_the_flag_measure_with_the_same_margin(code):
     accuracies = FINE | {"retain_acc_after": FINE["retain_acc_before"] - 0.03}
-    measured = cell(accuracies, code=code)
-    assert is_kept(measured) is kept is is_unlearned(measured)
+    assert not is_kept(cell(accuracies, code=code)) and not is_unlearned(cell(accuracies, code=code))
 
 
 def test_inversions_are_compared_with_each_other_and_with_random_inputs():

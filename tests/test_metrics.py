@@ -39,9 +39,9 @@ def test_scores_agree_with_scikit_learn_and_brute_force(case, exact):
     assert found.exact_match == float(exact)
     if 0 < truth.sum() < len(truth):
         assert found.auc == pytest.approx(roc_auc_score(truth, degree))
-        assert found.tpr_at_5fpr == pytest.approx(tpr_by_brute_force(truth, degree))
+        assert found.tpr == pytest.approx(tpr_by_brute_force(truth, degree))
     else:
-        assert math.isnan(found.auc) and math.isnan(found.tpr_at_5fpr)
+        assert math.isnan(found.auc) and math.isnan(found.tpr)
 
 
 @settings(deadline=None)
@@ -50,7 +50,7 @@ def test_scores_agree_with_scikit_learn_and_brute_force(case, exact):
 def test_the_true_positive_rate_counts_ties_at_their_worst(n, seed, levels):
     draw = np.random.default_rng(seed)
     truth, degree = np.arange(n) % 2 == 0, draw.integers(0, levels * 5, n).astype(float)
-    assert scores(truth, truth, degree, True).tpr_at_5fpr == pytest.approx(tpr_by_brute_force(truth, degree))
+    assert scores(truth, truth, degree, True).tpr == pytest.approx(tpr_by_brute_force(truth, degree))
 
 
 @settings(deadline=None)
@@ -60,7 +60,7 @@ def test_scores_lie_on_scikit_learns_curve(case, exact):
     assume(0 < truth.sum() < len(truth))
     false_positive, true_positive, _ = roc_curve(truth, degree, drop_intermediate=False)
     found = scores(truth, called, degree, exact)
-    assert found.tpr_at_5fpr == pytest.approx(true_positive[false_positive <= 0.05 + 1e-12].max())
+    assert found.tpr == pytest.approx(true_positive[false_positive <= 0.05 + 1e-12].max())
     assert found.auc == pytest.approx(np.trapezoid(true_positive, false_positive))
     mirrored = scores(truth, ~called, -degree, exact)
     assert mirrored.auc == pytest.approx(1 - found.auc)
@@ -73,14 +73,14 @@ def test_one_retained_class_in_twenty_may_stand_above_the_threshold(retained):
     allowed = retained // 20
     for above in range(5):  # so many retained ones stand above the one that is forgotten
         truth = np.arange(retained + 1) == retained - above
-        assert scores(truth, truth, degree, True).tpr_at_5fpr == (above <= allowed)
+        assert scores(truth, truth, degree, True).tpr == (above <= allowed)
 
 
 @pytest.mark.parametrize("side", [True, False])
 def test_where_one_kind_alone_is_present_balanced_accuracy_is_its_recall(side):
     found = scores([side] * 4, [True, True, True, False], [0.0, 1.0, 2.0, 3.0], False)
     assert found.balanced_accuracy == found.asr == (0.75 if side else 0.25)
-    assert math.isnan(found.auc) and math.isnan(found.tpr_at_5fpr)
+    assert math.isnan(found.auc) and math.isnan(found.tpr)
 
 
 def test_a_case_by_hand():
@@ -89,13 +89,13 @@ def test_a_case_by_hand():
     assert found.asr == pytest.approx(4 / 6)
     assert found.balanced_accuracy == pytest.approx((1 / 2 + 3 / 4) / 2)
     assert found.auc == pytest.approx((4 + 3) / 8)
-    assert found.tpr_at_5fpr == pytest.approx(1 / 2)
+    assert found.tpr == pytest.approx(1 / 2)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_degree_that_is_not_finite_has_no_auc(bad):
     found = scores([1, 0, 0], [1, 0, 0], [1.0, bad, 0.0], True)
-    assert found.asr == 1 and math.isnan(found.auc) and math.isnan(found.tpr_at_5fpr)
+    assert found.asr == 1 and math.isnan(found.auc) and math.isnan(found.tpr)
 
 
 @pytest.mark.parametrize("values", [[0.7, 0.9, 1.0, 0.6, 0.8], [0.1, 0.5, 0.9], list(np.linspace(0.2, 1, 30) ** 2)])

@@ -90,10 +90,10 @@ def test_lines_stand_in_the_order_of_data_sets_methods_and_rows() -> None:
 
 
 def test_every_flag_is_counted_over_trials() -> None:
-    flags = ["placebo succeeds", "", "not forgotten; placebo succeeds"]
+    flags = ["no better than on M_o", "", "not forgotten; no better than on M_o"]
     records = frame(*(pair(1, 1, trial=i, flags=text) for i, text in enumerate(flags)))
     (line,) = leakage.leakage_table(records, "paper", 1).itertuples()
-    assert line.flags == "placebo succeeds (2/3); not forgotten (1/3)"
+    assert line.flags == "no better than on M_o (2/3); not forgotten (1/3)"
 
 
 def test_a_missing_placebo_mixed_settings_and_an_unknown_protocol_are_refused() -> None:
@@ -141,10 +141,12 @@ def test_a_table_without_published_rates_has_no_column_for_them() -> None:
 
 
 def test_a_flag_of_every_trial_is_its_letter_and_an_unknown_one_its_name() -> None:
-    records = frame(*(pair(1, 1, trial=i, flags="placebo succeeds; odd" + "; zero gradient" * i) for i in range(2)))
+    records = frame(
+        *(pair(1, 1, trial=i, flags="no better than on M_o; odd" + "; zero gradient" * i) for i in range(2))
+    )
     text = leakage.to_markdown(leakage.leakage_table(records, "paper", 1), caption="All", name="tbl-all")
     assert cells_of(text)[2][-1] == "P, odd, Z\u00a01/2"
-    assert text.endswith(":::\n\nFlags (with a number: in so many trials): P placebo succeeds, Z zero gradient.")
+    assert text.endswith(":::\n\nFlags (with a number: in so many trials): P no better than on M_o, Z zero gradient.")
 
 
 def test_only_a_table_of_several_data_sets_names_them() -> None:
@@ -237,8 +239,9 @@ def test_committed_records_hold_the_long_runs_of_every_data_set_folded_or_not(tm
     store.fold("mnist")
     found = committed.committed_records(tmp_path)
     assert found.dataset.unique().tolist() == ["digits", "mnist"]
-    assert len(found) == 8, "two controls and two protocols"
-    assert (found[found.control == "none"].predicted == "1").all()
+    assert len(found) == 32, "two controls, two protocols and four rules, all of them for every score"
+    found = found[found.criterion == "two_means"]
+    assert len(found) == 8 and (found[found.control == "none"].predicted == "1").all()
 
 
 def test_the_verdict_answers_row_by_row_or_says_that_nothing_is_published() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 from torch import nn
-from toys import RECIPE, blobs, linear, rng, same_state, small_trials, trained
+from toys import RECIPE, blobs, linear, rng, same_state, small_trials, trained, watched
 
 from labelleak_lib.attacks.direct_probe import DirectProbe
 from labelleak_lib.data.samples import Samples, split_classes
@@ -28,9 +28,6 @@ from labelleak_lib.unlearning.random_label import RandomLabel, draw_wrong_labels
 from labelleak_lib.unlearning.retrain import Retrain
 
 SPEC = ModelSpec("small", 4, 1)
-
-
-CPU = torch.device("cpu")
 
 
 FORGOTTEN = (1, 3)
@@ -60,9 +57,9 @@ def poisoned(samples):
     return Samples(torch.full(samples.images.shape, torch.nan), samples.labels)
 
 
-def recorded_original(method=None, retain=RETAIN, forget=FORGET, spec=SPEC):
+def recorded_original(method=None, retain=RETAIN, forget=FORGET):
     method = Amnesiac(**QUICK) if method is None else method
-    return method.train_original(spec, retain, forget, RECIPE, seed=3, generator=rng(4), device=CPU)
+    return watched(method, classifier.build(SPEC, seed=3), retain, forget, RECIPE, generator=rng(4))
 
 
 @pytest.mark.parametrize("method", [Retrain(RECIPE), FineTune(**QUICK), Amnesiac(**QUICK)], ids=repr)
@@ -199,7 +196,7 @@ def test_every_method_unlearns_easy_data(method, forgotten):
     original = trained()
     if isinstance(method, RecordsTraining):
         long = replace(RECIPE, epochs=30)
-        original = method.train_original(SPEC, retain, forget, long, seed=0, generator=rng(0), device=CPU)
+        original = watched(method, classifier.build(SPEC, seed=0), retain, forget, long, generator=rng(0))
     assert accuracy(original, forget) > 0.9, "the original knows what is to be forgotten"
     found = apply_method(method, original, retain, forget, generator=rng(1))
     retain_test, forget_test = split_classes(blobs(seed=8), forgotten)

@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import nn
 
-from labelleak_lib.attacks.access import BlackBox, WhiteBox, WhiteBoxWithSamples
 from labelleak_lib.attacks.difference import Difference
 from labelleak_lib.attacks.direct_probe import DirectProbe
 from labelleak_lib.attacks.dot_product import DotProduct
@@ -17,9 +16,10 @@ from labelleak_lib.attacks.gradient_inversion import GradientInversion
 from labelleak_lib.attacks.heads import HeadRecipe
 from labelleak_lib.attacks.random_inputs import RandomInputs
 from labelleak_lib.attacks.unread import RandomGuess, Trivial
-from labelleak_lib.data.samples import Samples
+from labelleak_lib.data.samples import Samples, join
 from labelleak_lib.evidence import Evidence, HeadEvidence
 from labelleak_lib.models import classifier
+from labelleak_lib.models.access import BlackBox, WhiteBox, WhiteBoxWithSamples
 from labelleak_lib.models.classifier import Classifier, ModelSpec
 from labelleak_lib.models.recipe import Recipe
 from labelleak_lib.models.training import train
@@ -79,10 +79,19 @@ def unrelated(n=60, channels=1, seed=5):
     return torch.randint(0, 256, (n, channels, 8, 8), generator=rng(seed)).to(torch.uint8)
 
 
+def watched(method, model, retain, forget, recipe, *, generator):
+    """Return `model` trained on both sets under the method's observation."""
+    samples = join(retain, forget)
+    forgotten = torch.arange(len(samples)) >= len(retain)
+    return method.watch_training(model, samples, forgotten, method.original_recipe(recipe), generator=generator)
+
+
 def grant(kind, model, *, forgotten=(), known=(0, 1), pool=None):
     """Return the access object of this kind around `model`; naming forgotten classes makes it `paper`."""
     if kind == "black_box":
         return BlackBox.of(model)
+    if kind == "labels_only":
+        return BlackBox.of(model, labels_only=True)
     if kind == "white_box":
         return WhiteBox(model)
     spec = model.spec

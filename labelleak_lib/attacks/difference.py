@@ -8,10 +8,10 @@ import torch
 from sklearn.model_selection import train_test_split
 from sklearn.tree import DecisionTreeClassifier
 
-from labelleak_lib.attacks.access import WhiteBoxWithSamples
 from labelleak_lib.attacks.heads import HEAD_PRESETS, HeadRecipe, auxiliary_heads
 from labelleak_lib.checks import require, require_number
 from labelleak_lib.evidence import Evidence, Floats, HeadEvidence, both_kinds
+from labelleak_lib.models.access import WhiteBoxWithSamples
 from labelleak_lib.models.classifier import flat_head
 from labelleak_lib.registry import ATTACKS
 

@@ -6,9 +6,9 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from labelleak_lib.attacks.access import WhiteBoxWithSamples
 from labelleak_lib.evidence import Evidence
 from labelleak_lib.models import classifier
+from labelleak_lib.models.access import WhiteBoxWithSamples
 from labelleak_lib.registry import ATTACKS
 
 
@@ -18,7 +18,7 @@ class DirectProbe:
     """Classify the attacker's own samples: the same knowledge as the parameter attacks, and no auxiliary head."""
 
     title: ClassVar[str] = "direct probe"
-    order: ClassVar[int] = 6
+    order: ClassVar[int] = 22
     access_kind: ClassVar[str] = "white_box_with_samples"
     per_protocol: ClassVar[bool] = False
     criteria: ClassVar[tuple[str, ...]] = ("above_half", "two_means")

@@ -5,10 +5,10 @@ from typing import Any, ClassVar
 
 import torch
 
-from labelleak_lib.attacks.access import WhiteBoxWithSamples
 from labelleak_lib.attacks.heads import HEAD_PRESETS, HeadRecipe, auxiliary_heads
 from labelleak_lib.checks import require
 from labelleak_lib.evidence import Evidence, HeadEvidence
+from labelleak_lib.models.access import WhiteBoxWithSamples
 from labelleak_lib.models.classifier import flat_head
 from labelleak_lib.registry import ATTACKS
 

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from labelleak_lib.attacks.access import BlackBox
 from labelleak_lib.checks import require, require_int, require_number
 from labelleak_lib.evidence import Evidence
+from labelleak_lib.models.access import BlackBox
 from labelleak_lib.registry import ATTACKS
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from labelleak_lib.attacks.access import WhiteBox
 from labelleak_lib.checks import require_choice, require_int, require_number
 from labelleak_lib.evidence import Evidence
 from labelleak_lib.models import classifier
+from labelleak_lib.models.access import WhiteBox
 from labelleak_lib.registry import ATTACKS
 
 

@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import torch
 
-from labelleak_lib.attacks.access import WhiteBox
 from labelleak_lib.evidence import Evidence
+from labelleak_lib.models.access import WhiteBox
 from labelleak_lib.registry import ATTACKS
 
 
@@ -16,7 +16,7 @@ class HeadBias:
     """Read the last layer's bias."""
 
     title: ClassVar[str] = "head bias"
-    order: ClassVar[int] = 7
+    order: ClassVar[int] = 23
     access_kind: ClassVar[str] = "white_box"
     per_protocol: ClassVar[bool] = False
     criteria: ClassVar[tuple[str, ...]] = ("two_means",)
@@ -33,7 +33,7 @@ class HeadRowSum(HeadBias):
     """Read the sum of each row of the last layer's weight."""
 
     title: ClassVar[str] = "head row sum"
-    order: ClassVar[int] = 8
+    order: ClassVar[int] = 24
 
     def evidence(self, access: WhiteBox, *, generator: torch.Generator) -> Evidence:
         """Return minus the row sums: features are non-negative, so a low row sum pushes the class's logit down."""

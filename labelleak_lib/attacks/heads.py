@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from labelleak_lib.attacks.access import WhiteBoxWithSamples
 from labelleak_lib.checks import require, require_choice, require_int, require_number
 from labelleak_lib.evidence import Ints
 from labelleak_lib.models import classifier
+from labelleak_lib.models.access import WhiteBoxWithSamples
 
 
 class Heads(NamedTuple):

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from labelleak_lib.attacks.access import BlackBox
-from labelleak_lib.attacks.images import smooth_noise
 from labelleak_lib.checks import require_int
 from labelleak_lib.evidence import Evidence
+from labelleak_lib.models.access import BlackBox
 from labelleak_lib.registry import ATTACKS
+from labelleak_lib.space import blobs
 
 
 @ATTACKS.register("random_inputs")
@@ -28,7 +28,7 @@ class RandomInputs:
     inputs: int = 2000
     name: ClassVar[str]
     title: ClassVar[str] = "random blobs"
-    order: ClassVar[int] = 9
+    order: ClassVar[int] = 25
     access_kind: ClassVar[str] = "black_box"
     per_protocol: ClassVar[bool] = False
     criteria: ClassVar[tuple[str, ...]] = ("two_means",)
@@ -38,7 +38,7 @@ class RandomInputs:
 
     def draw(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
         """Return float `(inputs, *shape)` in [0, 1]."""
-        return smooth_noise(self.inputs, shape, generator)
+        return blobs(self.inputs, shape, generator)
 
     def evidence(self, access: BlackBox, *, generator: torch.Generator) -> Evidence:
         """Return minus the mean log-probability of each class.
@@ -61,7 +61,7 @@ class RandomNoise(RandomInputs):
     """As `RandomInputs`, with uniform noise: every pixel drawn on its own."""
 
     title: ClassVar[str] = "uniform noise"
-    order: ClassVar[int] = 10
+    order: ClassVar[int] = 26
 
     def draw(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
         """Return float `(inputs, *shape)` in [0, 1]."""

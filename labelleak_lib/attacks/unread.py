@@ -6,8 +6,8 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from labelleak_lib.attacks.access import BlackBox
 from labelleak_lib.evidence import Evidence
+from labelleak_lib.models.access import BlackBox
 from labelleak_lib.registry import ATTACKS
 
 
@@ -17,7 +17,7 @@ class Trivial:
     """Say that nothing was forgotten."""
 
     title: ClassVar[str] = "nothing forgotten"
-    order: ClassVar[int] = 4
+    order: ClassVar[int] = 20
     access_kind: ClassVar[str] = "black_box"
     per_protocol: ClassVar[bool] = False
     criteria: ClassVar[tuple[str, ...]] = ("none",)
@@ -33,7 +33,7 @@ class RandomGuess(Trivial):
     """Toss a fair coin for every class."""
 
     title: ClassVar[str] = "coin"
-    order: ClassVar[int] = 5
+    order: ClassVar[int] = 21
     criteria: ClassVar[tuple[str, ...]] = ("above_half",)
 
     def evidence(self, access: BlackBox, *, generator: torch.Generator) -> Evidence:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from labelleak_lib.attacks.access import BlackBox, WhiteBox, WhiteBoxWithSamples
 from labelleak_lib.checks import require, require_int
+from labelleak_lib.models.access import BlackBox, WhiteBox, WhiteBoxWithSamples
 from labelleak_lib.models.checkpoints import load_checkpoint, save_checkpoint
 from labelleak_lib.models.classifier import Classifier
 from labelleak_lib.models.devices import resolve_device
@@ -57,6 +57,8 @@ def blind_audit(spec: TrialSpec, model: Classifier, known: frozenset[int] = froz
     ``attack criterion row named`` (tuple of int).
     """
     granted: dict[str, Any] = {
+        "black_box": BlackBox.of(model),
+        "labels_only": BlackBox.of(model, labels_only=True),
         "white_box": WhiteBox(model),
         "white_box_with_samples": WhiteBoxWithSamples(model, spec.part("pool"), unrelated_images(spec), known),
     }
@@ -65,7 +67,7 @@ def blind_audit(spec: TrialSpec, model: Classifier, known: frozenset[int] = froz
         criteria = [c for c in attack.criteria if known or c not in NEEDS_LABELS]
         if name in SILENT or not criteria:
             continue
-        access = BlackBox.of(model) if attack.access_kind == "black_box" else granted[attack.access_kind]
+        access = granted[attack.access_kind]
         evidence = attack.evidence(access, generator=make_generator(spec.attack_seed, "attack", name, "audit"))
         for criterion in criteria:
             decided = CRITERIA[criterion]().decide(evidence)

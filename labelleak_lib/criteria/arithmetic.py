@@ -101,6 +101,37 @@ def _lloyd(centred: Floats, sides: Bools) -> Bools:
     return sides
 
 
+def apart(values: ArrayLike, separation: float) -> Bools:
+    """Return which of `values` (n,) lie in the lower of two clusters, if these are far enough apart; else none.
+
+    Far enough: the clusters' means differ by at least `separation` pooled standard deviations within the clusters.
+
+    >>> apart([5.0, 0.1, 4.8, 5.1], separation=4.0).tolist(), apart([5.0, 4.6, 4.8, 5.1], separation=4.0).tolist()
+    ([False, True, False, False], [False, False, False, False])
+    """
+    numbers = np.asarray(values, dtype=np.float64)
+    low = lower_cluster(numbers)
+    if not low.any():
+        return low
+    within = np.sqrt((low.sum() * numbers[low].var() + (~low).sum() * numbers[~low].var()) / len(numbers))
+    return low & (numbers[~low].mean() - numbers[low].mean() >= separation * within)
+
+
+def below_gap(values: ArrayLike, ratio: float) -> Bools:
+    """Return which of `values` (n,) lie below the widest gap, if it is `ratio` times as wide as the next; else none.
+
+    >>> below_gap([5.0, 0.1, 4.8, 5.1], ratio=3.0).tolist(), below_gap([5.0, 4.6, 4.8, 5.1], ratio=3.0).tolist()
+    ([False, True, False, False], [False, False, False, False])
+    """
+    numbers = np.asarray(values, dtype=np.float64)
+    ordered = np.sort(numbers)
+    gaps = np.diff(ordered)
+    if len(gaps) < 2 or gaps.max() == 0:
+        return np.zeros(len(numbers), dtype=bool)
+    second, first = np.sort(gaps)[-2:]
+    return (numbers <= ordered[gaps.argmax()]) & (first >= ratio * second)
+
+
 def youden_threshold(label: ArrayLike, degree: ArrayLike) -> float:
     """Return the threshold on `degree` (m,) that maximises sensitivity + specificity - 1 (Youden, 1950).
 

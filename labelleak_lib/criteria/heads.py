@@ -36,10 +36,11 @@ class HeadCriterion(Criterion):
         """Return what the rule says of every head it judges."""
 
     def decide(self, evidence: Evidence) -> frozenset[int]:
-        """Return the classes most of whose judged heads are called forgotten."""
+        """Return the classes most of whose judged heads are called forgotten, less those that are known as retained."""
         labels, heads = self.label_heads(evidence), self.heads(evidence)
         share = heads.class_means(np.where(labels.judged, labels.called, np.nan), evidence.classes)
-        return frozenset(np.flatnonzero(share > 0.5).tolist())
+        known = frozenset(heads.source[heads.label == 0].tolist()) if evidence.protocol == "attacker" else frozenset()
+        return frozenset(np.flatnonzero(share > 0.5).tolist()) - known
 
     def heads(self, evidence: Evidence) -> HeadEvidence:
         """Return the heads; ValueError where the evidence has none."""

@@ -89,3 +89,9 @@ class EntropyArgmax(EntropyCriterion):
     def decide(self, evidence: Evidence) -> frozenset[int]:
         """Return the argmax classes of the vectors in the cluster of higher entropy."""
         return frozenset(self.vectors(evidence)[self.uncertain(evidence)].argmax(1).tolist())
+
+    def score(self, evidence: Evidence) -> Floats:
+        """Return for each class the largest entropy, in nats, of the vectors that peak at it; 0 where none does."""
+        vectors, scores = self.vectors(evidence), np.zeros(evidence.classes)
+        np.maximum.at(scores, vectors.argmax(1), entr(vectors).sum(axis=1))
+        return scores

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 import torch
+from torch import Tensor
 
 from labelleak_lib.data.samples import Samples
-from labelleak_lib.models.classifier import Classifier, ModelSpec
+from labelleak_lib.models.classifier import Classifier
 from labelleak_lib.models.recipe import Recipe
 from labelleak_lib.registry import DEFENCES
 from labelleak_lib.unlearning import RecordsTraining, UnlearningMethod
@@ -58,20 +59,17 @@ class Defended:
 class WatchfulDefended(Defended):
     """As `Defended`, of a method that has to watch the original training."""
 
-    def train_original(
-        self,
-        spec: ModelSpec,
-        retain: Samples,
-        forget: Samples,
-        recipe: Recipe,
-        *,
-        seed: int,
-        generator: torch.Generator,
-        device: torch.device,
+    def original_recipe(self, recipe: Recipe) -> Recipe:
+        """Return how M_o is trained, as the method has it."""
+        assert isinstance(self.method, RecordsTraining)
+        return self.method.original_recipe(recipe)
+
+    def watch_training(
+        self, model: Classifier, samples: Samples, forgotten: Tensor, recipe: Recipe, *, generator: torch.Generator
     ) -> Classifier:
         """Return the original model, trained under the method's observation."""
         assert isinstance(self.method, RecordsTraining)
-        return self.method.train_original(spec, retain, forget, recipe, seed=seed, generator=generator, device=device)
+        return self.method.watch_training(model, samples, forgotten, recipe, generator=generator)
 
 
 def defended(method: UnlearningMethod, name: str) -> Defended:

@@ -4,13 +4,8 @@ import torch
 from torch import Tensor, nn
 
 
-def has_batch_norm(model: nn.Module) -> bool:
-    """Say whether a sample's output in training depends on the other samples of its batch."""
-    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
-
-
 class GradientShare:
-    """The chosen samples' part of every step by Nesterov momentum; weight decay is nobody's.
+    """The chosen samples' part of every step by Nesterov momentum, summed up in `total`; weight decay is nobody's.
 
     A step is linear in the gradients once their common clipping is known, so the parts of all samples and the weight
     decay add up to the way that the parameters went. `chosen`, bool (n,), says which samples of the training set
@@ -20,6 +15,7 @@ class GradientShare:
     def __init__(self, model: nn.Module, chosen: Tensor, momentum: float) -> None:
         self.model, self.chosen, self.momentum = model, chosen, momentum
         self.velocity = [torch.zeros_like(p) for p in model.parameters()]
+        self.total = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
         self.gradients: list[Tensor] = []
 
     def measure(self, logits: Tensor, labels: Tensor, index: Tensor) -> None:
@@ -29,8 +25,8 @@ class GradientShare:
         self.gradients = list(torch.autograd.grad(part, list(self.model.parameters()), retain_graph=True))
 
     @torch.no_grad()
-    def add(self, recorded: dict[str, Tensor], lr: float, clipped: Tensor) -> None:
-        """Add the part of the step just taken at rate `lr`, gradients scaled by `clipped`, to `recorded` in place."""
-        for gradient, velocity, total in zip(self.gradients, self.velocity, recorded.values(), strict=True):
+    def add(self, lr: float, clipped: Tensor) -> None:
+        """Add the part of the step just taken at rate `lr`, gradients scaled by `clipped`."""
+        for gradient, velocity, total in zip(self.gradients, self.velocity, self.total.values(), strict=True):
             velocity.mul_(self.momentum).add_(gradient.mul_(clipped))
             total.sub_(gradient.add_(velocity, alpha=self.momentum), alpha=lr)

@@ -22,7 +22,8 @@ LEAKAGE_COLUMNS = [
 ]
 _LINE = LEAKAGE_COLUMNS[:4]
 FLAG_KEYS = {
-    "not forgotten": "N", "destroyed": "D", "placebo succeeds": "P", "black box beats white box": "B",
+    "not forgotten": "N", "retained classes lost": "L", "accuses M_o": "A", "no better than on M_o": "P",
+    "black box beats white box": "B",
     "loses to random inputs": "R", "zero gradient": "Z",
 }  # fmt: skip
 """One letter a flag, for narrow columns; other flags are written out."""
@@ -105,7 +106,7 @@ def to_markdown(table: pd.DataFrame, *, caption: str | None = None, name: str | 
 
 
 def _keys(flags: str) -> str:
-    """Return "N, P 2/3" for "not forgotten (3/3); placebo succeeds (2/3)"."""
+    """Return "N, A 2/3" for "not forgotten (3/3); accuses M_o (2/3)"."""
     keys = []
     for text in flags.split("; ") if flags else ():
         name, count = text.rsplit(" ", 1)

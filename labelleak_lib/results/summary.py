@@ -23,7 +23,7 @@ CONTROL_ROWS = (
 UNITS = ("success rate, ASR (%)", "balanced accuracy (%)")
 """What the two panels of :func:`judged_both_ways` measure."""
 SIGHTS = ("answers to queries", "parameters", "a few samples of every class")
-GRANTS = {"black_box": SIGHTS[:1], "white_box": SIGHTS[:2], "white_box_with_samples": SIGHTS}
+GRANTS = {"labels_only": SIGHTS[:1], "black_box": SIGHTS[:1], "white_box": SIGHTS[:2], "white_box_with_samples": SIGHTS}
 
 
 class Rates(NamedTuple):

@@ -88,7 +88,7 @@ def original_facts(spec: TrialSpec, method: UnlearningMethod | PlainMethod, orig
     """Return what is stored of M_o (`schema.MODELS`); its forgotten classes are none."""
     sides = dict.fromkeys(("forget_acc_before", "forget_acc_after", "retain_acc_before", "retain_acc_after"))
     own = {"model": spec.original_id(method), "original": "", "unlearning": "", "method": "", "forgotten": ""}
-    return {**_facts(spec, original), **own, **sides, "unlearn_seed": -1, "original_weights": ""}
+    return {**facts_of(spec, original, method), **own, **sides, "unlearn_seed": -1, "original_weights": ""}
 
 
 def unlearned_facts(
@@ -100,22 +100,25 @@ def unlearned_facts(
 ) -> dict[str, Any]:
     """Return what is stored of M_u (`schema.MODELS`)."""
     return {
-        **_facts(spec, unlearned), "model": spec.unlearned_id(unlearning, method),
+        **facts_of(spec, unlearned, method), "model": spec.unlearned_id(unlearning, method),
         "original": spec.original_id(method), "unlearning": unlearning, "method": as_json(method),
         "forgotten": ",".join(map(str, spec.forgotten)), "unlearn_seed": spec.unlearn_seed,
         **measure_accuracies(spec, original, unlearned), "original_weights": weights_digest(original),
     }  # fmt: skip
 
 
-def _facts(spec: TrialSpec, model: Classifier) -> dict[str, Any]:
+def facts_of(
+    spec: TrialSpec, model: Classifier, method: UnlearningMethod | PlainMethod | None = None
+) -> dict[str, Any]:
+    """Return what is stored of any model of a trial, whether something was forgotten or not."""
     test = spec.part("test")
     right = predict_proba(model, test.images).argmax(1).cpu() == test.labels
     by_class = [float(right[test.labels == c].double().mean()) for c in range(spec.data.classes)]
     return {
         "dataset": spec.data.name, "data_variant": spec.data.variant, "classes": spec.data.classes,
-        "architecture": spec.model_spec.architecture, "recipe": as_json(spec.settings.recipe), "seed": spec.seed,
-        "trial": spec.trial, "split_seed": spec.split_seed, "train_seed": spec.train_seed, "accuracy": by_class,
-        "weights": weights_digest(model), "processor": processor(next(model.parameters()).device),
+        "architecture": spec.model_spec.architecture, "recipe": as_json(spec.original_recipe(method)),
+        "seed": spec.seed, "trial": spec.trial, "split_seed": spec.split_seed, "train_seed": spec.train_seed,
+        "accuracy": by_class, "weights": weights_digest(model), "processor": processor(next(model.parameters()).device),
         "numerics": numerics_digest(), "code_version": __version__,
     }  # fmt: skip
 

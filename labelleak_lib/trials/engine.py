@@ -30,7 +30,6 @@ from labelleak_lib.trials.grid import Grid, Wanted
 from labelleak_lib.trials.judging import evidence_by_cell, judge
 from labelleak_lib.trials.originals import original_and_unlearned, original_model, weights_digest
 from labelleak_lib.trials.store import Store, Stored
-from labelleak_lib.unlearning import RecordsTraining
 
 
 @contextlib.contextmanager
@@ -114,9 +113,8 @@ def run_task(task: Task, root: Path | None = None) -> list[Cell]:
     with one_thread():
         for cell in task.cells:
             spec, attacks = cell.spec, cell.spec.settings.attacks
-            plain = not isinstance(cell.method, RecordsTraining)
             # an M_u of which all is known need not be made
-            if plain and task.known.found(cell, weights_digest(original_model(spec))) is not None:
+            if task.known.found(cell, weights_digest(original_model(spec, cell.method))) is not None:
                 continue
             original, unlearned = original_and_unlearned(spec, cell.unlearning, cell.method)
             before, weights = weights_digest(original), weights_digest(unlearned)

@@ -6,18 +6,18 @@ from typing import Any
 import torch
 
 from labelleak_lib.attacks import Attack
-from labelleak_lib.attacks.access import BlackBox, WhiteBox, WhiteBoxWithSamples
-from labelleak_lib.attacks.images import smooth_noise
 from labelleak_lib.checks import require, require_choice
 from labelleak_lib.evidence import Evidence
+from labelleak_lib.models.access import BlackBox, WhiteBox, WhiteBoxWithSamples
 from labelleak_lib.models.classifier import Classifier
+from labelleak_lib.space import blobs
 from labelleak_lib.trials.seeds import make_generator
 from labelleak_lib.trials.specification import TrialSpec
 
 
 def unrelated_images(spec: TrialSpec, n: int = 500) -> torch.Tensor:
     """Return uint8 (n, channels, side, side): smooth noise that has nothing to do with the task."""
-    noise = smooth_noise(n, spec.model_spec.shape, make_generator(spec.attack_seed, "unrelated"))
+    noise = blobs(n, spec.model_spec.shape, make_generator(spec.attack_seed, "unrelated"))
     return noise.mul(255).round().to(torch.uint8)
 
 
@@ -32,13 +32,15 @@ def grant(spec: TrialSpec, model: Classifier, access_kind: str, protocol: str) -
     """Return the access object that the threat model grants an attack of this kind under `protocol`."""
     if access_kind == "black_box":
         return BlackBox.of(model)
+    if access_kind == "labels_only":
+        return BlackBox.of(model, labels_only=True)
     if access_kind == "white_box":
         return WhiteBox(model)
     require(
         access_kind == "white_box_with_samples",
         "access_kind",
         access_kind,
-        "black_box, white_box or white_box_with_samples",
+        "black_box, labels_only, white_box or white_box_with_samples",
     )
     require_choice("protocol", protocol, ("paper", "attacker"))
     pool, forgotten = spec.part("pool"), frozenset(spec.forgotten)

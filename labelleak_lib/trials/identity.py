@@ -21,6 +21,9 @@ from labelleak_lib.files import ROOT
 NUMERIC = ("evidence.py", "data", "models", "unlearning", "attacks", "trials/seeds.py", "trials/grants.py")
 """The library's files whose code decides what is stored."""
 
+SHOWN = ("title", "order", "criteria", "presets", "threshold")
+"""Attributes of a class that do not change what it computes."""
+
 
 def content_hash(content: Any) -> str:
     """Return a short digest of content, the same in every process.
@@ -77,13 +80,16 @@ def numerics_digest() -> str:
 def bare_source(path: Path) -> str:
     """Return the part of a module that computes: no comments, docstrings, imports, white space or trailing commas.
 
+    Nor what a class is called, where it stands, which rules read it, and its presets, whose values count on their own.
+
     Text, since a syntax tree is written otherwise by every version of Python.
     """
     text = path.read_text(encoding="utf-8")
     dropped: set[int] = set()
     for node in ast.walk(ast.parse(text)):
         docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-        if isinstance(node, ast.stmt) and (docstring or isinstance(node, ast.Import | ast.ImportFrom)):
+        shown = isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id in SHOWN
+        if isinstance(node, ast.stmt) and (docstring or shown or isinstance(node, ast.Import | ast.ImportFrom)):
             dropped |= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
     kept = [line for number, line in enumerate(text.splitlines(), 1) if number not in dropped]
     joined = "".join(line for line in kept if not line.lstrip().startswith("#"))

@@ -17,8 +17,17 @@ from labelleak_lib.trials.schema import FACTS, evidence_from, unpack
 
 COLUMNS = [
     *("dataset", "architecture", "profile", "seed", "trial", "forgotten", "k", "unlearning", "control", "attack"),
-    *("criterion", "protocol", *Scores._fields, "predicted", "queries", "seconds", "forget_acc_before"),
-    *("forget_acc_after", "retain_acc_before", "retain_acc_after", "unlearned", "flags", "train_seed", "unlearn_seed"),
+    *("criterion", "protocol", *Scores._fields, "predicted", "queries", "gradients", "seconds"),
+    *(
+        "forget_acc_before",
+        "forget_acc_after",
+        "retain_acc_before",
+        "retain_acc_after",
+        "unlearned",
+        "flags",
+        "train_seed",
+        "unlearn_seed",
+    ),
     *("attack_seed", "classes", "data_variant", "config_hash", "code_version"),
 ]
 """Columns of the records: one row a cell (`config_hash`: the identity of M_u), control, attack, criterion, protocol."""
@@ -138,7 +147,7 @@ def judge(models: pd.DataFrame, evidence: pd.DataFrame, criteria: Sequence[Crite
 def _rows(
     facts: dict[str, Any], evidence: Evidence, criterion: str, decision: Decision, forgotten: frozenset[int]
 ) -> list[dict[str, Any]]:
-    shared = {name: facts[name] for name in ("attack", "profile", "queries", "seconds", "attack_seed")}
+    shared = {name: facts[name] for name in ("attack", "profile", "queries", "gradients", "seconds", "attack_seed")}
     shared |= {"criterion": criterion, "predicted": ",".join(map(str, sorted(decision.named)))}
     shared |= metrics_of(decision, evidence, facts["protocol"], forgotten)._asdict()
     protocols = (facts["protocol"],) if facts["protocol"] else PROTOCOLS
@@ -157,9 +166,11 @@ def _add_flags(rows: list[dict[str, Any]], placebo: list[dict[str, Any]], cell: 
     for row, control in zip(rows, placebo, strict=True):
         flags = row["flags"]
         if not gate:
-            flags.append("not forgotten" if kept else "destroyed")
-        if row["asr"] - control["asr"] <= CLOSE:
-            flags.append("placebo succeeds")
+            flags.append("not forgotten" if kept else "retained classes lost")
+        if control["predicted"]:
+            flags.append("accuses M_o")
+        if row["balanced_accuracy"] - control["balanced_accuracy"] <= CLOSE:
+            flags.append("no better than on M_o")
         if row["attack"] == "whitebox_inversion" and row["criterion"] == "threshold":
             flags += ["black box beats white box"] * (row["balanced_accuracy"] < black.get(row["protocol"], 0) - CLOSE)
         if row["attack"].endswith("_inversion"):

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from dataclasses import is_dataclass
 from pathlib import Path
 
+import torch
 from filelock import FileLock
 
+from labelleak_lib.checks import require
 from labelleak_lib.data.files import cache_dir
 from labelleak_lib.data.samples import split_classes
 from labelleak_lib.files import require_writable
@@ -25,15 +27,18 @@ CACHE_BYTES = 4 * 2**30
 """Size of the models on disk from which on those not read for the longest time go."""
 
 
-def original_model(spec: TrialSpec) -> Classifier:
-    """Return M_o of the trial's training seed: trained once, then read from the cache outside the repository."""
+def original_model(spec: TrialSpec, method: UnlearningMethod | PlainMethod | None = None) -> Classifier:
+    """Return M_o of the trial's training seed: trained once, then read from the cache outside the repository.
+
+    A `method` that watches the training may have it trained in another way.
+    """
 
     def make() -> Classifier:
-        model = classifier.build(spec.model_spec, seed=spec.train_seed).to(resolve_device(spec.device))
-        train(model, spec.part("train"), spec.settings.recipe, generator=make_generator(spec.train_seed, "train"))
+        generator = make_generator(spec.train_seed, "train")
+        train(model := untrained(spec), spec.part("train"), spec.original_recipe(method), generator=generator)
         return model
 
-    return _kept(spec, spec.original_id(), make)
+    return _kept(spec, spec.original_id(method), make)
 
 
 def original_and_unlearned(
@@ -44,27 +49,11 @@ def original_and_unlearned(
     Both are read from the cache where they were made before.
     """
     chosen = spec.method(unlearning) if method is None else method
-    if not isinstance(chosen, RecordsTraining):
-        original, identity = original_model(spec), spec.unlearned_id(unlearning, chosen)
-        if not is_dataclass(chosen) or type(chosen).__module__ == "__main__":
-            # of code outside files nobody can say that it is still the same
-            return original, _forget(spec, unlearning, chosen, original)
-        return original, _kept(spec, identity, lambda: _forget(spec, unlearning, chosen, original))
-    # training it again is the price of its records, so M_o is made with M_u or read with it
-    identities = spec.original_id(chosen), spec.unlearned_id(unlearning, chosen)
-    made: list[Classifier] = []
-
-    def watched() -> Classifier:
-        retain, forget = split_classes(spec.part("train"), spec.forgotten)
-        original = chosen.train_original(
-            spec.model_spec, retain, forget, spec.settings.recipe, seed=spec.train_seed,
-            generator=make_generator(spec.train_seed, "train"), device=resolve_device(spec.device),
-        )  # fmt: skip
-        made.append(original)
-        return original
-
-    unlearned = _kept(spec, identities[1], lambda: _forget(spec, unlearning, chosen, watched()))
-    return _kept(spec, identities[0], lambda: made[0] if made else watched(), replace=bool(made)), unlearned
+    original, identity = original_model(spec, chosen), spec.unlearned_id(unlearning, chosen)
+    if not is_dataclass(chosen) or type(chosen).__module__ == "__main__":
+        # of code outside files nobody can say that it is still the same
+        return original, _forget(spec, unlearning, chosen, original)
+    return original, _kept(spec, identity, lambda: _forget(spec, unlearning, chosen, original))
 
 
 def unlearned_model(spec: TrialSpec, unlearning: str) -> Classifier:
@@ -80,20 +69,42 @@ def weights_digest(model: Classifier) -> str:
     return digest.hexdigest()[:12]
 
 
+def untrained(spec: TrialSpec) -> Classifier:
+    """Return the model that a trial's training starts from."""
+    return classifier.build(spec.model_spec, seed=spec.train_seed).to(resolve_device(spec.device))
+
+
 def _forget(
     spec: TrialSpec, unlearning: str, method: UnlearningMethod | PlainMethod, original: Classifier
 ) -> Classifier:
     retain, forget = split_classes(spec.part("train"), spec.forgotten)
     generator = make_generator(spec.unlearn_seed, "unlearn", unlearning)
+    if isinstance(method, RecordsTraining):
+        original = watched(spec, method, original, torch.isin(spec.part("train").labels, torch.tensor(spec.forgotten)))
     return apply_method(method, original, retain, forget, generator=generator)
 
 
-def _kept(spec: TrialSpec, identity: str, make: Callable[[], Classifier], *, replace: bool = False) -> Classifier:
+def watched(spec: TrialSpec, method: RecordsTraining, original: Classifier, forgotten: torch.Tensor) -> Classifier:
+    """Return M_o once more, trained while the method watches what `forgotten` samples, bool (n,), do.
+
+    ValueError if watching changed it.
+    """
+    samples = spec.part("train")
+    seen = method.watch_training(
+        untrained(spec), samples, forgotten, method.original_recipe(spec.settings.recipe),
+        generator=make_generator(spec.train_seed, "train"),
+    )  # fmt: skip
+    same = weights_digest(seen) == weights_digest(original)
+    require(same, "watch_training's model", "another than M_o", "what training without being watched gives")
+    return seen
+
+
+def _kept(spec: TrialSpec, identity: str, make: Callable[[], Classifier]) -> Classifier:
     """Return the model of this identity from the cache, made and stored first where it is missing."""
     path = cache_dir() / "models" / f"{spec.data.name}-{identity}.safetensors"
     require_writable(path.parent)
     with FileLock(path.with_suffix(".lock")):
-        if replace or not path.exists():
+        if not path.exists():
             model = make()
             if not _is_as_built(model, spec):
                 return model

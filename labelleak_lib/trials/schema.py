@@ -65,7 +65,10 @@ EVIDENCE: dict[str, tuple[pa.DataType, str]] = {
     "flags": (TEXT, "what looks broken, separated by semicolons"),
     "processor": (TEXT, "kind of processor"),
     "numerics": (TEXT, "digest of the library's numeric code; empty where unknown"),
-    "kind": (TEXT, "which array: score, ipv (logarithms), probe, source, label, value, absolute_sum, history, ..."),
+    "kind": (
+        TEXT,
+        "which array: score, reach, ipv (logarithms), probe, source, label, value, absolute_sum, history, ...",
+    ),
     "shape": (pa.list_(pa.int32()), "shape of the array"),
     "values": (pa.binary(), "the array, little-endian float32 or float64 in C order"),
 }
@@ -84,7 +87,7 @@ def table(frame: pd.DataFrame, columns: dict[str, tuple[pa.DataType, str]]) -> p
 
 def arrays_of(evidence: Evidence) -> dict[str, np.ndarray]:
     """Return the arrays of a piece of evidence by kind; IPVs as logarithms, which tell 1 - 1e-9 from 1 when rounded."""
-    arrays: dict[str, Any] = {"score": evidence.score, "probe": evidence.probe, "history": evidence.history}
+    arrays: dict[str, Any] = {kind: getattr(evidence, kind) for kind in ("score", "reach", "probe", "history")}
     if evidence.ipv is not None:
         arrays["ipv"] = np.log(np.maximum(evidence.ipv, 1e-300))
     if evidence.heads is not None:
@@ -118,7 +121,7 @@ def evidence_from(rows: list[dict[str, Any]]) -> Evidence:
     ipv = arrays.get("ipv")
     score = arrays["score"] if ipv is None else -ipv.max(1)
     return Evidence(
-        facts["attack"], len(score), score, facts["protocol"] or "attacker", heads, ipv,
+        facts["attack"], len(score), score, facts["protocol"] or "attacker", arrays.get("reach"), heads, ipv,
         torch.from_numpy(arrays["inverted"]) if "inverted" in arrays else None, arrays.get("history"),
         arrays.get("probe"), int(facts["queries"]), int(facts["gradients"]),
         tuple(flag for flag in facts["flags"].split("; ") if flag),

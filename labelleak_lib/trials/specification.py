@@ -6,7 +6,6 @@ import functools
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from labelleak_lib.defences import JOINT, defended
 from labelleak_lib.models.architectures import default_architecture
 from labelleak_lib.models.classifier import ModelSpec
 from labelleak_lib.models.devices import resolve_device
+from labelleak_lib.models.recipe import Recipe
 from labelleak_lib.models.training import train
 from labelleak_lib.registry import ARCHITECTURES, METHODS
 from labelleak_lib.trials.identity import code_digest, content_hash, describe
@@ -162,16 +162,19 @@ class TrialSpec:
         """Return the samples of part "train", "pool" or "test"."""
         return Samples(getattr(self.data, f"{name}_images"), getattr(self.data, f"{name}_labels"))
 
+    def original_recipe(self, method: UnlearningMethod | PlainMethod | None = None) -> Recipe:
+        """Return how M_o is trained; a `method` that watches the training may have it trained in another way."""
+        recipe = self.settings.recipe
+        return method.original_recipe(recipe) if isinstance(method, RecordsTraining) else recipe
+
     def original_id(self, method: UnlearningMethod | PlainMethod | None = None) -> str:
-        """Return the identity of M_o; a `method` that watches the training has one of its own."""
-        content: dict[str, Any] = {
+        """Return the identity of M_o, which does not depend on what will be forgotten."""
+        return content_hash({
             "data": fingerprint(self.dataset, self.data_dir, self.split_seed), "model": asdict(self.model_spec),
             "architecture": code_digest(ARCHITECTURES[self.model_spec.architecture]),
-            "recipe": describe(self.settings.recipe), "training": code_digest(train), "train_seed": self.train_seed,
-        }  # fmt: skip
-        if isinstance(method, RecordsTraining):
-            content |= {"watched by": describe(method), "forgotten": list(self.forgotten)}
-        return content_hash(content)
+            "recipe": describe(self.original_recipe(method)), "training": code_digest(train),
+            "train_seed": self.train_seed,
+        })  # fmt: skip
 
     def unlearned_id(self, unlearning: str, method: UnlearningMethod | PlainMethod) -> str:
         """Return the identity of M_u under `method`, which is filed under the code `unlearning`."""

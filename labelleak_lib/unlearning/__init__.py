@@ -2,19 +2,18 @@
 
 A method is a frozen dataclass with one verb, `unlearn(original, retain, forget, *, generator)`, that returns a new
 model and leaves `original` unchanged. A method that has to watch the original training (as amnesiac unlearning does)
-also has `train_original(spec, retain, forget, recipe, *, seed, generator, device)`; its result is then the original
-model M_o of that method.
+also has `original_recipe(recipe)`, by which its M_o is trained, and `watch_training(model, samples, forgotten, recipe,
+*, generator)`; what that returns is then its `original`.
 """
 
 import copy
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
-import torch
-from torch import Generator
+from torch import Generator, Tensor
 
 from labelleak_lib.data.samples import Samples
-from labelleak_lib.models.classifier import Classifier, ModelSpec
+from labelleak_lib.models.classifier import Classifier
 from labelleak_lib.models.recipe import Recipe
 from labelleak_lib.registry import METHODS
 
@@ -31,11 +30,18 @@ class UnlearningMethod(Protocol):
 class RecordsTraining(Protocol):
     """A method that has to watch the training of the original model."""
 
-    def train_original(
-        self, spec: ModelSpec, retain: Samples, forget: Samples, recipe: Recipe, *, seed: int, generator: Generator,
-        device: torch.device,
-    ) -> Classifier:  # fmt: skip
-        """Return the original model, trained on both sets under this method's observation."""
+    def original_recipe(self, recipe: Recipe) -> Recipe:
+        """Return how its M_o is trained where the others' is trained by `recipe`."""
+        ...
+
+    def watch_training(
+        self, model: Classifier, samples: Samples, forgotten: Tensor, recipe: Recipe, *, generator: Generator
+    ) -> Classifier:
+        """Return `model` trained on `samples` as `training.train` would, with what the method keeps of it.
+
+        `forgotten`, bool (n,), says which samples will be forgotten. The weights are those of a training that nobody
+        watches: M_o does not depend on what will be forgotten.
+        """
 
 
 PlainMethod = Callable[..., Classifier]

@@ -59,7 +59,7 @@ class NegativeGradient:
     title: ClassVar[str] = "negative gradient"
     order: ClassVar[int] = 4
     presets: ClassVar[dict[str, dict[str, Any]]] = {
-        "small": {"lr": 0.02, "batch_size": 64, "keep": 3.0, "margin": 0.04},
+        "small": {"lr": 0.02, "batch_size": 256, "keep": 20.0},
         "lenet": {"lr": 0.03, "batch_size": 256, "keep": 5.0, "margin": 0.035},
         "resnet18": {"lr": 0.02, "batch_size": 64, "keep": 10.0, "check_every": 4, "margin": 0.03, "monitor": 400},
     }

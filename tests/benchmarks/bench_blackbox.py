@@ -13,10 +13,10 @@ from evotorch.operators import GaussianMutation, OnePointCrossOver
 from torch import nn
 from torchvision.models import resnet18
 
-from labelleak_lib.attacks.access import BlackBox
 from labelleak_lib.attacks.genetic_inversion import GeneticInversion
 from labelleak_lib.attacks.random_inputs import RandomInputs
 from labelleak_lib.models import classifier
+from labelleak_lib.models.access import BlackBox
 from labelleak_lib.models.classifier import ModelSpec
 
 POPULATION, GENERATIONS, ELITES, GENES = 100, 200, 5, 784

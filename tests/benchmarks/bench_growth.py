@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import nn
 
-from labelleak_lib.attacks.access import BlackBox, WhiteBox
 from labelleak_lib.attacks.genetic_inversion import GeneticInversion
 from labelleak_lib.attacks.gradient_inversion import GradientInversion
 from labelleak_lib.attacks.heads import HeadRecipe, fit_heads
 from labelleak_lib.models import classifier
+from labelleak_lib.models.access import BlackBox, WhiteBox
 from labelleak_lib.models.classifier import ModelSpec
 
 SUBJECT = "growth of cost"

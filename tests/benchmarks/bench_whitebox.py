@@ -7,8 +7,8 @@ from art.attacks.inference.model_inversion import MIFace
 from art.estimators.classification import PyTorchClassifier
 from torch import nn
 
-from labelleak_lib.attacks.access import WhiteBox
 from labelleak_lib.attacks.gradient_inversion import GradientInversion
+from labelleak_lib.models.access import WhiteBox
 
 CLASSES, STARTS, STEPS = 10, 5, 300
 SUBJECT = "white-box inversion, LeNet"

@@ -13,6 +13,7 @@ from labelleak_lib.checks import require, require_int
 from labelleak_lib.data.samples import Samples
 from labelleak_lib.models import classifier
 from labelleak_lib.models.classifier import Classifier
+from labelleak_lib.space import InputSpace
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +31,11 @@ class WhiteBox:
     def shape(self) -> tuple[int, int, int]:
         """Shape (channels, height, width) of one input image."""
         return self.model.spec.shape
+
+    @property
+    def space(self) -> InputSpace:
+        """Where the target model's inputs live."""
+        return InputSpace(self.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +92,7 @@ class BlackBox:
             require_int("budget", budget, low=1)
         self._answer, self.classes, self.shape = answer, classes, shape
         self.labels_only, self.budget = labels_only, budget
+        self.space = InputSpace(shape)
         self.queries = 0
 
     @classmethod
