@@ -12,6 +12,7 @@ from toys import head_evidence, ipv_evidence
 
 from labelleak_lib.attacks.difference import Difference
 from labelleak_lib.criteria.arithmetic import youden_threshold
+from labelleak_lib.criteria.calibrated import Calibrated
 from labelleak_lib.criteria.heads import DecisionTree, KMeansSplit, Youden
 from labelleak_lib.criteria.inversion import EntropyArgmax, EntropyCriterion, Threshold
 from labelleak_lib.criteria.reach import Reach
@@ -189,7 +190,7 @@ def test_criteria_on_heads_refuse_evidence_without_them(criterion):
 
 def test_an_attack_is_judged_by_the_criteria_that_it_lists_and_by_those_for_every_score():
     heads, ipv, score = head_evidence([0, 1], [0, 1], [1.0, 2.0], 3), ipv_evidence(np.eye(3)), np.zeros(3)
-    every = [TwoMeans(), Clusters(), Deviations(), LargestGap()]
+    every = [TwoMeans(), Clusters(), Deviations(), LargestGap(), Calibrated()]
 
     def judged_by(attack, evidence):
         return sorted(map(repr, criteria_for(attack, evidence)))

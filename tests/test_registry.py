@@ -56,6 +56,7 @@ FIELDS = [
 def test_every_hyperparameter_is_checked_when_constructed(thing, field):
     value = getattr(thing, field)
     bad = {int: [-1, 0.5, True, "1", None], float: [-1, float("nan"), float("inf"), "1", None], str: ["no", 1, None]}
+    bad |= {tuple: [("no",), (), None, "no"], type(None): ["1", float("nan")]}
     for wrong in bad.get(type(value), []):
         with pytest.raises(ValueError, match=rf"^{field} is .*; it must be ") as caught:
             dataclasses.replace(thing, **{field: wrong})

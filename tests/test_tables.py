@@ -239,7 +239,7 @@ def test_committed_records_hold_the_long_runs_of_every_data_set_folded_or_not(tm
     store.fold("mnist")
     found = committed.committed_records(tmp_path)
     assert found.dataset.unique().tolist() == ["digits", "mnist"]
-    assert len(found) == 32, "two controls, two protocols and four rules, all of them for every score"
+    assert len(found) == 40, "two controls, two protocols and five rules, all of them for every score"
     found = found[found.criterion == "two_means"]
     assert len(found) == 8 and (found[found.control == "none"].predicted == "1").all()
 

@@ -43,9 +43,10 @@ class PassiveReach:
 
     def __post_init__(self) -> None:
         require_int("inputs", self.inputs, low=1)
-        require(len(self.families) > 0, "families", self.families, "at least one name")
+        listed = isinstance(self.families, tuple) and len(self.families) > 0
+        require(listed, "families", self.families, "a tuple of names")
         for family in self.families:
-            require(family in FAMILIES, "family", family, f"one of {', '.join(FAMILIES)}")
+            require(family in FAMILIES, "families", self.families, f"a tuple of {', '.join(FAMILIES)}")
 
     def evidence(self, access: BlackBox, *, generator: torch.Generator) -> Evidence:
         """Return minus each class's reach.

@@ -14,8 +14,8 @@ SMALLEST = 1e-30
 def margins(log_p: Tensor) -> Tensor:
     """Return log p_c - max_{j != c} log p_j of every class c: float64 (n, C), from log-probabilities or logits (n, C).
 
-    >>> margins(torch.tensor([[0.5, 0.25, 0.25]]).log()).exp().tolist()
-    [[2.0, 0.5, 0.5]]
+    >>> margins(torch.tensor([[3.0, 1.0, 0.0]])).tolist()
+    [[2.0, -2.0, -3.0]]
     """
     values = log_p.cpu().double()
     best, second = values.topk(2, dim=1).values.T[:, :, None]

@@ -106,7 +106,7 @@ def apart(values: ArrayLike, separation: float) -> Bools:
 
     Far enough: the clusters' means differ by at least `separation` pooled standard deviations within the clusters.
 
-    >>> apart([5.0, 0.1, 4.8, 5.1], separation=4.0).tolist(), apart([5.0, 4.6, 4.8, 5.1], separation=4.0).tolist()
+    >>> apart([5.0, 0.1, 4.8, 5.1], separation=6.0).tolist(), apart([5.0, 4.6, 4.8, 5.1], separation=6.0).tolist()
     ([False, True, False, False], [False, False, False, False])
     """
     numbers = np.asarray(values, dtype=np.float64)
@@ -115,6 +115,18 @@ def apart(values: ArrayLike, separation: float) -> Bools:
         return low
     within = np.sqrt((low.sum() * numbers[low].var() + (~low).sum() * numbers[~low].var()) / len(numbers))
     return low & (numbers[~low].mean() - numbers[low].mean() >= separation * within)
+
+
+def gap_ratio(values: ArrayLike) -> float:
+    """Return how many times as wide the widest gap between neighbouring `values` (n,) is as the next; 1 where equal.
+
+    >>> gap_ratio([5.0, 0.0, 4.0, 6.0]), gap_ratio([1.0, 1.0])
+    (4.0, 1.0)
+    """
+    gaps = np.sort(np.diff(np.sort(np.asarray(values, dtype=np.float64))))
+    if len(gaps) < 2 or gaps[-1] == 0:
+        return 1.0
+    return float(gaps[-1] / gaps[-2]) if gaps[-2] > 0 else float("inf")
 
 
 def below_gap(values: ArrayLike, ratio: float) -> Bools:
@@ -126,10 +138,9 @@ def below_gap(values: ArrayLike, ratio: float) -> Bools:
     numbers = np.asarray(values, dtype=np.float64)
     ordered = np.sort(numbers)
     gaps = np.diff(ordered)
-    if len(gaps) < 2 or gaps.max() == 0:
+    if len(gaps) < 2 or gaps.max() == 0 or gap_ratio(numbers) < ratio:
         return np.zeros(len(numbers), dtype=bool)
-    second, first = np.sort(gaps)[-2:]
-    return (numbers <= ordered[gaps.argmax()]) & (first >= ratio * second)
+    return np.asarray(numbers <= ordered[gaps.argmax()])
 
 
 def youden_threshold(label: ArrayLike, degree: ArrayLike) -> float:

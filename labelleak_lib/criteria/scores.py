@@ -61,7 +61,7 @@ class Clusters(Criterion):
         Distance of their means, in pooled standard deviations within them.
     """
 
-    separation: float = 4.0
+    separation: float = 6.0
     title: ClassVar[str] = "two clusters"
     order: ClassVar[int] = 6
 

@@ -21,6 +21,7 @@ from labelleak_lib.nulls.adam import AdamShifted
 from labelleak_lib.nulls.plain import Plain, Short, WeightDecay
 from labelleak_lib.nulls.rare import NoisyClass, RareClass
 from labelleak_lib.nulls.sham import Further, Sham
+from labelleak_lib.registry import DATASETS
 from labelleak_lib.trials.cells import as_json, evidence_on, facts_of
 from labelleak_lib.trials.engine import one_thread
 from labelleak_lib.trials.identity import content_hash, describe
@@ -60,8 +61,12 @@ class Null(NamedTuple):
         return content_hash(["never unlearned", spec.original_id(), describe(self.kind), spec.train_seed])
 
 
-def bank() -> Iterator[Null]:
-    """Yield the models of the bank."""
+def bank() -> list[Null]:
+    """Return the models of the bank, those of a data set together."""
+    return sorted(_models(), key=lambda null: list(DATASETS).index(null.dataset))
+
+
+def _models() -> Iterator[Null]:
     for i in range(30):
         yield from _kinds("digits", "", SEED + i, classes=10, share=10)
     for i in range(10):
@@ -137,7 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--store", type=Path, default=BANK)
     chosen = parser.parse_args(arguments)
     require_int("jobs", chosen.jobs, low=1)
-    wanted = [null for null in bank() if not chosen.datasets or null.dataset in chosen.datasets]
+    wanted = [null for null in bank() if null.dataset in (chosen.datasets or DATASETS)]
     try:
         tasks = missing(wanted, chosen.store)
     except DataError as error:
