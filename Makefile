@@ -73,7 +73,7 @@ notebooks: env ## run every notebook and compare its stored outputs
 	$(BIN)/pytest -p no:cacheprovider -n 2 --dist loadscope --nbval --nbval-current-env notebooks
 
 rendered: env ## check the rendered book, also in a browser where there is one
-	$(BIN)/pytest -m rendered tests/test_rendered_book.py tests/test_browser.py
+	$(BIN)/pytest -m rendered tests/authoring/test_rendered_book.py tests/authoring/test_browser.py
 
 # glibc otherwise gives freed blocks of a few megabytes back to the system at once, and takes them anew at every step.
 sweep: export MALLOC_MMAP_THRESHOLD_ := 33554432

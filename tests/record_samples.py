@@ -17,8 +17,17 @@ def record(attack="dot_product", criterion="youden", **values):
         "flags": "", "classes": 10, "predicted": "", "data_variant": "v", "code_version": "0",
     }  # fmt: skip
     filled = defaults | values
-    filled["config_hash"] = "-".join(str(filled[name]) for name in ("dataset", "unlearning", "k", "trial"))
-    return filled
+    cell = "-".join(str(filled[name]) for name in ("dataset", "unlearning", "k", "trial"))
+    return filled | {"config_hash": values.get("config_hash", cell)}
+
+
+def pair(asr, placebo, **others):
+    """Return a record and its placebo."""
+    return [record(asr=asr, **others), record(asr=placebo, control="placebo", **others)]
+
+
+def frame(*pairs):
+    return pd.DataFrame([row for both in pairs for row in both], columns=COLUMNS)
 
 
 def full_records(dataset="digits", trials=3, *, target=1.0, placebo=0.5, **values):

@@ -1,11 +1,9 @@
 """Where the rendered book lies, and its pages: for the tests that run after `make book`."""
 
-from pathlib import Path
-
 import yaml
 from bs4 import BeautifulSoup
+from project import ROOT
 
-ROOT = Path(__file__).parents[1]
 HTML = ROOT / "_build/html"
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
 PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]

@@ -4,9 +4,10 @@ import ast
 import statistics
 import subprocess
 import sys
-from pathlib import Path
 
-LIBRARY = Path(__file__).parents[1] / "labelleak_lib"
+from project import ROOT
+
+LIBRARY = ROOT / "labelleak_lib"
 FOLDERS = [
     "", "paper", "data", "models", "unlearning", "defences", "attacks", "criteria", "theory", "trials", "nulls",
     "results", "audit", "figures", "authoring",
@@ -62,6 +63,12 @@ def floor_of(module, above=()):
 
 def test_every_folder_has_a_place_in_the_order():
     assert {path.name for path in LIBRARY.iterdir() if path.is_dir() and path.name != "__pycache__"} == set(FOLDERS[1:])
+
+
+def test_tests_stand_in_the_librarys_folders_under_names_of_their_own():
+    tests = sorted((ROOT / "tests").rglob("test_*.py"))
+    assert {path.parent.name for path in tests} == {"tests", *FOLDERS[1:]}
+    assert len({path.name for path in tests}) == len(tests), "they are imported, and looked up, by their file's name"
 
 
 def test_no_import_leads_upwards():

@@ -7,10 +7,9 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from project import ROOT
 
 from labelleak_lib.command import VERBS, main
-
-ROOT = Path(__file__).parents[1]
 
 
 def run(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:

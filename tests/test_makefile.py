@@ -5,8 +5,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from project import ROOT
 
-ROOT = Path(__file__).parents[1]
 PROGRAMS = ["jupyter-book", "labelleak", "mypy", "pytest", "python", "ruff"]
 STAND_IN = """#!/bin/sh
 echo "begin {name} $*" >> {log}

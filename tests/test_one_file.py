@@ -1,20 +1,18 @@
-"""An architecture, an unlearning method, an attack and a criterion, each one new file, take part in everything."""
+"""A data set, an architecture, a method, a defence, an attack, a criterion, each one new file, take part in all."""
 
 import importlib
 import sys
 import textwrap
 
-import numpy as np
 import pandas as pd
 import pytest
 from joblib.externals.loky import get_reusable_executor
 from record_samples import well_formed
-from toys import blobs
 
 from labelleak_lib.audit.blind import blind_audit
 from labelleak_lib.figures.success import success_rates
 from labelleak_lib.names import row_name
-from labelleak_lib.registry import ARCHITECTURES, ATTACKS, CRITERIA, METHODS
+from labelleak_lib.registry import ARCHITECTURES, ATTACKS, CRITERIA, DATASETS, DEFENCES, METHODS
 from labelleak_lib.results.leakage import success_frame
 from labelleak_lib.trials import specification
 from labelleak_lib.trials.engine import collect
@@ -23,8 +21,29 @@ from labelleak_lib.trials.judging import KEY
 from labelleak_lib.trials.originals import unlearned_model
 from labelleak_lib.trials.specification import TrialSpec
 
-REGISTRIES = (ARCHITECTURES, METHODS, ATTACKS, CRITERIA)
+REGISTRIES = (DATASETS, ARCHITECTURES, METHODS, DEFENCES, ATTACKS, CRITERIA)
 FILES = {
+    "patches": '''
+        """Noisy copies of one picture a class, grey, 8x8 pixels."""
+
+        from pathlib import Path
+
+        import numpy as np
+
+        from labelleak_lib.data.base import NamedDataset, Source
+        from labelleak_lib.registry import DATASETS
+
+
+        @DATASETS.register("patches")
+        class Patches(NamedDataset):
+            title, order = "patches", 0.5
+
+            def read(self, root: Path) -> Source:
+                draw, labels = np.random.default_rng(0), np.arange(120) % 4
+                pictures = draw.random((1, 8, 8)) + 0.1 * draw.standard_normal((4, 1, 8, 8))
+                noisy = pictures[labels] + 0.1 * draw.standard_normal((120, 1, 8, 8))
+                return Source("drawn", tuple("abcd"), (255 * noisy.clip(0, 1)).astype(np.uint8), labels)
+    ''',
     "narrow": '''
         """One hidden layer for images of 8x8 pixels."""
 
@@ -77,6 +96,28 @@ FILES = {
                     original.head.bias[rows] = self.bias
                 return original
     ''',
+    "even_bias": '''
+        """Give the forgotten classes the average bias."""
+
+        from dataclasses import dataclass
+        from typing import ClassVar
+
+        import torch
+
+        from labelleak_lib.registry import DEFENCES
+
+
+        @DEFENCES.register("even_bias")
+        @dataclass(frozen=True)
+        class EvenBias:
+            title: ClassVar[str] = "even bias"
+            order: ClassVar[int] = -1
+
+            def defend(self, model, retain, forget, *, generator):
+                with torch.no_grad():
+                    model.head.bias[forget.labels.unique()] = model.head.bias[retain.labels.unique()].mean()
+                return model
+    ''',
     "grey_image": '''
         """What does the black box answer to one grey image?"""
 
@@ -124,16 +165,15 @@ FILES = {
                 return frozenset({int(evidence.score.argmax())})
     ''',
 }
+CODES = ("SIL", "SIL+even_bias")
 QUICK = ("trivial", "head_bias", "direct_probe")
 """Attacks that stand beside the new one here; the others would only take time."""
 
 
 @pytest.fixture(scope="module")
 def newcomers(tmp_path_factory):
-    """Write a package of four files, import each, yield the path of a data set; afterwards nothing is left of it."""
+    """Write a package of these files and import each; afterwards nothing is left of it."""
     folder = tmp_path_factory.mktemp("newcomer")
-    samples = blobs(per_class=30)
-    np.savez(folder / "toy.npz", images=samples.images[:, 0].numpy(), labels=samples.labels.numpy())
     package = folder / "new_parts"
     package.mkdir()
     (package / "__init__.py").touch()
@@ -152,7 +192,7 @@ def newcomers(tmp_path_factory):
             importlib.import_module(f"new_parts.{name}")
         for name in set(ATTACKS) - {"grey_image", *QUICK}:
             del ATTACKS._classes[name]
-        yield str(folder / "toy.npz")
+        yield
     get_reusable_executor().shutdown(wait=True)
     for cache in caches:
         cache.cache_clear()
@@ -164,16 +204,28 @@ def newcomers(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def collected(newcomers):
-    """Two trials of the new method under every attack, in this process."""
-    return collect(Grid(dataset=newcomers, methods=("SIL",), trials=2, device="cpu"), jobs=1)
+def grid(newcomers):
+    """Two trials of the new method on the new data set, with the new defence behind it and without."""
+    return Grid(dataset="patches", methods=CODES, trials=2, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def collected(grid):
+    """The grid under every attack, in this process."""
+    return collect(grid, jobs=1)
+
+
+@pytest.fixture
+def spec(newcomers):
+    return TrialSpec.from_parameters(dataset="patches", forgotten=(2,), device="cpu")
 
 
 ROWS = [("grey_image", "lowest"), ("grey_image", "two_means")]
 
 
 def test_newcomers_stand_in_their_registries_at_the_place_that_they_state(newcomers):
-    assert next(iter(ARCHITECTURES)) == "narrow" and list(METHODS)[-1] == "SIL"
+    assert list(DATASETS)[:2] == ["digits", "patches"] and next(iter(ARCHITECTURES)) == "narrow"
+    assert list(METHODS)[-1] == "SIL" and next(iter(DEFENCES)) == "even_bias"
     assert list(ATTACKS)[:2] == ["grey_image", "trivial"] and next(iter(CRITERIA)) == "lowest"
     assert row_name(*ROWS[0]) == "grey image, lowest" and row_name(*ROWS[1]) == "grey image"
     assert METHODS.title("SIL") == "silence" and ARCHITECTURES.title("narrow") == "narrow network"
@@ -181,50 +233,65 @@ def test_newcomers_stand_in_their_registries_at_the_place_that_they_state(newcom
 
 def test_records_hold_the_newcomers_beside_all_others(collected):
     records = collected.records
+    assert set(records.dataset) == {"patches"} and set(records.data_variant) == {"drawn"}
     assert set(records.architecture) == {"narrow"}, "the first that fits the images"
-    assert set(records.unlearning) == {"SIL"} and set(records.attack) == set(ATTACKS)
-    own = records[(records.attack == "grey_image") & (records.protocol == "attacker")]
+    assert set(records.unlearning) == set(CODES) and set(records.attack) == set(ATTACKS)
+    listed = records[records.criterion.isin([criterion for _, criterion in ROWS])]
+    own = listed[(listed.attack == "grey_image") & (listed.protocol == "attacker")]
     assert sorted(set(zip(own.attack, own.criterion, strict=True))) == ROWS
-    assert len(own) == 2 * len(ROWS) * 2, "trials, criteria and controls"
+    assert len(own) == 2 * 2 * 2 * 2, "methods, trials, criteria and controls"
     assert set(collected.evidence.attack) == set(ATTACKS)
     assert own.unlearned.all()
 
 
 def test_the_new_attack_and_criterion_find_what_the_new_method_silenced(collected):
-    own = collected.records[collected.records.attack == "grey_image"]
+    listed = collected.records[collected.records.criterion.isin([criterion for _, criterion in ROWS])]
+    own = listed[(listed.attack == "grey_image") & (listed.unlearning == "SIL")]
     target, placebo = own[own.control == "none"], own[own.control == "placebo"]
     assert (target.predicted == target.forgotten).all() and (target.auc == 1).all()
     assert (placebo.forget_acc_after > 0.9).all(), "the method works in place, on a copy"
     assert (placebo[placebo.criterion == "lowest"].predicted.str.len() == 1).all()
 
 
-def test_the_presets_of_a_new_method_and_the_recipe_of_a_new_architecture_hold(newcomers):
-    spec = TrialSpec.from_parameters(dataset=newcomers)
-    assert spec.method("SIL").bias == -20 and spec.settings.recipe.epochs == 10
-    model = unlearned_model(spec, "SIL")
-    assert model.head.in_features == 24 and model.head.bias[spec.forgotten[0]].item() == -20
+def test_the_new_defence_hides_the_bias_that_the_new_method_lowered(collected):
+    records = collected.records
+    target = records[(records.attack == "head_bias") & (records.control == "none")]
+    target = target[target.criterion == "two_means"].set_index("unlearning")
+    assert (target.auc["SIL"] == 1).all() and (target.auc["SIL+even_bias"] < 1).all()
+    assert (target.predicted["SIL"] == target.forgotten["SIL"]).all()
+    assert (target.predicted["SIL+even_bias"] != target.forgotten["SIL+even_bias"]).all()
+
+
+def test_the_presets_of_a_new_method_and_the_recipe_of_a_new_architecture_hold(spec):
+    assert spec.method("SIL").bias == spec.method("SIL+even_bias").method.bias == -20
+    assert spec.settings.recipe.epochs == 10
+    model, defended = (unlearned_model(spec, code) for code in CODES)
+    assert model.head.in_features == 24 and model.head.bias[2].item() == -20
+    assert defended.head.bias[2].item() == pytest.approx(model.head.bias[[0, 1, 3]].mean().item())
 
 
 def test_newcomers_are_drawn(collected):
     frame = success_frame(collected.records, ROWS, ("attacker",))
-    assert list(zip(frame.attack, frame.criterion, strict=True)) == ROWS and (frame.measured == 100).all()
+    assert list(dict.fromkeys(zip(frame.attack, frame.criterion, strict=True))) == ROWS
+    assert (frame.measured[frame.unlearning == "SIL"] == 100).all()
     figure = success_rates(frame)
     titles = [ax.get_title() for ax in well_formed(figure)]
-    assert titles == ["toy: grey image, lowest", "toy: grey image"]
-    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["SIL"]
+    assert titles == ["patches: grey image, lowest", "patches: grey image"]
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == list(CODES)
 
 
-def test_worker_processes_know_newcomers(newcomers, collected, monkeypatch, tmp_path):
+def test_worker_processes_know_newcomers(grid, collected, monkeypatch, tmp_path):
     monkeypatch.setenv("LABELLEAK_CACHE", str(tmp_path))
-    grid = Grid(dataset=newcomers, methods=("SIL",), trials=2, device="cpu")
     again = collect(grid, jobs=2).records
     usual = collected.records.sort_values([*KEY, "trial"]).reset_index(drop=True)
     again = again.sort_values([*KEY, "trial"]).reset_index(drop=True)
     pd.testing.assert_frame_equal(again.drop(columns="seconds"), usual.drop(columns="seconds"))
 
 
-def test_a_blind_audit_runs_the_new_attack(newcomers):
-    spec = TrialSpec.from_parameters(dataset=newcomers, forgotten=(2,))
-    named = blind_audit(spec, unlearned_model(spec, "SIL")).set_index(["attack", "criterion"])
+def test_a_blind_audit_runs_the_new_attack_and_meets_the_new_defence(spec):
+    named, defended = (
+        blind_audit(spec, unlearned_model(spec, code)).set_index(["attack", "criterion"]) for code in CODES
+    )
     assert named.named["grey_image", "lowest"] == named.named["grey_image", "two_means"] == (2,)
     assert named.row["grey_image", "lowest"] == "grey image, lowest"
+    assert named.named["head_bias", "two_means"] == (2,) != defended.named["head_bias", "two_means"]

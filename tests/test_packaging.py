@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from project import ROOT
 
 import labelleak_lib
 
-ROOT = Path(__file__).parents[1]
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT, TOOLS = SETTINGS["project"], SETTINGS["tool"]
 EXTRAS = PROJECT["optional-dependencies"]

@@ -111,7 +111,7 @@ def run(null: Null, root: Path) -> None:
             "method": as_json(null.kind), "unlearn_seed": -1, "original_weights": "",
         }  # fmt: skip
         facts |= dict.fromkeys(f"{side}_acc_{when}" for side in ("forget", "retain") for when in ("before", "after"))
-        Store(root).write(null.dataset, [facts], evidence_on(spec, model, null.identity, attacks_on(spec)))
+        Store(root).write(spec.data.name, [facts], evidence_on(spec, model, null.identity, attacks_on(spec)))
 
 
 def missing(wanted: Sequence[Null], root: Path) -> list[Null]:
@@ -122,7 +122,7 @@ def missing(wanted: Sequence[Null], root: Path) -> list[Null]:
     for null in wanted:
         spec = null.spec
         needed = {spec.evidence_id(null.identity, a, name, "") for name, a in attacks_on(spec).items()}
-        if not needed <= known.get(null.dataset, set()):
+        if not needed <= known.get(spec.data.name, set()):
             found.append(null)
     return found
 

@@ -24,7 +24,7 @@ from labelleak_lib.command import Parser
 from labelleak_lib.data.files import cache_dir
 from labelleak_lib.files import COMMITTED, UnwritableError, require_writable
 from labelleak_lib.names import PAPER_METHODS
-from labelleak_lib.registry import ARCHITECTURES
+from labelleak_lib.registry import ARCHITECTURES, DATASETS
 from labelleak_lib.trials.cells import Cell, evidence_on, original_facts, unlearned_facts
 from labelleak_lib.trials.grid import Grid, Wanted
 from labelleak_lib.trials.judging import evidence_by_cell, judge
@@ -88,9 +88,10 @@ class Known(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Cells that share an original model, its architecture's class, and what is known of them already."""
+    """Cells of one original model, the classes of its data set (None of a path) and architecture, what is known."""
 
     cells: tuple[Wanted, ...]
+    dataset: Any
     architecture: Any
     known: Known
 
@@ -100,8 +101,13 @@ def open_tasks(cells: Sequence[Wanted], known: Known) -> list[Task]:
     groups: dict[str, list[Wanted]] = {}
     for cell in cells:
         groups.setdefault(cell.original, []).append(cell)
-    missing = [group for group in groups.values() if not known.complete(group)]
-    return [Task(tuple(group), ARCHITECTURES[group[0].spec.model_spec.architecture], known) for group in missing]
+    tasks = []
+    for group in groups.values():
+        if not known.complete(group):
+            spec = group[0].spec
+            dataset = next((DATASETS[name] for name in DATASETS if name == spec.dataset), None)
+            tasks.append(Task(tuple(group), dataset, ARCHITECTURES[spec.model_spec.architecture], known))
+    return tasks
 
 
 def run_task(task: Task, root: Path | None = None) -> list[Cell]:
@@ -110,6 +116,8 @@ def run_task(task: Task, root: Path | None = None) -> list[Cell]:
     on_original: set[str] = set()
     # this may be a process that does not know what was registered in another
     ARCHITECTURES.register(task.architecture.name)(task.architecture)
+    if task.dataset is not None:
+        DATASETS.register(task.dataset.name)(task.dataset)
     with one_thread():
         for cell in task.cells:
             spec, attacks = cell.spec, cell.spec.settings.attacks

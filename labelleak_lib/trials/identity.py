@@ -18,7 +18,17 @@ from torch import Tensor
 
 from labelleak_lib.files import ROOT
 
-NUMERIC = ("evidence.py", "data", "models", "unlearning", "attacks", "trials/seeds.py", "trials/grants.py")
+NUMERIC = (
+    "evidence.py",
+    "data",
+    "models",
+    "unlearning",
+    "defences",
+    "attacks",
+    "space.py",
+    "trials/seeds.py",
+    "trials/grants.py",
+)
 """The library's files whose code decides what is stored."""
 
 SHOWN = ("title", "order", "criteria", "presets", "threshold")
@@ -53,7 +63,10 @@ def describe(thing: Any) -> dict[str, Any]:
     if inspect.isfunction(thing):
         return {"function": thing.__qualname__, "body": _held(thing, set())}
     values = asdict(thing) if is_dataclass(thing) and not isinstance(thing, type) else getattr(thing, "__dict__", {})
-    return {"class": type(thing).__name__, **values, "code": code_digest(thing.__class__)}
+    # what does something itself is described with its own code
+    held = getattr(thing, "__dict__", {}).items()
+    parts = {name: describe(part) for name, part in held if hasattr(part, "unlearn") or hasattr(part, "defend")}
+    return {"class": type(thing).__name__, **values, **parts, "code": code_digest(thing.__class__)}
 
 
 @functools.cache

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from test_tables import frame, pair
+from record_samples import frame, pair
 from toys import blobs, trained
 
 from labelleak_lib import names

@@ -80,9 +80,9 @@ def test_digits():
 
 
 def test_the_names_stand_in_the_books_order():
-    assert NAMES == ("digits", "mnist", "fashion_mnist", "svhn", "cifar10")
-    assert [DATASETS[name].order for name in NAMES] == list(range(5))
-    assert [DATASETS[name].title for name in NAMES] == ["digits", "MNIST", "Fashion-MNIST", "SVHN", "CIFAR-10"]
+    assert NAMES[:5] == ("digits", "mnist", "fashion_mnist", "svhn", "cifar10")
+    assert [DATASETS[name].order for name in NAMES] == [*range(5), *range(10, 15)]
+    assert [DATASETS[name].title for name in NAMES[:5]] == ["digits", "MNIST", "Fashion-MNIST", "SVHN", "CIFAR-10"]
 
 
 STRIPES = """
@@ -112,7 +112,8 @@ def test_a_data_set_becomes_known_by_one_file(tmp_path, start):
     answer = subprocess.run(
         [sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
     )
-    assert answer.stdout == "digits mnist fashion_mnist stripes svhn cifar10 ('dark', 'bright') 30\n", answer.stderr
+    names = "digits mnist fashion_mnist stripes svhn cifar10 glyphs5 glyphs10 glyphs26 glyphs62 glyphs100"
+    assert answer.stdout == f"{names} ('dark', 'bright') 30\n", answer.stderr
 
 
 def test_printing_a_data_set_does_not_print_its_pixels():

@@ -3,13 +3,11 @@
 import re
 from importlib import import_module, util
 from inspect import getmodule, isclass, isfunction
-from pathlib import Path
 
 import pytest
+from project import ROOT
 
 from labelleak_lib.authoring.reference import FOLDERS, LIBRARY, reference_page
-
-ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +23,7 @@ def listed(page: str) -> list[str]:
 
 def test_every_module_with_a_public_function_or_class_is_listed_once(page: str) -> None:
     modules = {
-        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        ".".join(path.relative_to(LIBRARY.parent).with_suffix("").parts).removesuffix(".__init__")
         for path in LIBRARY.rglob("*.py")
         if path.name != "__main__.py"
     }

@@ -14,6 +14,8 @@ from toys import SMALL_SETTINGS, small_trials
 
 from labelleak_lib.attacks.head_readings import HeadBias
 from labelleak_lib.attacks.random_inputs import RandomInputs
+from labelleak_lib.defences import defended
+from labelleak_lib.defences.mean_row import MeanRow
 from labelleak_lib.registry import ATTACKS, METHODS
 from labelleak_lib.trials.cells import run_cell
 from labelleak_lib.trials.grid import wanted
@@ -21,6 +23,7 @@ from labelleak_lib.trials.identity import content_hash, describe
 from labelleak_lib.trials.settings import settings
 from labelleak_lib.trials.specification import TrialSpec
 from labelleak_lib.unlearning.finetune import FineTune
+from labelleak_lib.unlearning.retrain import Retrain
 
 
 @pytest.fixture(scope="module")
@@ -387,3 +390,9 @@ def test_the_identity_of_a_given_function_changes_with_its_body(spec):
 
     second.__qualname__ = first.__qualname__
     assert spec.unlearned_id("MINE", first) != spec.unlearned_id("MINE", second)
+
+
+def test_a_defended_method_is_described_by_the_code_of_both_its_parts():
+    described = describe(defended(Retrain(), "mean_row"))
+    assert described["method"] == describe(Retrain()) and described["defence"] == describe(MeanRow())
+    assert described != describe(defended(FineTune(), "mean_row"))

@@ -8,10 +8,10 @@ import nbformat
 import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from project import ROOT
 
 from labelleak_lib.authoring import chapters, outputs
 
-ROOT = Path(__file__).parents[1]
 CHAPTERS = [
     "00_overview",
     "01_theory",

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from record_samples import frame, pair
 
 from labelleak_lib.evidence import Evidence
 from labelleak_lib.results import against_paper, leakage, markdown
@@ -12,25 +13,6 @@ from labelleak_lib.trials import committed
 from labelleak_lib.trials.judging import COLUMNS
 from labelleak_lib.trials.schema import FACTS, MODELS
 from labelleak_lib.trials.store import Store
-
-
-def record(attack="dot_product", criterion="youden", *, asr, control="none", trial=0, **others):
-    values = dict.fromkeys(COLUMNS, 0.0) | {
-        "dataset": "digits", "architecture": "small", "profile": "paper", "seed": 0, "trial": trial, "k": 1,
-        "forgotten": str(trial), "unlearning": "RT", "control": control, "attack": attack, "criterion": criterion,
-        "protocol": "paper", "asr": asr, "auc": 1.0, "unlearned": True, "flags": "", "classes": 10,
-        "predicted": "", "data_variant": "v", "config_hash": f"hash{trial}", "code_version": "0",
-    }  # fmt: skip
-    return values | others
-
-
-def pair(asr, placebo, **others):
-    """Return a record and its placebo."""
-    return [record(asr=asr, **others), record(asr=placebo, control="placebo", **others)]
-
-
-def frame(*pairs):
-    return pd.DataFrame([row for both in pairs for row in both], columns=COLUMNS)
 
 
 def test_a_line_holds_means_in_percent_and_the_excess_of_each_trial_over_its_own_placebo() -> None:

@@ -8,7 +8,8 @@ from urllib.parse import unquote, urlsplit
 import nbformat
 import pytest
 from bs4 import BeautifulSoup, Tag
-from rendered_book import HTML, PAGES, ROOT, page
+from project import ROOT
+from rendered_book import HTML, PAGES, page
 
 from labelleak_lib.authoring.outputs import has_output
 

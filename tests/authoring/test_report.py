@@ -3,10 +3,10 @@
 import json
 import re
 import struct
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from project import ROOT
 from record_samples import full_records, record
 from toys import SMALL_SETTINGS, small_trials
 
@@ -16,7 +16,6 @@ from labelleak_lib.results import front
 from labelleak_lib.trials import specification
 from labelleak_lib.trials.judging import COLUMNS
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 

@@ -3,14 +3,13 @@
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import jupytext
 import pytest
+from project import ROOT
 
 from labelleak_lib.authoring.parameters import require_declared
 
-ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 BAD = [
     (["-p", "dataset", "nothing_here"], ["nothing_here", "known name"]),
