@@ -36,7 +36,7 @@ class JointReach:
     access_kind: ClassVar[str] = "black_box"
     per_protocol: ClassVar[bool] = False
     criteria: ClassVar[tuple[str, ...]] = ("reach",)
-    threshold: ClassVar[float] = 0.3
+    threshold: ClassVar[float] = 0.15
 
     def evidence(self, access: BlackBox, *, generator: torch.Generator) -> Evidence:
         """Return minus the mean relative reach; `probe` holds both parts, float (2, C)."""

@@ -13,7 +13,8 @@ from labelleak_lib.command import Parser
 from labelleak_lib.figures.bench import figure as speed_figure
 from labelleak_lib.figures.overview import attack_rows
 from labelleak_lib.files import ROOT
-from labelleak_lib.results import bench, front, learned
+from labelleak_lib.nulls import bank
+from labelleak_lib.results import bench, exact_silent, false_alarms, front, learned
 from labelleak_lib.results.markdown import bullets
 from labelleak_lib.results.summary import UNITS, judged_both_ways, passing
 from labelleak_lib.trials import schema
@@ -39,10 +40,10 @@ def front_page(output_dir: Path) -> None:
     known = front.complete_trials(committed_records())
     records = front_records(known)
     counted = passing(records)
-    panels = judged_both_ways(counted, extra=front.CHEAP_ROWS)
-    published, attacker = panels.values()
-    sentences = [*front.as_attacker(attacker), *front.by_queries(counted), *front.without_search(attacker)]
-    text = bullets([*sentences, *front.as_published(published)])
+    panels = judged_both_ways(counted, extra=front.SHOWN_ROWS)
+    published, _ = panels.values()
+    alarms = false_alarms.alarms(false_alarms.decided(bank.stored()), ["attack", "criterion"])
+    text = bullets([*exact_silent.headline(records, alarms), *front.as_published(published)])
     image = _image(output_dir / "front.png", attack_rows(panels, UNITS), front.alternative(published))
     (output_dir / "front.md").write_text(
         f"## What was found\n\n{text}\n\n{image}\n\n{front.basis(records, known)}\n", encoding="utf-8"

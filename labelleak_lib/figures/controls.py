@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from labelleak_lib.figures.layout import KINDS, bottom_legend, grid, nothing_stored
-from labelleak_lib.names import PAPER_METHODS, attack_title, ordered
+from labelleak_lib.figures.layout import KINDS, bottom_legend, grid, nothing_stored, reach
+from labelleak_lib.names import DATASET_ORDER, PAPER_METHODS, attack_title, ordered
 
 
 def highest_probabilities(answers: pd.DataFrame, searched: pd.DataFrame) -> Figure:
@@ -55,4 +55,26 @@ def readings(scores: pd.DataFrame) -> Figure:
         ax.set_xticks(range(len(codes)), codes)
         ax.set(title=title, xlabel="unlearning method")
     axes[0].set_ylabel("value of the reading")
+    return bottom_legend(figure, axes)
+
+
+def dose(table: pd.DataFrame) -> Figure:
+    """Draw `false_alarms.dose`: one panel a data set, one line an attack, the share falling to the right."""
+    if table.empty:
+        return nothing_stored("models with a rare class are")
+    datasets, attacks = ordered(table.dataset, DATASET_ORDER), list(dict.fromkeys(table.attack))
+    figure, [axes] = grid(1, len(datasets), (8, 3.5), sharey=True)
+    for ax, dataset in zip(axes, datasets, strict=True):
+        for i, attack in enumerate(attacks):
+            line = table[(table.dataset == dataset) & (table.attack == attack)].sort_values("share")
+            # lines that coincide stay visible
+            x = line.share * 1.06 ** (i - (len(attacks) - 1) / 2)
+            bars = 100 * reach(line.accused, line.low, line.high)
+            ax.errorbar(x, 100 * line.accused, bars, marker="o", markersize=4, capsize=2, label=attack_title(attack))
+        shares = sorted(table.share.unique())
+        ax.set(title=dataset, xscale="log", xlabel="share of the class's samples, %", ylim=(-4, 104))
+        ax.set_xticks(shares, [f"{100 * share:g}" for share in shares])
+        ax.minorticks_off()
+        ax.invert_xaxis()
+    axes[0].set_ylabel("models whose rare class is named, %")
     return bottom_legend(figure, axes)

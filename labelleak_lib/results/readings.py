@@ -87,7 +87,8 @@ def random_answers(records: pd.DataFrame, evidence: pd.DataFrame) -> pd.DataFram
         sums = [(int(line[0]), *line[1:].reshape(3, -1)) for line in probe]
         return [(inputs, mean_log, highest, counts / inputs) for inputs, mean_log, highest, counts in sums]
 
-    return class_frame(records, evidence[evidence.kind == "probe"], ["inputs", *STATISTICS], read)
+    asked = (evidence.kind == "probe") & evidence.attack.str.startswith("random_")
+    return class_frame(records, evidence[asked], ["inputs", *STATISTICS], read)
 
 
 def answer_aucs(answers: pd.DataFrame) -> pd.DataFrame:

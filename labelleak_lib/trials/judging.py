@@ -28,7 +28,7 @@ COLUMNS = [
         "train_seed",
         "unlearn_seed",
     ),
-    *("attack_seed", "classes", "data_variant", "config_hash", "code_version"),
+    *("attack_seed", "classes", "data_variant", "config_hash", "original", "code_version"),
 ]
 """Columns of the records: one row a cell (`config_hash`: the identity of M_u), control, attack, criterion, protocol."""
 EVIDENCE_COLUMNS = ["config_hash", "control", "attack", "protocols", "kind", "shape", "values"]
@@ -38,7 +38,7 @@ CLOSE = 0.05
 """Difference of rates, in 0 .. 1, that counts as none."""
 _COPIED = [
     *("dataset", "architecture", "seed", "trial", "forgotten", "unlearning", "train_seed", "unlearn_seed", "classes"),
-    *("data_variant", "code_version", "forget_acc_before", "forget_acc_after", "retain_acc_before", "retain_acc_after"),
+    *("data_variant", "original", "code_version", "forget_acc_before", "forget_acc_after", "retain_acc_before", "retain_acc_after"),
 ]
 
 
@@ -58,9 +58,13 @@ class Pair(NamedTuple):
 
 
 def criteria_for(attack: str, evidence: Evidence) -> list[Criterion]:
-    """Return the criteria, with their defaults, that an attack lists or that are for every attack."""
-    listed = getattr(ATTACKS[attack], "criteria", ()) if attack in tuple(ATTACKS) else ()
-    others = [name for name in CRITERIA if CRITERIA[name].everywhere and name not in listed]
+    """Return the criteria, with their defaults, that an attack lists or that are for every attack.
+
+    The latter judge by class, and so not what an attacker finds who was told the answer (protocol `paper`).
+    """
+    listed = ATTACKS.attribute(attack, "criteria", ())
+    told = evidence.protocol == "paper"
+    others = [name for name in CRITERIA if CRITERIA[name].everywhere and name not in listed and not told]
     return [CRITERIA[name]() for name in listed] + [
         c() for c in map(CRITERIA.__getitem__, others) if c().can_read(evidence)
     ]

@@ -1,0 +1,80 @@
+"""Who gets accused where nothing was forgotten: every rule on the null bank."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+from scipy import stats
+
+from labelleak_lib.criteria.base import Criterion
+from labelleak_lib.names import row_name
+from labelleak_lib.nulls.calibration import RARE, evidence_on_bank, kinds
+from labelleak_lib.registry import CRITERIA
+from labelleak_lib.trials.store import Stored
+
+RULES = ("two_means", "clusters", "deviations", "largest_gap", "reach", "calibrated")
+"""The rules that every score is judged by."""
+
+
+def decided(bank: Stored, rules: Sequence[Criterion] | None = None) -> pd.DataFrame:
+    """Return what each rule says of each model of the bank.
+
+    Columns of `calibration.kinds`, and ``attack criterion named`` (tuple of int) ``silent``.
+    """
+    applied = [CRITERIA[name]() for name in RULES] if rules is None else list(rules)
+
+    def lines() -> Iterator[dict[str, Any]]:
+        for (model, attack), found in evidence_on_bank(bank).items():
+            for rule in (rule for rule in applied if rule.can_read(found)):
+                named = tuple(sorted(rule.decide(found)))
+                yield {"model": model, "attack": attack, "criterion": rule.name, "named": named, "silent": not named}
+
+    return pd.DataFrame(lines()).merge(kinds(bank.models), on="model")
+
+
+def clopper_pearson(hits: int, n: int, level: float = 0.95) -> tuple[float, float]:
+    """Return the exact interval of a share, from `hits` of `n`.
+
+    >>> [round(bound, 4) for bound in clopper_pearson(0, 58)]
+    [0.0, 0.0616]
+    """
+    interval = stats.binomtest(hits, n).proportion_ci(level, method="exact")
+    return float(interval.low), float(interval.high)
+
+
+def alarms(table: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Return false alarms by group: ``n alarms rate low high`` in 0 .. 1, Clopper-Pearson, rare classes left out."""
+    rows = []
+    for key, group in table[table.kind != RARE].groupby(list(by), sort=False):
+        hits, n = int((~group.silent).sum()), len(group)
+        rows.append((*key, n, hits, hits / n, *clopper_pearson(hits, n)))
+    return pd.DataFrame(rows, columns=[*by, "n", "alarms", "rate", "low", "high"])
+
+
+def accused_classes(table: pd.DataFrame) -> pd.DataFrame:
+    """Return how often each class is named where nothing was forgotten: ``dataset attack criterion class n rate``."""
+    keys = ["dataset", "attack", "criterion"]
+    plain = table[table.kind != RARE]
+    named = plain.explode("named").dropna(subset="named").rename(columns={"named": "class"})
+    counts = named.groupby([*keys, "class"]).size().rename("n").reset_index()
+    merged = counts.merge(plain.groupby(keys).size().rename("models").reset_index(), on=keys)
+    return merged.assign(rate=merged.n / merged.models).drop(columns="models")
+
+
+def dose(table: pd.DataFrame) -> pd.DataFrame:
+    """Return how often a class is named that was trained on a share of its samples.
+
+    ``dataset attack criterion share n accused low high``; rates in 0 .. 1, the share falling.
+    """
+    rows = []
+    rare = table[table.kind == RARE]
+    for key, group in rare.groupby(["dataset", "attack", "criterion", "share"], sort=False):
+        hits = sum(label in named for label, named in zip(group.label, group.named, strict=True))
+        rows.append((*key, len(group), hits / len(group), *clopper_pearson(hits, len(group))))
+    columns = ["dataset", "attack", "criterion", "share", "n", "accused", "low", "high"]
+    return pd.DataFrame(rows, columns=columns).sort_values("share", ascending=False, kind="stable")
+
+
+def label_of(attack: str, criterion: str) -> str:
+    """Return what tables call an attack judged by a rule."""
+    return f"{row_name(attack, '')}: {CRITERIA.title(criterion) or criterion.replace('_', ' ')}"
