@@ -53,5 +53,6 @@ def row_name(attack: str, criterion: str) -> str:
     >>> row_name("dot_product", "kmeans"), row_name("head_bias", "two_means")
     ('dot product, k-means', 'head bias')
     """
-    title = CRITERIA.title(criterion)
-    return f"{ATTACKS.title(attack)}, {title}" if title else ATTACKS.title(attack)
+    name, title = ATTACKS.title(attack), CRITERIA.title(criterion)
+    # "query reach", judged by the rule of reach, need not say so twice
+    return name if not title or title in name else f"{name}, {title}"

@@ -123,7 +123,7 @@ display(
 #
 # **NG, negative gradient** {cite:p}`liu2022backdoor`. Climb the loss on $D_f$ instead of descending it.
 #
-# ### Why amnesiac unlearning has batches of its own
+# ### What amnesiac unlearning subtracts
 #
 # Let $q = k/C$ be the share of the forgotten classes. A shuffled batch of $B$ samples holds none of them
 # with chance $(1-q)^B$. So the share of batches that {eq}`eq-02-au` subtracts is
@@ -143,16 +143,17 @@ display(
 )
 
 # %% [markdown]
-# To subtract nearly every update would undo the training itself. In this book the forget samples therefore
-# get batches of their own, and only those are recorded. Three choices follow. The learning rate of this
-# training is lower, since batches of forgotten classes pull hard and the others pull back. Where the network
-# has batch normalisation, which would tell such batches apart by statistics that inference never sees, batches
-# stay mixed, and of every step the part that the forget samples' gradients cause is recorded: a step is linear
-# in the gradients, so that part is exact. And the repair clips its gradients: right after the subtraction they
-# are large.
+# To subtract nearly every update would undo the training itself. In this book the part of every step that the
+# forget samples' gradients cause is recorded instead, momentum included, and that part alone is subtracted: a
+# step is linear in the gradients, so the part is exact on every network, and $M_o$ does not depend on what will
+# be forgotten. Three choices follow. Forgotten and retained samples pull against each other all along, so that
+# each side's sum is many times as long as the way that the parameters went; the learning rate of this training
+# is therefore lower than that of the other methods' $M_o$. What remains after the subtraction has logits of
+# many thousands, which no repair survives: every tensor that has become longer is scaled back to the length
+# that it had. And the repair clips its gradients.
 #
-# So $M_o$ of AU is a model of its own, and its accuracies *before* unlearning differ from those of the other
-# methods.
+# So $M_o$ of AU has a recipe of its own, one for all forgotten classes, and its accuracies *before* unlearning
+# differ from those of the other methods.
 #
 # ### Why the ascent is bounded
 #
@@ -268,7 +269,8 @@ display(
 # This fits forget samples that were trained in batches of their own: a batch of one class pulls the whole
 # head towards that class, and later batches of the others pull it back, so that at the end of training the
 # class is fitted less well. It is an observation, not a proof. The cells are few, the classes may have been
-# drawn anew for each method, and on CIFAR-10 the order is not the same. The measured counterpart:
+# drawn anew for each method, and on CIFAR-10 the order is not the same. This book's AU trains
+# mixed batches at a lower rate than the others, so that a gap below has that cause:
 
 # %% tags=["nbval-ignore-output"]
 everything = accuracies.of_records(committed_records())

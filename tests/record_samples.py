@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from labelleak_lib.names import PAPER_METHODS, PAPER_ROWS
+from labelleak_lib.results import exact_silent
 from labelleak_lib.results.summary import CONTROL_ROWS
 from labelleak_lib.trials.judging import COLUMNS, EVIDENCE_COLUMNS
 
@@ -18,7 +19,8 @@ def record(attack="dot_product", criterion="youden", **values):
     }  # fmt: skip
     filled = defaults | values
     cell = "-".join(str(filled[name]) for name in ("dataset", "unlearning", "k", "trial"))
-    return filled | {"config_hash": values.get("config_hash", cell)}
+    original = f"{filled['dataset']}-{filled['trial']}"
+    return filled | {"config_hash": values.get("config_hash", cell), "original": values.get("original", original)}
 
 
 def pair(asr, placebo, **others):
@@ -30,12 +32,15 @@ def frame(*pairs):
     return pd.DataFrame([row for both in pairs for row in both], columns=COLUMNS)
 
 
+ROWS = tuple(dict.fromkeys((*PAPER_ROWS, *CONTROL_ROWS, *exact_silent.ROWS)))
+
+
 def full_records(dataset="digits", trials=3, *, target=1.0, placebo=0.5, **values):
     """Return every row of `trials` trials under all methods, with one value for targets and one for placebos."""
     rows = [
         record(a, c, dataset=dataset, trial=t, forgotten=str(t), unlearning=code, protocol=protocol, control=control,
                **dict.fromkeys(("asr", "balanced_accuracy", "exact_match"), value), **values)
-        for t in range(trials) for code in PAPER_METHODS for a, c in (*PAPER_ROWS, *CONTROL_ROWS)
+        for t in range(trials) for code in PAPER_METHODS for a, c in ROWS
         for protocol in ("paper", "attacker") for control, value in (("none", target), ("placebo", placebo))
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=COLUMNS)

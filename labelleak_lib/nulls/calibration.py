@@ -23,10 +23,10 @@ RARE = "RareClass"
 
 
 def kinds(models: pd.DataFrame) -> pd.DataFrame:
-    """Return the kind of every model of the bank: ``model dataset architecture kind label share code`` (NaN: none)."""
+    """Return the kind of every model: ``model dataset architecture kind label share method`` (NaN: none)."""
     told = pd.DataFrame([json.loads(text) for text in models.method], index=models.index)
     facts = models[["model", "dataset", "architecture"]].assign(kind=told["class"])
-    return facts.assign(**{name: told.get(name, np.nan) for name in ("label", "share")}, method=told.get("code", ""))
+    return facts.assign(**{name: told.get(name, np.nan) for name in ("label", "share", "method")})
 
 
 def evidence_on_bank(bank: Stored) -> dict[tuple[str, str], Evidence]:

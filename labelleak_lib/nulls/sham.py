@@ -25,13 +25,13 @@ class Sham:
 
     Parameters
     ----------
-    code : str
+    method : str
         The method's code.
     share : float
         Share of the training samples that are told to be forgotten, in (0, 1).
     """
 
-    code: str
+    method: str
     share: float = 0.1
     name: ClassVar[str]
     title: ClassVar[str] = "sham unlearning"
@@ -42,13 +42,13 @@ class Sham:
 
     def make(self, spec: TrialSpec) -> Classifier:
         """Return the model; every class keeps most of its samples."""
-        method, samples = spec.method(self.code), spec.part("train")
+        method, samples = spec.method(self.method), spec.part("train")
         forgotten = self._drawn(len(samples), spec)
         original = original_model(spec, method)
         if isinstance(method, RecordsTraining):
             original = watched(spec, method, original, forgotten)
         parts = samples.where(~forgotten), samples.where(forgotten)
-        return apply_method(method, original, *parts, generator=make_generator(spec.unlearn_seed, "sham", self.code))
+        return apply_method(method, original, *parts, generator=make_generator(spec.unlearn_seed, "sham", self.method))
 
     def _drawn(self, n: int, spec: TrialSpec) -> Tensor:
         return torch.rand(n, generator=make_generator(spec.unlearn_seed, "sham share")) < self.share

@@ -23,13 +23,13 @@ ROWS = (
 def cells(records: pd.DataFrame, attack: str, criterion: str) -> pd.DataFrame:
     """Return one line a target that passes the gate: was its set named exactly, its M_o met with silence, and both.
 
-    ``config_hash dataset trial unlearning k original exact silent both`` (bool).
+    ``config_hash dataset trial unlearning k original exact silent both``, the last three 0 or 1.
     """
     chosen = attackers(records, attack, criterion)
     target, placebo = (chosen[chosen.control == control] for control in ("none", "placebo"))
-    silent = placebo.set_index("config_hash").predicted.eq("").rename("silent")
+    silent = placebo.set_index("config_hash").predicted.eq("").astype(float).rename("silent")
     lines = passing(target).join(silent, on="config_hash", how="inner")
-    lines = lines.assign(exact=lines.exact_match == 1, both=(lines.exact_match == 1) & lines.silent)
+    lines = lines.assign(exact=lines.exact_match, both=lines.exact_match * lines.silent)
     return lines[["config_hash", "dataset", "trial", "unlearning", "k", "original", "exact", "silent", "both"]]
 
 
@@ -87,16 +87,21 @@ def headline(records: pd.DataFrame, alarms: pd.DataFrame) -> list[str]:
     asked = f"{queries:,} queries a model" if queries else "the model's gradients"
     methods = by_method(records, [(best.attack, best.criterion)]).iloc[0].drop(["attack", "criterion"])
     listed = ", ".join(f"{code} {100 * share:.0f}%" for code, share in methods.items())
+    leaks = "The label leaks." if best.both > 0.5 else "No attack here is exact and silent for most targets."
+    suffice = "Labels alone go far." if labels.both > 0.5 else "Labels alone seldom suffice."
+    accuse = "accuse where nothing was forgotten" if published.silent < 0.5 else "mostly keep silent where they should"
     return [
-        f"**The label leaks.** {_name(best)}, with {asked} and no data, names the forgotten class, and no other, while "
+        f"**{leaks}** {_name(best)}, with {asked} and no data, names the forgotten class, and no other, while "
         f"it stays silent on the original model, for {shown(best)} of {best.n} targets that pass the gate ({listed}).",
-        f"**Labels alone suffice for most of it.** Of an interface that answers with labels, {_name(labels).lower()} "
+        f"**{suffice}** Of an interface that answers with labels, {_name(labels).lower()} "
         f"does the same for {shown(labels)}.",
-        f"**The published rules accuse where nothing was forgotten.** Of them {_name(published).lower()} is exact and "
+        f"**The published rules {accuse}.** Of them {_name(published).lower()} is exact and "
         f"silent most often, for {shown(published)}: it is exact for {100 * published.exact:.0f}% of the targets, but "
         f"silent on {100 * published.silent:.0f}% of the original models.",
         f"**How often is that an accident?** Of {known.n} other models that forgot nothing, trained in many ways, "
-        f"{_name(best).lower()} accuses {known.alarms} ({100 * known.low:.1f} to {100 * known.high:.1f}%).",
+        f"{_name(best).lower()} accuses {known.alarms} ({100 * known.low:.1f} to {100 * known.high:.1f}%); "
+        "which kinds these are is said under "
+        "[Controls](chapters/08_controls.ipynb).",
     ]
 
 
@@ -106,5 +111,5 @@ def shown(row: Any) -> str:
 
 
 def _name(row: Any) -> str:
-    title = row_name(row.attack, row.criterion).removesuffix(", reach")
+    title = row_name(row.attack, row.criterion)
     return title[0].upper() + title[1:]

@@ -38,8 +38,8 @@ def basis(records: pd.DataFrame, known: pd.DataFrame) -> str:
     cells = records.drop_duplicates([*TRIAL, "unlearning"])
     short = trials_of(known[~known.dataset.isin(records.dataset)])
     remark = f" Too few trials to be counted: {_listed(short)}." if len(short) else ""
-    paper = records[records.attack.isin(dict(PAPER_ROWS))]
-    rows = {str(name): trials_of(group) for name, group in paper.groupby("attack")}
+    counted = records[records.attack.isin({**dict(PAPER_ROWS), "joint_reach": "reach"})]
+    rows = {str(name): trials_of(group) for name, group in counted.groupby("attack")}
     fewer = [f"{row_name(name, '')}: {_listed(n)}" for name, n in rows.items() if n.sum() < trials_of(records).sum()]
     codes = {str(code): trials_of(group) for code, group in records.groupby("unlearning")}
     fewer += [f"{code}: {_listed(n)}" for code, n in codes.items() if n.sum() < trials_of(records).sum()]

@@ -5,34 +5,33 @@ import pandas as pd
 from labelleak_lib.names import PAPER_METHODS, PAPER_ROWS
 from labelleak_lib.paper import granularity, published
 from labelleak_lib.registry import CRITERIA
-from labelleak_lib.results import surveyed
-from labelleak_lib.results.summary import BLOBS, PROBE, SEARCH, TRIAL, attackers, compare, exact_rates, passing
+from labelleak_lib.results import exact_silent, surveyed
+from labelleak_lib.results.markdown import rows_of
+from labelleak_lib.results.summary import TRIAL, attackers, compare, passing
 from labelleak_lib.theory.collapse import collapse_fraction
 
+LABELS, JOINT, SEARCH = exact_silent.LABEL_ROW, ("joint_reach", "reach"), ("blackbox_inversion", "reach")
 MOST = 0.5
 """Share of targets from which on something happens "mostly"."""
 
 
 def provider(records: pd.DataFrame) -> list[str]:
     """Say what whoever publishes an unlearned model gives away, even with a perfect method."""
-    counted = passing(records)
-    retrained = counted[counted.unlearning == "RT"]
-    found, probe = (exact_rates(counted, *row) for row in (BLOBS, PROBE))
-    asked, searched = (exact_rates(retrained, *row) for row in (PROBE, SEARCH))
-    queries = int(attackers(counted, *BLOBS).queries.max())
+    asked, searched = rows_of(exact_silent.table(records, (LABELS, JOINT)))
+    perfect = rows_of(exact_silent.table(records[records.unlearning == "RT"], (LABELS, JOINT)))
+    queries = int(attackers(passing(records), *LABELS).queries.max())
     gone = "Forgetting better does not help: what gives the class away is that it is gone."
-    moral = gone if asked.target > MOST else "Forgetting better does help."
-    says = "mostly says" if found.target > MOST else "sometimes says"
+    moral = gone if perfect[0].both > MOST else "Forgetting better does help."
+    says = "mostly says" if asked.both > MOST else "sometimes says"
     return [
         "## If you publish a model",
         f"A model that has forgotten a class hardly ever answers with it, and that silence {says} which class it was. "
-        f"{queries:,} blurred blobs, which show nothing at all, name the forgotten class and no other for "
-        f"{found.target:.0%} of the targets; on models from which nothing was forgotten, for "
-        f"{found.placebo:.0%}. Labelled images of every class, classified by the model, name it for "
-        f"{probe.target:.0%} (placebo {probe.placebo:.0%}).",
-        f"{moral} Of the models retrained without it, which never saw it, those images name it for "
-        f"{asked.target:.0%} (placebo {asked.placebo:.0%}), and a search by queries alone for "
-        f"{searched.target:.0%} (placebo {searched.placebo:.0%}).",
+        f"{queries:,} images that have nothing to do with the task, answered with labels alone, name the forgotten "
+        "class and no other, and nobody on the original model, for "
+        f"{exact_silent.shown(asked)} of {asked.n} targets; with probabilities and a search among smooth images it is "
+        f"{exact_silent.shown(searched)}.",
+        f"{moral} Of the models retrained without it, which never saw it, labels name it for "
+        f"{exact_silent.shown(perfect[0])} and the search for {exact_silent.shown(perfect[1])}.",
     ]
 
 
@@ -40,13 +39,16 @@ def auditor(records: pd.DataFrame) -> list[str]:
     """Say what a success rate has to be compared with."""
     rates = compare(passing(records), "asr", "paper", PAPER_ROWS)
     highest, floor = rates.placebo.max(), rates.chance.max()
+    rules = exact_silent.table(records, [row for row in PAPER_ROWS if row[1] in ("threshold", "kmeans", "entropy")])
     return [
         "## If you audit one",
         "Run every attack on the original model too. With the labels of the published protocol an attack scores up to "
-        f"{highest:.0f}% there, where there is nothing to find. A rate counts only by what it has above that.",
-        f"Count both kinds of class alike. The answer that nothing was forgotten is right for {floor:.0f}% of the "
-        "classes; its balanced accuracy is 50%.",
-        "The [audit chapter](chapters/09_audit.ipynb) does both for a checkpoint of your own.",
+        f"{highest:.0f}% there, where there is nothing to find.",
+        "Use a rule that can say nothing. Of the published rules that need no labels the most restrained is silent on "
+        f"{100 * rules.silent.max():.0f}% of the models from which nothing was forgotten; the rule of reach is on "
+        f"{100 * exact_silent.table(records, [JOINT]).silent.iloc[0]:.0f}%. The answer that nothing was forgotten is "
+        f"right for {floor:.0f}% of the classes, so that a success rate says little.",
+        "The [audit chapter](chapters/09_audit.ipynb) attacks a checkpoint of your own.",
     ]
 
 
@@ -73,15 +75,15 @@ def author(records: pd.DataFrame) -> list[str]:
 
 def attacker(records: pd.DataFrame, everything: pd.DataFrame) -> list[str]:
     """Say what a search buys, what the auxiliary heads measure, and where the threshold criterion ends."""
-    counted = passing(records)
-    search, blobs = compare(counted, "balanced_accuracy", "attacker", (SEARCH, BLOBS)).to_dict("records")
-    queries = [int(attackers(counted, *row).queries.max()) for row in (SEARCH, BLOBS)]
-    wins = "buys" if search["measured"] > blobs["measured"] else "does not buy anything:"
+    rows = SEARCH, LABELS
+    search, labels = rows_of(exact_silent.table(records, rows))
+    queries = [int(attackers(passing(records), *row).queries.max()) for row in rows]
+    wins = "buys" if search.both > labels.both else "buys nothing:"
     lessons = [
         "## If you write an attack",
-        f"Compare it with inputs that took no effort. A genetic search of up to {queries[0]:,} queries {wins} a "
-        f"balanced accuracy of {search['measured']:.0f}% (placebo {search['placebo']:.0f}%), against "
-        f"{blobs['measured']:.0f}% (placebo {blobs['placebo']:.0f}%) for {queries[1]:,} random blobs.",
+        "Compare it with inputs that took no effort, under one rule. A genetic search of up to "
+        f"{queries[0]:,} queries {wins} {exact_silent.shown(search)} exact and silent, against "
+        f"{exact_silent.shown(labels)} for {queries[1]:,} images that have nothing to do with the task.",
     ]
     agreement = list(surveyed.stored("agreement").values())
     if agreement:

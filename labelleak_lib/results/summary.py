@@ -1,7 +1,6 @@
 """What each attack needs, and its rates over unlearning methods, trials and data sets beside its placebo."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,8 +12,6 @@ from labelleak_lib.results.intervals import over_datasets
 from labelleak_lib.results.leakage import baseline
 
 TRIAL = ["dataset", "seed", "trial", "forgotten"]
-BLOBS, PROBE = ("random_inputs", "two_means"), ("direct_probe", "two_means")
-SEARCH = ("blackbox_inversion", "threshold")
 CONTROL_ROWS = (
     *((name, "two_means") for name in ("direct_probe", "random_inputs", "random_noise", "random_photos")),
     *(("head_bias", "two_means"), ("head_row_sum", "two_means"), ("trivial", "none"), ("random", "above_half")),
@@ -24,13 +21,6 @@ UNITS = ("success rate, ASR (%)", "balanced accuracy (%)")
 """What the two panels of :func:`judged_both_ways` measure."""
 SIGHTS = ("answers to queries", "parameters", "a few samples of every class")
 GRANTS = {"labels_only": SIGHTS[:1], "black_box": SIGHTS[:1], "white_box": SIGHTS[:2], "white_box_with_samples": SIGHTS}
-
-
-class Rates(NamedTuple):
-    """How often a decision names exactly the forgotten classes, on targets and on the placebo, in 0 .. 1."""
-
-    target: float
-    placebo: float
 
 
 def access_table() -> pd.DataFrame:
@@ -50,13 +40,6 @@ def attackers(records: pd.DataFrame, attack: str, criterion: str) -> pd.DataFram
     """Return the records of one attack x criterion row, decided by class."""
     same = (records.attack == attack) & (records.criterion == criterion)
     return records[same & (records.protocol == "attacker")]
-
-
-def exact_rates(records: pd.DataFrame, attack: str, criterion: str) -> Rates:
-    """Return how often one row, decided by class, names exactly the forgotten classes; data sets count alike."""
-    by_dataset = attackers(records, attack, criterion).groupby(["dataset", "control"]).exact_match.mean()
-    rates = by_dataset.groupby("control").mean()
-    return Rates(float(rates["none"]), float(rates["placebo"]))
 
 
 def judged_both_ways(

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from labelleak_lib.checks import require
 from labelleak_lib.files import ROOT
 
 NUMERIC = (
@@ -63,6 +64,8 @@ def describe(thing: Any) -> dict[str, Any]:
     if inspect.isfunction(thing):
         return {"function": thing.__qualname__, "body": _held(thing, set())}
     values = asdict(thing) if is_dataclass(thing) and not isinstance(thing, type) else getattr(thing, "__dict__", {})
+    taken = ", ".join(sorted({"class", "code"} & values.keys()))
+    require(not taken, "hyperparameter's name", taken, "another: a description has its own class and code")
     # what does something itself is described with its own code
     held = getattr(thing, "__dict__", {}).items()
     parts = {name: describe(part) for name, part in held if hasattr(part, "unlearn") or hasattr(part, "defend")}

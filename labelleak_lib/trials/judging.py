@@ -38,7 +38,15 @@ CLOSE = 0.05
 """Difference of rates, in 0 .. 1, that counts as none."""
 _COPIED = [
     *("dataset", "architecture", "seed", "trial", "forgotten", "unlearning", "train_seed", "unlearn_seed", "classes"),
-    *("data_variant", "original", "code_version", "forget_acc_before", "forget_acc_after", "retain_acc_before", "retain_acc_after"),
+    *(
+        "data_variant",
+        "original",
+        "code_version",
+        "forget_acc_before",
+        "forget_acc_after",
+        "retain_acc_before",
+        "retain_acc_after",
+    ),
 ]
 
 

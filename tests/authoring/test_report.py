@@ -55,18 +55,30 @@ def test_the_front_page_compares_with_the_published_means(written):
     # means of the seven rows: 86.17, 85.22, 91.56, 98.45, 98.52, 77.75, 76.65
     assert "4 of 7 attack rows reach the mean" in text
     assert "scores 90%, more than the published means of black-box inversion (77.75% and 76.65%)" in text
-    assert "7 of 7 rows beat their placebo in balanced accuracy." in text
-    assert "for 90% of the targets; on their placebos, which still know that class, for 40%" in text
+    assert "names the forgotten class, and no other, while it stays silent on the original model, for 90.0% (" in text
+
+
+def restless(records, *attacks):
+    """Return the records with a class named of every original model under these attacks."""
+    accused = (records.control == "placebo") & records.attack.isin(attacks)
+    return records.assign(predicted=records.predicted.mask(accused, "3"))
 
 
 def test_the_front_pages_headlines_follow_the_records(written):
-    good, _ = written(full_records(target=0.99, placebo=0.4))
-    assert "The label does leak." in good and "Most published rates" in good and "Queries suffice." in good
-    assert "recognises the class" not in good
+    records = full_records(target=0.99, placebo=0.4)
+    good, _ = written(restless(records, "whitebox_inversion", "blackbox_inversion", "dot_product"))
+    assert "The label leaks." in good and "Most published rates" in good and "Labels alone go far." in good
+    assert "The published rules accuse where nothing was forgotten." in good and "recognises the class" not in good
     bad, _ = written(full_records(target=0.4, placebo=0.4))
-    assert "Most attacks find no leak." in bad and "Few published rates" in bad and "seldom suffice" in bad
-    assert "Little can be had with no search." in bad and "recognises the class" in bad
-    assert "does leak" not in bad
+    assert "No attack here is exact and silent" in bad and "Few published rates" in bad and "seldom suffice" in bad
+    assert "The published rules mostly keep silent" in bad and "recognises the class" in bad
+    assert "label leaks" not in bad
+
+
+def test_a_row_that_accuses_originals_is_no_headline_however_exact(written):
+    records = restless(full_records(target=1.0), *(f"{name}_reach" for name in ("query", "joint", "gradient")))
+    text, _ = written(records)
+    assert "Passive reach, with" in text and "for 100.0% (" in text
 
 
 def test_the_front_page_counts_exact_answers_of_data_sets_alike_whatever_their_trials(written):
@@ -75,14 +87,7 @@ def test_the_front_page_counts_exact_answers_of_data_sets_alike_whatever_their_t
         full_records("mnist", trials=3, target=0.0, placebo=1.0),
     )
     text, _ = written(pd.concat([many, few]))
-    assert "for 50% of the targets; on their placebos, which still know that class, for 50%" in text
-
-
-def test_the_front_page_says_where_the_placebo_is_as_good(written):
-    records = full_records(target=0.9, placebo=0.4)
-    same = (records.attack == "difference") & (records.control == "placebo")
-    text, _ = written(records.assign(balanced_accuracy=records.balanced_accuracy.where(~same, 0.9)))
-    assert '6 of 7 rows beat their placebo in balanced accuracy (not so: "difference, tree")' in text
+    assert "silent on the original model, for 50.0% (" in text
 
 
 def test_the_front_page_shows_its_figure_with_words_for_those_who_do_not_see_it(written):
@@ -99,7 +104,7 @@ def test_the_front_page_is_one_screen_without_a_title(written):
     text, _ = written(full_records())
     assert not re.search(r"^# ", text, re.MULTILINE)
     assert 4 <= len(re.findall(r"^- ", text, re.MULTILINE)) <= 6
-    assert len(text) < 2500
+    assert len(text) < 3000
     assert "chapters/08_controls.ipynb" in text
     assert "nan" not in text
 

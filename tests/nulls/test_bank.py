@@ -15,6 +15,7 @@ from labelleak_lib.nulls.bank import Null
 from labelleak_lib.nulls.plain import Plain, Short, WeightDecay
 from labelleak_lib.nulls.rare import NoisyClass, RareClass
 from labelleak_lib.nulls.sham import Further, Sham
+from labelleak_lib.trials.identity import describe
 from labelleak_lib.trials.originals import original_model
 from labelleak_lib.trials.specification import TrialSpec
 
@@ -102,6 +103,11 @@ def test_what_is_no_kind_is_refused(make, words):
 def test_a_class_that_the_data_lack_is_refused(spec):
     with pytest.raises(ValueError, match="label is 9; it must be a class below 4"):
         RareClass(9, 0.5).make(spec)
+
+
+def test_no_two_kinds_are_described_alike():
+    described = [str(describe(kind)) for kind in KINDS]
+    assert len(set(described)) == len(described)
 
 
 def test_the_bank_has_at_least_400_models_each_once_of_many_kinds():

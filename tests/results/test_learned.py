@@ -5,8 +5,7 @@ import pytest
 from record_samples import full_records
 
 from labelleak_lib.authoring import pages
-from labelleak_lib.results import learned, summary
-from labelleak_lib.results.summary import Rates
+from labelleak_lib.results import learned
 
 
 @pytest.fixture
@@ -29,22 +28,22 @@ def changed(records, attack, value, **where):
     })  # fmt: skip
 
 
-def test_an_exact_share_counts_data_sets_alike_and_each_control_apart():
-    many, few = (
-        full_records(trials=9, target=1.0, placebo=0.0),
-        full_records("mnist", trials=1, target=0.0, placebo=1.0),
-    )
-    assert summary.exact_rates(pd.concat([many, few]), *summary.BLOBS) == Rates(0.5, 0.5)
-
-
-def test_the_lesson_for_providers_follows_the_blobs_and_the_retrained_models(written):
-    records = changed(full_records(target=0.9, placebo=0.1), "random_inputs", 0.8, control="none")
-    text = written(changed(records, "direct_probe", 0.7, control="none", unlearning="RT"))
+def test_the_lesson_for_providers_follows_the_labels_and_the_retrained_models(written):
+    records = changed(full_records(target=1.0, placebo=0.0), "passive_answers", 0.8, control="none")
+    text = written(changed(records, "joint_reach", 0.6, control="none", unlearning="RT"))
     assert "mostly says which class it was" in text
-    assert "no other for 80% of the targets; on models from which nothing was forgotten, for 10%" in text
-    assert "Forgetting better does not help" in text and "those images name it for 70% (placebo 10%)" in text
+    assert "nobody on the original model, for 80.0% (" in text and "of 15 targets" in text
+    assert "Forgetting better does not help" in text and "labels name it for 80.0% (" in text
+    assert "and the search for 60.0% (" in text
     other = written(full_records(target=0.2, placebo=0.1))
     assert "sometimes says" in other and "Forgetting better does help." in other
+
+
+def test_an_accused_original_takes_the_lesson_back(written):
+    records = full_records(target=1.0, placebo=0.0)
+    accused = (records.attack == "passive_answers") & (records.control == "placebo")
+    text = written(records.assign(predicted=records.predicted.mask(accused, "3")))
+    assert "sometimes says" in text and "nobody on the original model, for 0.0% (" in text
 
 
 def test_targets_that_were_not_unlearned_count_for_no_lesson(written):
@@ -57,9 +56,12 @@ def test_targets_that_were_not_unlearned_count_for_no_lesson(written):
         assert lesson(spoilt) == lesson(kept)
 
 
-def test_the_lesson_for_auditors_names_the_highest_placebo(written):
-    text = written(changed(full_records(target=0.9, placebo=0.4), "difference", 0.73, control="placebo"))
+def test_the_lesson_for_auditors_names_the_highest_placebo_and_the_most_restrained_rule(written):
+    records = changed(full_records(target=0.9, placebo=0.4), "difference", 0.73, control="placebo")
+    restless = records.criterion.isin(["threshold", "kmeans", "entropy"]) & (records.control == "placebo")
+    text = written(records.assign(predicted=records.predicted.mask(restless & (records.trial > 0), "3")))
     assert "scores up to 73% there" in text and "right for 90% of the classes" in text
+    assert "silent on 33% of the models" in text and "the rule of reach is on 100%" in text
 
 
 def test_the_lesson_for_authors_counts_what_was_not_forgotten(written):
@@ -72,12 +74,13 @@ def test_the_lesson_for_authors_counts_what_was_not_forgotten(written):
     assert "3 of 15 runs did not pass (FT 3); in 1 of them the model still knew" in text
 
 
-def test_the_lesson_for_attackers_compares_the_search_with_the_blobs(written):
+def test_the_lesson_for_attackers_compares_the_search_with_labels_under_one_rule(written):
     records = full_records().assign(queries=100)
     records = records.assign(queries=records.queries.mask(records.attack == "blackbox_inversion", 5000))
-    text = written(changed(records, "random_inputs", 0.6))
-    assert "search of up to 5,000 queries buys a balanced accuracy of 100% (placebo 50%), against 60%" in text
-    assert "does not buy anything" in written(changed(records, "blackbox_inversion", 0.6))
+    text = written(changed(records, "passive_answers", 0.6))
+    assert "search of up to 5,000 queries buys 100.0% (" in text and "against 60.0% (" in text
+    assert "for 100 images that have nothing to do" in text
+    assert "buys nothing:" in written(changed(records, "blackbox_inversion", 0.6))
 
 
 def test_the_collapse_is_told_where_there_are_runs_on_both_sides_of_it(written):

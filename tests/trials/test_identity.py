@@ -396,3 +396,12 @@ def test_a_defended_method_is_described_by_the_code_of_both_its_parts():
     described = describe(defended(Retrain(), "mean_row"))
     assert described["method"] == describe(Retrain()) and described["defence"] == describe(MeanRow())
     assert described != describe(defended(FineTune(), "mean_row"))
+
+
+def test_a_hyperparameter_that_would_hide_the_code_is_refused():
+    @dataclasses.dataclass(frozen=True)
+    class Odd:
+        code: str = "RT"
+
+    with pytest.raises(ValueError, match="hyperparameter's name is 'code'; it must be another"):
+        describe(Odd())

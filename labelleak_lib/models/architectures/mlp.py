@@ -16,7 +16,7 @@ class Perceptron:
     title: ClassVar[str] = "multilayer perceptron"
     order: ClassVar[int] = 10
     side: ClassVar[int] = 28
-    recipes: ClassVar[dict[str, Recipe]] = dict.fromkeys(("quick", "paper"), Recipe(epochs=5, lr=0.1, min_steps=400))
+    recipes: ClassVar[dict[str, Recipe]] = dict.fromkeys(("quick", "paper"), Recipe(epochs=5, lr=0.02, min_steps=600))
 
     @staticmethod
     def fits(channels: int, side: int) -> bool:

@@ -1,0 +1,92 @@
+"""The headline of a row, false alarms and the dose, against counts by hand."""
+
+import pandas as pd
+import pytest
+from record_samples import record, well_formed
+from scipy.stats import beta
+
+from labelleak_lib.figures import controls
+from labelleak_lib.results import exact_silent, false_alarms
+
+ROW = ("query_reach", "reach")
+
+
+def cell(i, *, named, on_original, truth="1", dataset="mnist", unlearned=True, **more):
+    """Return the records of one target and its placebo."""
+    shared = {"attack": ROW[0], "criterion": ROW[1], "protocol": "attacker", "dataset": dataset, "trial": i}
+    shared |= {
+        "forgotten": truth,
+        "config_hash": f"{dataset}{i}",
+        "original": f"{dataset}-o{i}",
+        "unlearned": unlearned,
+    }
+    return [
+        record(**{**shared, **more}, control="none", predicted=named, exact_match=float(named == truth)),
+        record(**{**shared, **more}, control="placebo", predicted=on_original, exact_match=float(on_original == truth)),
+    ]
+
+
+def records():
+    lines = cell(0, named="1", on_original="") + cell(1, named="1", on_original="4") + cell(2, named="", on_original="")
+    lines += cell(3, named="1", on_original="", unlearned=False)
+    lines += cell(0, named="1", on_original="", dataset="svhn")
+    return pd.DataFrame(lines)
+
+
+def test_a_target_counts_when_its_set_is_exact_and_its_original_is_met_with_silence():
+    found = exact_silent.cells(records(), *ROW)
+    assert found.both.tolist() == [True, False, False, True], "what fails the gate is left out"
+    assert found.exact.tolist() == [True, True, False, True] and found.silent.tolist() == [True, False, True, True]
+
+
+def test_data_sets_weigh_alike_and_the_interval_counts_targets():
+    (line,) = exact_silent.table(records(), [ROW]).itertuples()
+    assert line.n == 4 and line.originals == 4
+    assert line.both == pytest.approx((1 / 3 + 1) / 2) and line.exact == pytest.approx((2 / 3 + 1) / 2)
+    assert line.silent == pytest.approx((2 / 3 + 1) / 2)
+    assert (line.low, line.high) == pytest.approx((beta.ppf(0.025, 2, 3), beta.ppf(0.975, 3, 2)))
+
+
+def test_a_row_that_was_not_run_is_no_line():
+    assert exact_silent.table(records(), [("gradient_reach", "reach")]).empty
+
+
+def test_hard_cells_are_those_with_a_target_that_is_missed():
+    (line,) = exact_silent.hard_cells(records(), *ROW).itertuples()
+    assert (line.dataset, line.n, line.both) == ("mnist", 3, pytest.approx(1 / 3))
+
+
+def judged():
+    shared = {"attack": "query_reach", "criterion": "reach", "dataset": "digits", "architecture": "small"}
+    plain = [{**shared, "kind": "Plain", "named": named, "silent": not named} for named in ((), (), (2,), (2, 3))]
+    rare = [
+        {**shared, "kind": "RareClass", "share": share, "label": 1, "named": named, "silent": not named}
+        for share, named in ((0.1, ()), (0.1, (1,)), (0.01, (1,)), (0.01, (4,)), (0.01, (1, 4)))
+    ]
+    return pd.DataFrame([*plain, *rare])
+
+
+def test_false_alarms_leave_models_with_a_rare_class_out():
+    (line,) = false_alarms.alarms(judged(), ["attack", "criterion"]).itertuples()
+    assert (line.n, line.alarms, line.rate) == (4, 2, 0.5)
+    assert (line.low, line.high) == pytest.approx((beta.ppf(0.025, 2, 3), beta.ppf(0.975, 3, 2)))
+
+
+def test_the_accused_are_counted_by_class():
+    found = false_alarms.accused_classes(judged()).set_index("class")
+    assert found.n.to_dict() == {2: 2, 3: 1} and found.rate.to_dict() == {2: 0.5, 3: 0.25}
+
+
+def test_the_dose_counts_accusations_of_the_rare_class_alone():
+    found = false_alarms.dose(judged()).set_index("share")
+    assert found.accused.to_dict() == {0.1: 0.5, 0.01: pytest.approx(2 / 3)} and list(found.index) == [0.1, 0.01]
+
+
+def test_no_alarm_in_58_models_leaves_up_to_six_percent():
+    assert false_alarms.clopper_pearson(0, 58) == (0.0, pytest.approx(1 - 0.025 ** (1 / 58)))
+
+
+def test_the_dose_is_drawn():
+    (ax,) = well_formed(controls.dose(false_alarms.dose(judged())))
+    assert ax.get_title() == "digits" and [label.get_text() for label in ax.get_xticklabels()] == ["1", "10"]
+    assert controls.dose(false_alarms.dose(judged().iloc[:4])).axes, "without a rare class a sentence stands there"
