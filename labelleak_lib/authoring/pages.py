@@ -13,7 +13,7 @@ from labelleak_lib.command import Parser
 from labelleak_lib.figures.bench import figure as speed_figure
 from labelleak_lib.figures.overview import attack_rows
 from labelleak_lib.files import ROOT
-from labelleak_lib.nulls import bank
+from labelleak_lib.nulls.stored import stored
 from labelleak_lib.results import bench, exact_silent, false_alarms, front, learned
 from labelleak_lib.results.markdown import bullets
 from labelleak_lib.results.summary import UNITS, judged_both_ways, passing
@@ -42,7 +42,7 @@ def front_page(output_dir: Path) -> None:
     counted = passing(records)
     panels = judged_both_ways(counted, extra=front.SHOWN_ROWS)
     published, _ = panels.values()
-    alarms = false_alarms.alarms(false_alarms.decided(bank.stored()), ["attack", "criterion"])
+    alarms = false_alarms.alarms(false_alarms.decided(stored()), ["attack", "criterion"])
     text = bullets([*exact_silent.headline(records, alarms), *front.as_published(published)])
     image = _image(output_dir / "front.png", attack_rows(panels, UNITS), front.alternative(published))
     (output_dir / "front.md").write_text(

@@ -15,6 +15,7 @@ FOLDERS = (
         "criteria",
         "theory",
         "trials",
+        "nulls",
         "results",
         "audit",
     ),

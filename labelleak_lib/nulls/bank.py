@@ -10,25 +10,23 @@ from pathlib import Path
 from typing import NamedTuple
 
 import joblib
-import pandas as pd
 
 from labelleak_lib.attacks import Attack
 from labelleak_lib.checks import require_int
 from labelleak_lib.data.files import DataError
-from labelleak_lib.files import COMMITTED
 from labelleak_lib.nulls import NeverUnlearned
 from labelleak_lib.nulls.adam import AdamShifted
 from labelleak_lib.nulls.plain import Plain, Short, WeightDecay
 from labelleak_lib.nulls.rare import NoisyClass, RareClass
 from labelleak_lib.nulls.sham import Further, Sham
+from labelleak_lib.nulls.stored import BANK
 from labelleak_lib.registry import DATASETS
 from labelleak_lib.trials.cells import as_json, evidence_on, facts_of
 from labelleak_lib.trials.engine import one_thread
 from labelleak_lib.trials.identity import content_hash, describe
 from labelleak_lib.trials.specification import TrialSpec
-from labelleak_lib.trials.store import Store, Stored
+from labelleak_lib.trials.store import Store
 
-BANK = COMMITTED / "nulls"
 SEED = 100
 """The first seed: no trial of the book has it, nor was anything tuned on it."""
 SHARES = (0.3, 0.1, 0.03, 0.01, 0.003)
@@ -125,13 +123,6 @@ def missing(wanted: Sequence[Null], root: Path) -> list[Null]:
         if not needed <= known.get(spec.data.name, set()):
             found.append(null)
     return found
-
-
-def stored(root: Path = BANK) -> Stored:
-    """Return the models and the evidence of the bank, all data sets together."""
-    store = Store(root)
-    parts = [store.read(name) for name in store.datasets()]
-    return Stored(*(pd.concat([part[i] for part in parts], ignore_index=True) for i in range(2)))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -13,7 +13,7 @@ import pandas as pd
 from labelleak_lib.criteria.calibrated import LEVEL, LIMITS, limit, statistic
 from labelleak_lib.evidence import Evidence
 from labelleak_lib.files import write_atomically
-from labelleak_lib.nulls.bank import stored
+from labelleak_lib.nulls.stored import stored
 from labelleak_lib.trials.judging import records_of
 from labelleak_lib.trials.schema import FACTS, evidence_from
 from labelleak_lib.trials.store import Stored

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from labelleak_lib.names import row_name
-from labelleak_lib.results.false_alarms import clopper_pearson
+from labelleak_lib.results.intervals import clopper_pearson
 from labelleak_lib.results.markdown import rows_of
 from labelleak_lib.results.summary import attackers, passing
 

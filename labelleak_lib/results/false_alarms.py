@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pandas as pd
-from scipy import stats
 
 from labelleak_lib.criteria.base import Criterion
 from labelleak_lib.names import row_name
 from labelleak_lib.nulls.calibration import RARE, evidence_on_bank, kinds
 from labelleak_lib.registry import CRITERIA
+from labelleak_lib.results.intervals import clopper_pearson
 from labelleak_lib.trials.store import Stored
 
 RULES = ("two_means", "clusters", "deviations", "largest_gap", "reach", "calibrated")
@@ -30,16 +30,6 @@ def decided(bank: Stored, rules: Sequence[Criterion] | None = None) -> pd.DataFr
                 yield {"model": model, "attack": attack, "criterion": rule.name, "named": named, "silent": not named}
 
     return pd.DataFrame(lines()).merge(kinds(bank.models), on="model")
-
-
-def clopper_pearson(hits: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Return the exact interval of a share, from `hits` of `n`.
-
-    >>> [round(bound, 4) for bound in clopper_pearson(0, 58)]
-    [0.0, 0.0616]
-    """
-    interval = stats.binomtest(hits, n).proportion_ci(level, method="exact")
-    return float(interval.low), float(interval.high)
 
 
 def alarms(table: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:

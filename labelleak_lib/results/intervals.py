@@ -91,6 +91,16 @@ def over_datasets(groups: Sequence[pd.Series], *, plain: bool = False) -> Interv
     return Interval(mean, float(drawn.low), float(drawn.high), len(values))
 
 
+def clopper_pearson(hits: int, n: int, level: float = 0.95) -> tuple[float, float]:
+    """Return the exact interval of a share, from `hits` of `n`.
+
+    >>> [round(bound, 4) for bound in clopper_pearson(0, 58)]
+    [0.0, 0.0616]
+    """
+    interval = stats.binomtest(hits, n).proportion_ci(level, method="exact")
+    return float(interval.low), float(interval.high)
+
+
 def summarise(records: pd.DataFrame, by: Sequence[str], value: str) -> pd.DataFrame:
     """Return mean, low, high and n of `value` over the trials of every group of `by`.
 

@@ -1,5 +1,7 @@
 """Reach: margins against closed forms, and three searches on models whose reach is known."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -133,7 +135,7 @@ def test_the_batch_size_changes_nothing_but_last_digits(batch_size):
 
 
 def test_a_search_leaves_the_model_as_it_was():
-    model = trained()
+    model = copy.deepcopy(trained())
     before = {name: value.clone() for name, value in model.state_dict().items()}
     GradientReach(steps=3).evidence(WhiteBox(model.train()), generator=rng(0))
     assert model.training and all(torch.equal(value, before[name]) for name, value in model.state_dict().items())

@@ -15,6 +15,7 @@ from labelleak_lib.nulls.bank import Null
 from labelleak_lib.nulls.plain import Plain, Short, WeightDecay
 from labelleak_lib.nulls.rare import NoisyClass, RareClass
 from labelleak_lib.nulls.sham import Further, Sham
+from labelleak_lib.nulls.stored import stored
 from labelleak_lib.trials.identity import describe
 from labelleak_lib.trials.originals import original_model
 from labelleak_lib.trials.specification import TrialSpec
@@ -122,8 +123,8 @@ def test_the_bank_runs_what_is_missing_and_stores_what_was_found(spec, tmp_path,
     monkeypatch.setattr(bank, "attacks_on", lambda spec: {"random_inputs": spec.settings.attacks["random_inputs"]})
     assert bank.missing(nulls, tmp_path) == nulls
     bank.run(nulls[1], tmp_path)
-    stored = bank.stored(tmp_path)
-    assert bank.missing(nulls, tmp_path) == [] if len(stored.models) > 1 else nulls[:1]
-    (row,) = stored.models.to_dict("records")
+    held = stored(tmp_path)
+    assert bank.missing(nulls, tmp_path) == [] if len(held.models) > 1 else nulls[:1]
+    (row,) = held.models.to_dict("records")
     assert row["unlearning"] == row["forgotten"] == row["original"] == "" and '"share": 0.5' in row["method"]
-    assert set(stored.evidence.attack) == {"random_inputs"}
+    assert set(held.evidence.attack) == {"random_inputs"}

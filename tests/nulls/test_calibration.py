@@ -9,12 +9,13 @@ import pytest
 from labelleak_lib.criteria import calibrated
 from labelleak_lib.criteria.calibrated import Calibrated, limit
 from labelleak_lib.nulls import bank, calibration
+from labelleak_lib.nulls.stored import stored
 from labelleak_lib.results import false_alarms
 
 
 @pytest.fixture(scope="module")
 def committed():
-    return bank.stored()
+    return stored()
 
 
 @pytest.fixture(scope="module")
@@ -23,10 +24,10 @@ def measured(committed):
 
 
 def test_the_librarys_limits_are_those_of_the_committed_bank(measured):
-    stored = json.loads(calibrated.LIMITS.read_text())
-    assert stored["level"] == calibrated.LEVEL
-    assert stored["limits"] == pytest.approx(calibration.limits_of(measured), rel=1e-5)
-    assert stored["models"] == measured[measured.kind != calibration.RARE].model.nunique()
+    held = json.loads(calibrated.LIMITS.read_text())
+    assert held["level"] == calibrated.LEVEL
+    assert held["limits"] == pytest.approx(calibration.limits_of(measured), rel=1e-5)
+    assert held["models"] == measured[measured.kind != calibration.RARE].model.nunique()
 
 
 def test_every_model_of_the_bank_never_forgot_and_says_what_it_is(committed):

@@ -7,6 +7,7 @@ from scipy.stats import beta
 
 from labelleak_lib.figures import controls
 from labelleak_lib.results import exact_silent, false_alarms
+from labelleak_lib.results.intervals import clopper_pearson
 
 ROW = ("query_reach", "reach")
 
@@ -83,7 +84,7 @@ def test_the_dose_counts_accusations_of_the_rare_class_alone():
 
 
 def test_no_alarm_in_58_models_leaves_up_to_six_percent():
-    assert false_alarms.clopper_pearson(0, 58) == (0.0, pytest.approx(1 - 0.025 ** (1 / 58)))
+    assert clopper_pearson(0, 58) == (0.0, pytest.approx(1 - 0.025 ** (1 / 58)))
 
 
 def test_the_dose_is_drawn():

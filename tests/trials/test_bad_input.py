@@ -9,6 +9,7 @@ from toys import blobs, small_trials
 
 from labelleak_lib.data.datasets import NAMES
 from labelleak_lib.models import classifier
+from labelleak_lib.registry import ARCHITECTURES
 from labelleak_lib.trials import originals, specification
 from labelleak_lib.trials.grants import gather
 from labelleak_lib.trials.specification import TrialSpec
@@ -40,7 +41,7 @@ CASES = [
     ({"unlearn_seed": 0.5}, "unlearn_seed", "0.5", "an integer of at least 0"),
     ({"attack_seed": "1"}, "attack_seed", "'1'", "an integer of at least 0"),
     ({"split_seed": -2}, "split_seed", "-2", "an integer of at least 0"),
-    ({"architecture": "vgg"}, "architecture", "'vgg'", "one of 'small', 'lenet', 'resnet18'"),
+    ({"architecture": "vgg"}, "architecture", "'vgg'", "one of " + ", ".join(map(repr, ARCHITECTURES))),
     ({"sed": 3}, "parameter", "'sed'", "train_seed, unlearn_seed or attack_seed"),
 ]
 ODD = [
