@@ -57,9 +57,7 @@ from labelleak_lib.figures import controls
 from labelleak_lib.figures.overview import attack_rows
 from labelleak_lib.names import PAPER_METHODS, PAPER_ROWS, attack_title, row_name
 from labelleak_lib.nulls import calibration
-from labelleak_lib.nulls.stored import stored
 from labelleak_lib.paper import granularity, published
-from labelleak_lib.registry import CRITERIA
 from labelleak_lib.results import exact_silent, false_alarms, readings
 from labelleak_lib.results.inverted import peak_frame
 from labelleak_lib.results.leakage import leakage_table, to_markdown
@@ -317,11 +315,11 @@ display(Markdown(hard.to_markdown(index=False)))
 # model, for one score: the reach of a search with at most 240 queries a class.
 
 # %%
-judged = false_alarms.decided(stored())
+judged = false_alarms.decided(calibration.stored())
 searched_only = judged[judged.attack == "query_reach"]
 accusing = false_alarms.alarms(searched_only, ["criterion"])
 text = [f"{100 * x.rate:.1f} ({100 * x.low:.1f} to {100 * x.high:.1f})" for x in accusing.itertuples()]
-names = [CRITERIA.title(name) or "two-means" for name in accusing.criterion]
+names = accusing.criterion.str.replace("_", " ")
 shown = pd.DataFrame({"rule": names, "models": accusing.n, "accused %": text})
 display(
     numbered(shown.to_markdown(index=False), "False alarms of each rule on the null bank, query reach", "tbl-08-alarms")
@@ -333,7 +331,7 @@ display(
 # was not calibrated on.
 
 # %%
-measured = calibration.statistics(stored())
+measured = calibration.statistics(calibration.stored())
 held_out = pd.concat([calibration.left_out(measured, by) for by in ("dataset", "architecture")])
 held_out = held_out[held_out.attack == "query_reach"].assign(rate=lambda x: (100 * x.alarms / x.n).round(1))
 display(Markdown(held_out.drop(columns="attack").rename(columns={"rate": "alarms %"}).to_markdown(index=False)))

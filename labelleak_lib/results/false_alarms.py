@@ -6,7 +6,6 @@ from typing import Any
 import pandas as pd
 
 from labelleak_lib.criteria.base import Criterion
-from labelleak_lib.names import row_name
 from labelleak_lib.nulls.calibration import RARE, evidence_on_bank, kinds
 from labelleak_lib.registry import CRITERIA
 from labelleak_lib.results.intervals import clopper_pearson
@@ -63,8 +62,3 @@ def dose(table: pd.DataFrame) -> pd.DataFrame:
         rows.append((*key, len(group), hits / len(group), *clopper_pearson(hits, len(group))))
     columns = ["dataset", "attack", "criterion", "share", "n", "accused", "low", "high"]
     return pd.DataFrame(rows, columns=columns).sort_values("share", ascending=False, kind="stable")
-
-
-def label_of(attack: str, criterion: str) -> str:
-    """Return what tables call an attack judged by a rule."""
-    return f"{row_name(attack, '')}: {CRITERIA.title(criterion) or criterion.replace('_', ' ')}"
