@@ -35,7 +35,7 @@ class InputSpace:
         require_number("high", self.high, above=self.low)
 
     def unrelated(self, family: str, n: int, generator: torch.Generator) -> Tensor:
-        """Return `n` inputs of a family of `FAMILIES`: float32 (n, *shape) in the box."""
+        """Return `n` inputs of a family of `FAMILIES`: float32 `(n, *shape)` in the box."""
         require(family in FAMILIES, "family", family, f"one of {', '.join(FAMILIES)}")
         return self._scaled(FAMILIES[family](n, self.shape, generator))
 
@@ -45,7 +45,7 @@ class InputSpace:
         return channels, min(fineness, height), min(fineness, width)
 
     def smooth(self, z: Tensor) -> Tensor:
-        """Return the inputs whose coarse grids are `z`, any floats (n, *grid): float32 (n, *shape) in the box.
+        """Return the inputs whose coarse grids are `z`, any floats `(n, *grid)`: float32 `(n, *shape)` in the box.
 
         They are sigmoid(z), interpolated bilinearly, and so can hold no detail finer than the grid.
         """
