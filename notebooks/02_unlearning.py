@@ -55,7 +55,7 @@ from scipy.stats import binomtest
 
 from labelleak_lib import Grid, committed_records
 from labelleak_lib.figures import unlearning as figures
-from labelleak_lib.results import accuracies
+from labelleak_lib.results import accuracies, amnesia
 from labelleak_lib.results.markdown import Markdown, span, tabs
 from labelleak_lib.trials.gate import FORGET_LIMIT, RETAIN_MARGIN
 
@@ -146,11 +146,17 @@ display(
 # To subtract nearly every update would undo the training itself. In this book the part of every step that the
 # forget samples' gradients cause is recorded instead, momentum included, and that part alone is subtracted: a
 # step is linear in the gradients, so the part is exact on every network, and $M_o$ does not depend on what will
-# be forgotten. Three choices follow. Forgotten and retained samples pull against each other all along, so that
-# each side's sum is many times as long as the way that the parameters went; the learning rate of this training
-# is therefore lower than that of the other methods' $M_o$. What remains after the subtraction has logits of
-# many thousands, which no repair survives: every tensor that has become longer is scaled back to the length
-# that it had. And the repair clips its gradients.
+# be forgotten. Forgotten and retained samples pull against each other all along, so that each side's sum can be
+# longer than all the parameters together, and what remains is far out of scale:
+
+# %% tags=["nbval-ignore-output"]
+left = amnesia.subtraction(spec)
+names = ["", "norm of the parameters", "norm of what was subtracted", "spread of the logits", "accuracy on $D_r$"]
+display(Markdown(left.set_axis(names, axis=1).to_markdown(index=False, floatfmt=".3g")))
+
+# %% [markdown]
+# Three choices follow. The learning rate of this training is lower than that of the other methods' $M_o$. Every
+# tensor that has become longer is scaled back to the length that it had. And the repair clips its gradients.
 #
 # So $M_o$ of AU has a recipe of its own, one for all forgotten classes, and its accuracies *before* unlearning
 # differ from those of the other methods.

@@ -83,6 +83,15 @@ def test_the_published_tables_are_part_of_the_package() -> None:
     assert {table.name for table in tables} >= {"attack_success_rate.csv", "unlearning_accuracy.csv"}
 
 
+def test_every_file_that_the_library_reads_is_part_of_its_package() -> None:
+    library = ROOT / "labelleak_lib"
+    listed = SETTINGS["tool"]["setuptools"]["package-data"]
+    folders = {package: library.joinpath(*package.split(".")[1:]) for package in listed}
+    packaged = {path for package, globs in listed.items() for glob in globs for path in folders[package].glob(glob)}
+    read = {path for path in library.rglob("*.*") if path.suffix not in (".py", ".pyc")}
+    assert read == packaged and len(read) >= 3
+
+
 def test_the_supported_pythons_are_the_same_everywhere() -> None:
     listed = [line.rpartition(" ")[2] for line in PROJECT["classifiers"] if "Python :: 3." in line]
     oldest, newest = listed[0], listed[-1]

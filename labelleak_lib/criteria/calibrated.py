@@ -25,7 +25,7 @@ LEVEL = 0.05
 @functools.cache
 def limits() -> dict[str, float]:
     """Return each attack's limit at the level of 5%, from the null bank (see `nulls.calibration`)."""
-    return dict(json.loads(LIMITS.read_text(encoding="utf-8"))["limits"]) if LIMITS.exists() else {}
+    return dict(json.loads(LIMITS.read_text(encoding="utf-8"))["limits"])
 
 
 def statistic(evidence: Evidence) -> float:

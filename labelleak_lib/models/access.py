@@ -90,10 +90,15 @@ class BlackBox:
         require_int("classes", classes, low=2)
         if budget is not None:
             require_int("budget", budget, low=1)
-        self._answer, self.classes, self.shape = answer, classes, shape
+        self._answer, self.classes = answer, classes
         self.labels_only, self.budget = labels_only, budget
         self.space = InputSpace(shape)
         self.queries = 0
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape (channels, height, width) of one input image."""
+        return self.space.shape
 
     @classmethod
     def of(cls, model: Classifier, *, labels_only: bool = False, budget: int | None = None) -> BlackBox:

@@ -22,10 +22,10 @@ from labelleak_lib.nulls.sham import Further, Sham
 from labelleak_lib.nulls.stored import BANK
 from labelleak_lib.registry import DATASETS
 from labelleak_lib.trials.cells import as_json, evidence_on, facts_of
-from labelleak_lib.trials.engine import one_thread
 from labelleak_lib.trials.identity import content_hash, describe
 from labelleak_lib.trials.specification import TrialSpec
 from labelleak_lib.trials.store import Store
+from labelleak_lib.trials.threads import one_thread
 
 SEED = 100
 """The first seed: no trial of the book has it, nor was anything tuned on it."""

@@ -6,10 +6,8 @@ from typing import Any, ClassVar
 
 from labelleak_lib.checks import require_int, require_number
 from labelleak_lib.models.classifier import Classifier
-from labelleak_lib.models.training import train
 from labelleak_lib.registry import NULLS
-from labelleak_lib.trials.originals import original_model, untrained
-from labelleak_lib.trials.seeds import make_generator
+from labelleak_lib.trials.originals import original_model, trained
 from labelleak_lib.trials.specification import TrialSpec
 
 
@@ -76,6 +74,4 @@ class WeightDecay:
 
 
 def _by_recipe(spec: TrialSpec, **changes: Any) -> Classifier:
-    model, recipe = untrained(spec), dataclasses.replace(spec.settings.recipe, **changes)
-    train(model, spec.part("train"), recipe, generator=make_generator(spec.train_seed, "train"))
-    return model
+    return trained(spec, spec.part("train"), dataclasses.replace(spec.settings.recipe, **changes))

@@ -8,9 +8,8 @@ import torch
 from labelleak_lib.checks import require, require_int, require_number
 from labelleak_lib.data.samples import Samples
 from labelleak_lib.models.classifier import Classifier
-from labelleak_lib.models.training import train
 from labelleak_lib.registry import NULLS
-from labelleak_lib.trials.originals import untrained
+from labelleak_lib.trials.originals import trained
 from labelleak_lib.trials.seeds import make_generator
 from labelleak_lib.trials.specification import TrialSpec
 
@@ -43,7 +42,7 @@ class RareClass:
         drawn = _some(samples, self.label, 1 - self.share, spec)
         kept = torch.ones(len(samples), dtype=torch.bool)
         kept[drawn] = False
-        return _trained(spec, samples.where(kept))
+        return trained(spec, samples.where(kept), spec.settings.recipe)
 
 
 @NULLS.register("noisy")
@@ -76,7 +75,7 @@ class NoisyClass:
         labels[drawn] = (
             self.label + torch.randint(1, spec.data.classes, (len(drawn),), generator=generator)
         ) % spec.data.classes
-        return _trained(spec, Samples(samples.images, labels))
+        return trained(spec, Samples(samples.images, labels), spec.settings.recipe)
 
 
 def _require(label: int, share: float) -> None:
@@ -90,9 +89,3 @@ def _some(samples: Samples, label: int, share: float, spec: TrialSpec) -> torch.
     require(len(own) > 0, "label", label, f"a class below {spec.data.classes}")
     order = own[torch.randperm(len(own), generator=make_generator(spec.train_seed, "share"))]
     return order[: min(round(share * len(own)), len(own) - 1)]
-
-
-def _trained(spec: TrialSpec, samples: Samples) -> Classifier:
-    model = untrained(spec)
-    train(model, samples, spec.settings.recipe, generator=make_generator(spec.train_seed, "train"))
-    return model

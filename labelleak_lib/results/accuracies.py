@@ -13,12 +13,13 @@ from labelleak_lib.paper import published
 from labelleak_lib.results.intervals import over_trials
 from labelleak_lib.results.markdown import Markdown, numbered, with_interval
 from labelleak_lib.trials.cells import measure_accuracies
-from labelleak_lib.trials.engine import collect_stored, one_thread
+from labelleak_lib.trials.engine import collect_stored
 from labelleak_lib.trials.gate import is_unlearned
 from labelleak_lib.trials.grid import Grid
 from labelleak_lib.trials.judging import records_of
 from labelleak_lib.trials.originals import original_and_unlearned
 from labelleak_lib.trials.specification import TrialSpec
+from labelleak_lib.trials.threads import one_thread
 from labelleak_lib.unlearning.negative_gradient import NegativeGradient
 
 QUANTITIES = ("forget_acc_before", "forget_acc_after", "retain_acc_before", "retain_acc_after")

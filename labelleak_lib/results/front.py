@@ -48,7 +48,8 @@ def basis(records: pd.DataFrame, known: pd.DataFrame) -> str:
         f"**Basis.** One forgotten class, five unlearning methods, profile `{records.profile.iloc[0]}`: "
         f"{_listed(trials_of(records))}.{remark} "
         f"{int(cells.unlearned.astype(bool).sum())} of {len(cells)} target models count as unlearned; the others are "
-        "left out here. Intervals are 95%, over trials."
+        "left out here. Intervals are 95%: Clopper and Pearson's over targets for what is exact and silent, though "
+        "targets of one trial share their original model; over trials for rates."
     )
 
 

@@ -21,11 +21,11 @@ from labelleak_lib.names import PAPER_METHODS
 from labelleak_lib.results.surveyed import EARLY, FOLDER, LATE
 from labelleak_lib.theory import heads, measured, probe, softmax
 from labelleak_lib.theory.heads import Array
-from labelleak_lib.trials.engine import one_thread
 from labelleak_lib.trials.identity import content_hash
 from labelleak_lib.trials.originals import original_model, unlearned_model
 from labelleak_lib.trials.settings import settings
 from labelleak_lib.trials.specification import TrialSpec
+from labelleak_lib.trials.threads import one_thread
 
 SETS = 10
 

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 
 import joblib
 import pandas as pd
-import torch
 from tqdm import tqdm
 
 from labelleak_lib.checks import require_choice, require_int
@@ -28,62 +27,10 @@ from labelleak_lib.registry import ARCHITECTURES, DATASETS
 from labelleak_lib.trials.cells import Cell, evidence_on, original_facts, unlearned_facts
 from labelleak_lib.trials.grid import Grid, Wanted
 from labelleak_lib.trials.judging import evidence_by_cell, judge
+from labelleak_lib.trials.known import NOTHING, Known
 from labelleak_lib.trials.originals import original_and_unlearned, original_model, weights_digest
 from labelleak_lib.trials.store import Store, Stored
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch compute on one thread: results then do not depend on the machine's cores, and workers do not fight."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-class Known(NamedTuple):
-    """What stores hold: evidence by (model, its weights), and (model, weights, weights of M_o) of every M_u.
-
-    Weights count, since the same recipe ends in other weights on another kind of processor.
-    """
-
-    evidence: dict[tuple[str, str], frozenset[str]]
-    models: frozenset[tuple[str, str, str]]
-
-    @classmethod
-    def of(cls, *stored: Stored) -> Known:
-        """Return what the stores hold together."""
-        evidence: dict[tuple[str, str], set[str]] = {}
-        models: set[tuple[str, str, str]] = set()
-        for part in stored:
-            for model, weights, digest in part.evidence[["model", "weights", "evidence"]].itertuples(index=False):
-                evidence.setdefault((model, weights), set()).add(digest)
-            models |= set(part.models[["model", "weights", "original_weights"]].itertuples(index=False, name=None))
-        return cls({key: frozenset(held) for key, held in evidence.items()}, frozenset(models))
-
-    def found(self, cell: Wanted, original_weights: str) -> str | None:
-        """Return the weights of an M_u of the cell, unlearned from this M_o, of which everything wanted is known."""
-        if not cell.on_original <= self.evidence.get((cell.original, original_weights), frozenset()):
-            return None
-        for model, weights, before in self.models:
-            same = (model, before) == (cell.model, original_weights)
-            if same and cell.on_model <= self.evidence.get((model, weights), frozenset()):
-                return weights
-        return None
-
-    def complete(self, cells: Sequence[Wanted]) -> dict[str, str]:
-        """Return the weights of M_o, and of every M_u by its identity, from which all `cells` of one M_o are known.
-
-        Empty where something is missing.
-        """
-        original = cells[0].original
-        for weights in (held for model, held, _ in sorted(self.models) if model == original):
-            found = {cell.model: self.found(cell, weights) for cell in cells}
-            if None not in found.values():
-                return {original: weights} | {model: held for model, held in found.items() if held is not None}
-        return {}
+from labelleak_lib.trials.threads import one_thread
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,9 +127,6 @@ def sweep(grid: Grid, store: Store, *, jobs: int = 1, scheduler: str | None = No
     cells = grid.cells()
     known = NOTHING if recompute else Known.of(_of(store, cells))
     return run(cells, store, known, jobs=jobs, scheduler=scheduler)
-
-
-NOTHING = Known({}, frozenset())
 
 
 def _of(store: Store, cells: Sequence[Wanted]) -> Stored:

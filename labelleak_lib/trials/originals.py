@@ -12,12 +12,13 @@ from filelock import FileLock
 
 from labelleak_lib.checks import require
 from labelleak_lib.data.files import cache_dir
-from labelleak_lib.data.samples import split_classes
+from labelleak_lib.data.samples import Samples, split_classes
 from labelleak_lib.files import require_writable
 from labelleak_lib.models import classifier
 from labelleak_lib.models.checkpoints import load_checkpoint, save_checkpoint
 from labelleak_lib.models.classifier import Classifier
 from labelleak_lib.models.devices import resolve_device
+from labelleak_lib.models.recipe import Recipe
 from labelleak_lib.models.training import train
 from labelleak_lib.trials.seeds import make_generator
 from labelleak_lib.trials.specification import TrialSpec
@@ -34,9 +35,7 @@ def original_model(spec: TrialSpec, method: UnlearningMethod | PlainMethod | Non
     """
 
     def make() -> Classifier:
-        generator = make_generator(spec.train_seed, "train")
-        train(model := untrained(spec), spec.part("train"), spec.original_recipe(method), generator=generator)
-        return model
+        return trained(spec, spec.part("train"), spec.original_recipe(method))
 
     return _kept(spec, spec.original_id(method), make)
 
@@ -82,6 +81,13 @@ def _forget(
     if isinstance(method, RecordsTraining):
         original = watched(spec, method, original, torch.isin(spec.part("train").labels, torch.tensor(spec.forgotten)))
     return apply_method(method, original, retain, forget, generator=generator)
+
+
+def trained(spec: TrialSpec, samples: Samples, recipe: Recipe) -> Classifier:
+    """Return a model trained on `samples` by `recipe`, from the trial's start and in the order of its training seed."""
+    model = untrained(spec)
+    train(model, samples, recipe, generator=make_generator(spec.train_seed, "train"))
+    return model
 
 
 def watched(spec: TrialSpec, method: RecordsTraining, original: Classifier, forgotten: torch.Tensor) -> Classifier:

@@ -25,11 +25,11 @@ from labelleak_lib.files import COMMITTED
 from labelleak_lib.metrics import Scores
 from labelleak_lib.trials.cells import run_cell
 from labelleak_lib.trials.committed import PROFILE, committed
-from labelleak_lib.trials.engine import one_thread
 from labelleak_lib.trials.judging import KEY, judge
 from labelleak_lib.trials.schema import unpack
 from labelleak_lib.trials.specification import TrialSpec
 from labelleak_lib.trials.store import Stored, thinned
+from labelleak_lib.trials.threads import one_thread
 
 ROUNDING = 1e-9
 """Difference of a rate, in 0 .. 1, that counts as none."""

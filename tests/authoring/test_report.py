@@ -70,15 +70,14 @@ def test_the_front_pages_headlines_follow_the_records(written):
     assert "The label leaks." in good and "Most published rates" in good and "Labels alone go far." in good
     assert "The published rules accuse where nothing was forgotten." in good and "recognises the class" not in good
     bad, _ = written(full_records(target=0.4, placebo=0.4))
-    assert "No attack here is exact and silent" in bad and "Few published rates" in bad and "seldom suffice" in bad
+    assert "Most targets keep their label." in bad and "Few published rates" in bad and "seldom suffice" in bad
     assert "The published rules mostly keep silent" in bad and "recognises the class" in bad
     assert "label leaks" not in bad
 
 
-def test_a_row_that_accuses_originals_is_no_headline_however_exact(written):
-    records = restless(full_records(target=1.0), *(f"{name}_reach" for name in ("query", "joint", "gradient")))
-    text, _ = written(records)
-    assert "Passive reach, with" in text and "for 100.0% (" in text
+def test_accused_originals_take_the_headline_back_however_exact_the_row(written):
+    text, _ = written(restless(full_records(target=1.0), "joint_reach"))
+    assert "Most targets keep their label." in text and "for 0.0% (" in text
 
 
 def test_the_front_page_counts_exact_answers_of_data_sets_alike_whatever_their_trials(written):

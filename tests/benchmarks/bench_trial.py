@@ -7,8 +7,9 @@ import joblib
 import pytest
 
 from labelleak_lib.trials import cells, engine, grants, originals
-from labelleak_lib.trials.engine import NOTHING, open_tasks
+from labelleak_lib.trials.engine import open_tasks
 from labelleak_lib.trials.grid import Grid
+from labelleak_lib.trials.known import NOTHING
 from labelleak_lib.trials.store import Store
 from labelleak_lib.unlearning.amnesiac import Amnesiac
 
@@ -37,7 +38,7 @@ def spent(monkeypatch, tmp_path) -> tuple[Counter, Counter]:
 
     gather = grants.gather
     monkeypatch.setattr(originals, "train", timed("training", originals.train))
-    monkeypatch.setattr(Amnesiac, "train_original", timed("training", Amnesiac.train_original))
+    monkeypatch.setattr(Amnesiac, "watch_training", timed("training", Amnesiac.watch_training))
     monkeypatch.setattr(originals, "apply_method", timed("unlearning", originals.apply_method))
     monkeypatch.setattr(cells, "gather", timed("attacks", gathered))
     return found, attacks

@@ -60,7 +60,7 @@ def trained_on(monkeypatch):
     """Keep what a kind trains on."""
     seen = []
     for module in (plain_module, rare_module):
-        monkeypatch.setattr(module, "train", lambda model, samples, recipe, **_: seen.append((samples, recipe)))
+        monkeypatch.setattr(module, "trained", lambda spec, samples, recipe: seen.append((samples, recipe)))
     return seen
 
 

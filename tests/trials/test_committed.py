@@ -12,11 +12,11 @@ from labelleak_lib.files import COMMITTED
 from labelleak_lib.results import survey, surveyed
 from labelleak_lib.trials import verify
 from labelleak_lib.trials.committed import PROFILE, committed, committed_records
-from labelleak_lib.trials.engine import one_thread
 from labelleak_lib.trials.identity import numerics_digest
 from labelleak_lib.trials.schema import EVIDENCE, MODELS, SCHEMA_VERSION
 from labelleak_lib.trials.specification import TrialSpec
 from labelleak_lib.trials.store import Store, thinned
+from labelleak_lib.trials.threads import one_thread
 
 STORED = committed()
 ELSEWHERE = verify.ABSENT
