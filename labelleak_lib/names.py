@@ -50,8 +50,8 @@ def attack_title(attack: str) -> str:
 def row_name(attack: str, criterion: str) -> str:
     """Return how a table or an axis names an attack x criterion row.
 
-    >>> row_name("dot_product", "kmeans"), row_name("head_bias", "two_means")
-    ('dot product, k-means', 'head bias')
+    >>> row_name("dot_product", "kmeans"), row_name("head_bias", "two_means"), row_name("query_reach", "reach")
+    ('dot product, k-means', 'head bias', 'query reach')
     """
     name, title = ATTACKS.title(attack), CRITERIA.title(criterion)
     # "query reach", judged by the rule of reach, need not say so twice

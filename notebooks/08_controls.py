@@ -271,8 +271,9 @@ print("direct probe at least as good as the dot product, within 5 points:", "yes
 # A row is a leak where two things hold together: it names exactly the forgotten classes, and it names none of
 # the original model. {numref}`tbl-08-exact` counts both, over all targets of the committed records that pass the
 # gate, with one forgotten class. Every score is judged by a rule that may say "nothing"; the published rules
-# stand below them. *Reach* asks how far above all other classes the best of a few hundred smooth images lifts a
-# class, and calls a class forgotten that none of them lifts above zero.
+# stand below them. *Reach* asks how far above all other classes the best input of a search lifts a class, and calls
+# a class forgotten that none of them lifts above zero; joint and gradient reach have thresholds of their own, in
+# units of what the model's other classes reach.
 
 # %%
 single = long_runs[long_runs.k == 1]

@@ -15,7 +15,7 @@ from labelleak_lib.criteria.arithmetic import gap_ratio
 from labelleak_lib.criteria.base import Criterion
 from labelleak_lib.criteria.reach import Reach, reached
 from labelleak_lib.criteria.scores import LargestGap
-from labelleak_lib.evidence import Evidence, Floats
+from labelleak_lib.evidence import Evidence
 from labelleak_lib.registry import CRITERIA
 
 LIMITS = Path(__file__).with_name("limits.json")
@@ -106,21 +106,16 @@ class AgainstReferences:
 def against_references(score: ArrayLike, references: ArrayLike, level: float = LEVEL) -> AgainstReferences:
     """Compare scores (C,) with those of n never-unlearned models of the same recipe (n, C), n at least 3.
 
-    Every model, the target like the others, is standardised class by class by the mean and the deviation of the models
-    but itself, and its statistic is the largest over classes: the number of classes is allowed for inside each model.
+    Scores are standardised class by class over all models, the target among them, which puts the models in the order
+    that leaving each out would; a model's statistic is its largest over classes, so that their number is allowed for.
     The p-value is at most `level` with probability `level` at most where nothing was forgotten, for the models are then
     exchangeable.
     """
     values = np.vstack([np.asarray(score, dtype=np.float64), np.asarray(references, dtype=np.float64)])
     require(len(values) >= 4, "number of references", len(values) - 1, "at least 3")
-    outlying = np.stack([_standardised(values, i) for i in range(len(values))])
+    deviation = values.std(axis=0)
+    outlying = (values - values.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
     largest = outlying.max(axis=1)
     p_value = float((largest >= largest[0]).mean())
     beyond = np.flatnonzero(outlying[0] > largest[1:].max()).tolist() if p_value <= level else []
     return AgainstReferences(p_value, frozenset(beyond))
-
-
-def _standardised(values: Floats, i: int) -> Floats:
-    others = np.delete(values, i, axis=0)
-    deviation = others.std(axis=0)
-    return np.asarray((values[i] - others.mean(axis=0)) / np.where(deviation > 0, deviation, 1e-12))

@@ -10,10 +10,10 @@ from labelleak_lib.results.intervals import clopper_pearson
 from labelleak_lib.results.markdown import rows_of
 from labelleak_lib.results.summary import attackers, passing
 
-HEADLINE = ("joint_reach", "reach")
-"""The row that speaks for the book, fixed before its records were read: its two halves err on different models."""
 REACH_ROWS = tuple((f"{search}_reach", "reach") for search in ("query", "joint", "passive", "gradient"))
+JOINT_ROW = ("joint_reach", "reach")
 LABEL_ROW = ("passive_answers", "reach")
+"""Asks for no probabilities, and has no threshold that anybody chose: the row that speaks for the book."""
 ROWS = (
     *REACH_ROWS, LABEL_ROW, ("blackbox_inversion", "reach"), ("whitebox_inversion", "reach"),
     *(("dot_product", "largest_gap"), ("head_row_sum", "largest_gap"), ("random_inputs", "largest_gap")),
@@ -76,42 +76,38 @@ def hard_cells(records: pd.DataFrame, attack: str, criterion: str) -> pd.DataFra
 
 
 def headline(records: pd.DataFrame, alarms: pd.DataFrame) -> list[str]:
-    """Say how often `HEADLINE` is exact and silent, beside labels and published rules, and how it fares on the bank.
+    """Say how often `LABEL_ROW` is exact and silent, what probabilities add, and who is accused without reason.
 
     `alarms` are of `false_alarms.alarms` by attack and criterion.
     """
-    rows = rows_of(table(records))
-    best = next(row for row in rows if (row.attack, row.criterion) == HEADLINE)
-    published = max((r for r in rows if r.criterion in ("threshold", "kmeans")), key=lambda row: row.both)
-    labels = next(row for row in rows if (row.attack, row.criterion) == LABEL_ROW)
-    known = alarms[(alarms.attack == best.attack) & (alarms.criterion == best.criterion)].iloc[0]
-    queries = int(attackers(records, best.attack, best.criterion).queries.max())
-    asked = f"{queries:,} queries a model" if queries else "the model's gradients"
-    methods = by_method(records, [(best.attack, best.criterion)]).iloc[0].drop(["attack", "criterion"])
-    listed = ", ".join(f"{code} {100 * share:.0f}%" for code, share in methods.items())
-    leaks = "The label leaks." if best.both > 0.5 else "Most targets keep their label."
-    suffice = "Labels alone go far." if labels.both > 0.5 else "Labels alone seldom suffice."
+    rows = {(row.attack, row.criterion): row for row in rows_of(table(records))}
+    labels, joint = rows[LABEL_ROW], rows[JOINT_ROW]
+    published = max((r for r in rows.values() if r.criterion in ("threshold", "kmeans")), key=lambda row: row.both)
+    known = alarms[(alarms.attack == labels.attack) & (alarms.criterion == labels.criterion)].iloc[0]
+    asked = int(attackers(records, *LABEL_ROW).queries.max())
+    leaks = "The label leaks, to labels alone." if labels.both > 0.5 else "Most targets keep their label."
+    adds = "more" if joint.both > labels.both else "no more"
     accuse = "accuse where nothing was forgotten" if published.silent < 0.5 else "mostly keep silent where they should"
     return [
-        f"**{leaks}** {_name(best)}, with {asked} and no data, names the forgotten class, and no other, while "
-        f"it stays silent on the original model, for {shown(best)} of {best.n} targets that pass the gate ({listed}).",
-        f"**{suffice}** Of an interface that answers with labels, {_name(labels).lower()} "
-        f"does the same for {shown(labels)}.",
-        f"**The published rules {accuse}.** Of them {_name(published).lower()} is exact and "
+        f"**{leaks}** {asked:,} images that have nothing to do with the task, answered with labels, name the forgotten "
+        f"class and no other, and nobody on the original model, for {shown(labels)} of {labels.n} targets that pass "
+        f"the gate ({_by_code(records, LABEL_ROW)}).",
+        f"**Probabilities give {adds}.** Joint reach, which shares as many queries between such images and a search, "
+        f"is exact and silent for {shown(joint)} ({_by_code(records, JOINT_ROW)}).",
+        f"**The published rules {accuse}.** Of them {row_name(published.attack, published.criterion)} is exact and "
         f"silent most often, for {shown(published)}: it is exact for {100 * published.exact:.0f}% of the targets, but "
         f"silent on {100 * published.silent:.0f}% of the original models.",
-        f"**How often is that an accident?** Of {known.n} other models that forgot nothing, trained in many ways, "
-        f"{_name(best).lower()} accuses {known.alarms} ({100 * known.low:.1f} to {100 * known.high:.1f}%); "
-        "which kinds these are is said under "
-        "[Controls](chapters/08_controls.ipynb).",
+        f"**How often is that an accident?** Of {known.n} other models that forgot nothing, trained in many ways, the "
+        f"labels accuse {known.alarms} ({100 * known.low:.1f} to {100 * known.high:.1f}%); which kinds these are is "
+        "said under [Controls](chapters/08_controls.ipynb).",
     ]
+
+
+def _by_code(records: pd.DataFrame, row: tuple[str, str]) -> str:
+    rates = by_method(records, [row]).iloc[0].drop(["attack", "criterion"])
+    return ", ".join(f"{code} {100 * rate:.0f}%" for code, rate in rates.items())
 
 
 def shown(row: Any) -> str:
     """Return "98.2% (95.1 to 99.6)" of a line of `table`."""
     return f"{100 * row.both:.1f}% ({100 * row.low:.1f} to {100 * row.high:.1f})"
-
-
-def _name(row: Any) -> str:
-    title = row_name(row.attack, row.criterion)
-    return title[0].upper() + title[1:]

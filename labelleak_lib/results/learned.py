@@ -10,7 +10,7 @@ from labelleak_lib.results.markdown import rows_of
 from labelleak_lib.results.summary import TRIAL, attackers, compare, passing
 from labelleak_lib.theory.collapse import collapse_fraction
 
-LABELS, JOINT, SEARCH = exact_silent.LABEL_ROW, exact_silent.HEADLINE, ("blackbox_inversion", "reach")
+LABELS, JOINT, SEARCH = exact_silent.LABEL_ROW, exact_silent.JOINT_ROW, ("blackbox_inversion", "reach")
 MOST = 0.5
 """Share of targets from which on something happens "mostly"."""
 

@@ -18,6 +18,7 @@ from labelleak_lib.attacks.reach import answered_margins, margins, relative_reac
 from labelleak_lib.models import classifier
 from labelleak_lib.models.access import BlackBox, WhiteBox
 from labelleak_lib.models.classifier import ModelSpec
+from labelleak_lib.space import InputSpace
 
 SHAPE = (1, 8, 8)
 BLACK = [PassiveReach(inputs=200), QueryReach(), JointReach()]
@@ -148,3 +149,66 @@ def test_relative_reach_has_no_unit_and_keeps_the_sign(reach, factor):
     np.testing.assert_allclose(found, scaled, rtol=1e-6, atol=1e-9)
     if max(reach) > 1e-9:
         assert (np.sign(found) == np.sign(reach)).all()
+
+
+def by_hand(answer, classes, space, search, generator):
+    """Return every input that a separable natural evolution strategy asks about, one class and individual at a time."""
+    grid = space.grid(search.fineness)
+    d = int(np.prod(grid))
+    z = (search.spread * torch.randn((classes * search.starts, d), generator=generator)).numpy().astype(float)
+    asked = [space.smooth(torch.tensor(z, dtype=torch.float32).view(-1, *grid))]
+    margin = answered_margins(answer(asked[0])).numpy()
+    mean = [z[margin[:, c].argmax()].copy() for c in range(classes)]
+    deviation = [np.full(d, search.step) for _ in range(classes)]
+    raw = [max(0.0, np.log(search.population / 2 + 1) - np.log(rank)) for rank in range(1, search.population + 1)]
+    utility = [value / sum(raw) - 1 / search.population for value in raw]
+    for _ in range(search.generations):
+        drawn = torch.randn((classes, search.population, d), generator=generator).numpy().astype(float)
+        z = np.array([[mean[c] + deviation[c] * one for one in drawn[c]] for c in range(classes)])
+        asked.append(space.smooth(torch.tensor(z, dtype=torch.float32).view(-1, *grid)))
+        margin = answered_margins(answer(asked[-1])).numpy().reshape(classes, search.population, classes)
+        for c in range(classes):
+            best_first = np.argsort(-margin[c, :, c], kind="stable")
+            towards, wider = np.zeros(d), np.zeros(d)
+            for weight, one in zip(utility, drawn[c][best_first], strict=True):
+                towards += weight * one
+                wider += weight * (one**2 - 1)
+            mean[c] = mean[c] + deviation[c] * towards
+            deviation[c] = deviation[c] * np.exp((3 + np.log(d)) / (10 * np.sqrt(d)) * wider)
+    return torch.cat(asked)
+
+
+def test_the_search_asks_what_its_equations_say():
+    asked, space = [], InputSpace(SHAPE)
+
+    def answer(images):
+        asked.append(images)
+        return brightness(images)
+
+    search = QueryReach(starts=8, population=6, generations=4)
+    search.evidence(BlackBox(answer, 4, SHAPE), generator=rng(2))
+    torch.testing.assert_close(torch.cat(asked), by_hand(brightness, 4, space, search, rng(2)), rtol=0, atol=1e-4)
+
+
+def test_the_search_goes_farther_than_as_many_random_starts():
+    weight = torch.randn((6, 64), generator=rng(3), dtype=torch.float64)
+
+    def answer(images):
+        return torch.softmax(images.flatten(1).double() @ weight.T, dim=1).float()
+
+    searched, drawn = (
+        QueryReach(**options).evidence(BlackBox(answer, 6, SHAPE), generator=rng(0))
+        for options in ({}, {"starts": 240, "generations": 0})
+    )
+    assert searched.queries == drawn.queries and (searched.reach > drawn.reach).all()
+
+
+def test_joint_reach_is_the_mean_of_both_halves_relative_reach():
+    attack, generator = JointReach(), rng(5)
+    halves = [
+        half.evidence(BlackBox(brightness, 4, SHAPE), generator=generator) for half in (attack.passive, attack.query)
+    ]
+    found = attack.evidence(BlackBox(brightness, 4, SHAPE), generator=rng(5))
+    expected = [half.reach / np.quantile(half.reach, 0.75) for half in halves]
+    np.testing.assert_allclose(found.probe, expected)
+    np.testing.assert_allclose(found.reach, (expected[0] + expected[1]) / 2)

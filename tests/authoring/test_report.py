@@ -55,7 +55,7 @@ def test_the_front_page_compares_with_the_published_means(written):
     # means of the seven rows: 86.17, 85.22, 91.56, 98.45, 98.52, 77.75, 76.65
     assert "4 of 7 attack rows reach the mean" in text
     assert "scores 90%, more than the published means of black-box inversion (77.75% and 76.65%)" in text
-    assert "names the forgotten class, and no other, while it stays silent on the original model, for 90.0% (" in text
+    assert "class and no other, and nobody on the original model, for 90.0% (" in text
 
 
 def restless(records, *attacks):
@@ -67,17 +67,18 @@ def restless(records, *attacks):
 def test_the_front_pages_headlines_follow_the_records(written):
     records = full_records(target=0.99, placebo=0.4)
     good, _ = written(restless(records, "whitebox_inversion", "blackbox_inversion", "dot_product"))
-    assert "The label leaks." in good and "Most published rates" in good and "Labels alone go far." in good
+    assert "The label leaks, to labels alone." in good and "Most published rates" in good
     assert "The published rules accuse where nothing was forgotten." in good and "recognises the class" not in good
     bad, _ = written(full_records(target=0.4, placebo=0.4))
-    assert "Most targets keep their label." in bad and "Few published rates" in bad and "seldom suffice" in bad
+    assert "Most targets keep their label." in bad and "Few published rates" in bad
     assert "The published rules mostly keep silent" in bad and "recognises the class" in bad
     assert "label leaks" not in bad
 
 
 def test_accused_originals_take_the_headline_back_however_exact_the_row(written):
-    text, _ = written(restless(full_records(target=1.0), "joint_reach"))
+    text, _ = written(restless(full_records(target=1.0), "passive_answers"))
     assert "Most targets keep their label." in text and "for 0.0% (" in text
+    assert "Probabilities give more." in text and "exact and silent for 100.0% (" in text
 
 
 def test_the_front_page_counts_exact_answers_of_data_sets_alike_whatever_their_trials(written):
@@ -86,7 +87,8 @@ def test_the_front_page_counts_exact_answers_of_data_sets_alike_whatever_their_t
         full_records("mnist", trials=3, target=0.0, placebo=1.0),
     )
     text, _ = written(pd.concat([many, few]))
-    assert "silent on the original model, for 50.0% (" in text
+    assert "nobody on the original model, for 50.0% (" in text
+    assert "Probabilities give no more." in text
 
 
 def test_the_front_page_shows_its_figure_with_words_for_those_who_do_not_see_it(written):

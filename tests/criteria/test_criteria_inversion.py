@@ -1,6 +1,7 @@
 """Criteria on inverted prediction vectors against the definitions, scipy and brute force."""
 
 import itertools
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -109,3 +110,9 @@ def test_renaming_the_classes_renames_the_decision(order):
 def test_criteria_on_vectors_refuse_evidence_without_them(criterion):
     with pytest.raises(ValueError, match=f"'dot_product'; criterion '{criterion.name}' needs .*vectors"):
         criterion.decide(replace(head_evidence([0], [0], [1.0], 3), ipv=None))
+
+
+def test_the_argmax_reading_scores_the_classes_that_vectors_peak_at():
+    ipv = np.array([[0.9, 0.1, 0.0], [0.5, 0.3, 0.2], [0.2, 0.2, 0.6]])
+    first, last = (-sum(p * math.log(p) for p in row) for row in (ipv[1], ipv[2]))
+    np.testing.assert_allclose(EntropyArgmax().score(ipv_evidence(ipv)), [first, 0.0, last])

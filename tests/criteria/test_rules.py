@@ -1,5 +1,7 @@
 """The rules for every per-class score: what each names, when each is silent, and the levels of calibrated ones."""
 
+from statistics import fmean, pstdev
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -116,3 +118,28 @@ def test_a_class_beyond_all_references_is_named_and_its_p_value_is_the_least_pos
     assert against_references(references[0], references[1:]).p_value > 0.05
     with pytest.raises(ValueError, match="number of references is 2; it must be at least 3"):
         against_references(target, references[:2])
+
+
+def test_a_class_that_is_never_answered_lies_at_the_threshold_and_is_named():
+    counts = [120.0, 0.0, 3.0, 80.0]
+    assert Reach().decide(scored(-np.array(counts), counts, "passive_answers")) == {1}
+
+
+def test_a_calibrated_rule_is_silent_at_its_limit_on_scores_without_reach():
+    score = [0.0, 1.0, 3.0, 9.0]  # gaps of 1, 2 and 6
+    assert statistic(scored(score, attack="head_bias")) == 3.0
+    assert Calibrated(limit=3.0).decide(scored(score, attack="head_bias")) == frozenset()
+    assert Calibrated(limit=2.9).decide(scored(score, attack="head_bias")) == {3}
+
+
+def test_the_p_value_is_that_of_models_each_standardised_by_the_others_alone():
+    values = np.random.default_rng(2).normal(size=(6, 4)) * [1, 5, 0.1, 2]
+    largest = []
+    for i, row in enumerate(values):
+        others = [other for j, other in enumerate(values) if j != i]
+        by_class = zip(row, zip(*others, strict=True), strict=True)
+        largest.append(max((x - fmean(held)) / pstdev(held) for x, held in by_class))
+    expected = sum(other >= largest[0] for other in largest) / 6
+    assert against_references(values[0], values[1:]).p_value == pytest.approx(expected)
+    lonely = np.vstack([np.zeros((4, 3)) + np.arange(4)[:, None] * 0.01, [0, 0, 9]])
+    assert against_references(lonely[4], lonely[:4], level=0.2).named == {2}

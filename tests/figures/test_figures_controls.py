@@ -63,6 +63,14 @@ def probes():
     return records, evidence_of(records, "probe", [np.array([low, high])] * 2, "random_inputs")
 
 
+def test_looks_of_a_search_are_no_random_answers():
+    records, evidence = probes()
+    with_search = pd.concat([evidence, evidence.assign(attack="query_reach")])
+    pd.testing.assert_frame_equal(
+        readings.random_answers(records, with_search), readings.random_answers(records, evidence)
+    )
+
+
 def test_random_answers_are_read_back_by_class_and_number_of_inputs():
     answers = readings.random_answers(*probes())
     assert len(answers) == 2 * 2 * 3

@@ -1,6 +1,9 @@
 """Never-unlearned models: what each kind trains on, and the bank that stores what was found on them."""
 
 import dataclasses
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -10,6 +13,7 @@ from labelleak_lib.models.evaluation import accuracy
 from labelleak_lib.nulls import NULLS, bank
 from labelleak_lib.nulls import plain as plain_module
 from labelleak_lib.nulls import rare as rare_module
+from labelleak_lib.nulls import sham as sham_module
 from labelleak_lib.nulls.adam import AdamShifted
 from labelleak_lib.nulls.bank import Null
 from labelleak_lib.nulls.plain import Plain, Short, WeightDecay
@@ -128,3 +132,42 @@ def test_the_bank_runs_what_is_missing_and_stores_what_was_found(spec, tmp_path,
     (row,) = held.models.to_dict("records")
     assert row["unlearning"] == row["forgotten"] == row["original"] == "" and '"share": 0.5' in row["method"]
     assert set(held.evidence.attack) == {"random_inputs"}
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_a_sham_forgets_its_share_of_the_samples_of_all_classes(spec, monkeypatch, share):
+    seen = []
+    monkeypatch.setattr(sham_module, "apply_method", lambda method, model, *parts, generator: seen.extend(parts))
+    Sham("FT", share).make(spec)
+    retain, forget = seen
+    everything = spec.part("train")
+    assert len(retain) + len(forget) == len(everything)
+    assert len(forget) / len(everything) == pytest.approx(share, abs=0.08)
+    assert len(retain.labels.unique()) == spec.data.classes and len(forget.labels.unique()) == spec.data.classes
+
+
+def test_training_further_follows_the_fine_tuning_schedule_on_everything(spec, monkeypatch):
+    seen = []
+    monkeypatch.setattr(sham_module, "train", lambda model, samples, recipe, **_: seen.append((len(samples), recipe)))
+    Further().make(spec)
+    assert seen == [(len(spec.part("train")), spec.method("FT").recipe())]
+
+
+def test_shifted_images_are_moved(spec):
+    moved, still = (AdamShifted(epochs=1, shift=shift).make(spec).state_dict() for shift in (2, 0))
+    assert not same_state(moved, still)
+
+
+def test_the_bank_is_run_by_worker_processes(tmp_path):
+    script = (
+        "import sys; from labelleak_lib.nulls import bank, plain; "
+        "bank.bank = lambda: [bank.Null('digits', '', 100 + i, plain.Short()) for i in (0, 1)]; "
+        "sys.exit(bank.main(sys.argv[1:]))"
+    )
+    environment = {**os.environ, "LABELLEAK_CACHE": str(tmp_path / "cache")}
+    command = [sys.executable, "-c", script, "--jobs", "2", "--store", str(tmp_path / "bank")]
+    said = [
+        subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout for _ in range(2)
+    ]
+    assert said == ["2 of 2 models are missing\n", "0 of 2 models are missing\n"]
+    assert len(stored(tmp_path / "bank").models) == 2

@@ -309,3 +309,12 @@ def test_the_split_seed_divides_the_data_anew(toy):
     parts = [spec_of(toy, split_seed=seed).part("train") for seed in (0, 0, 1)]
     assert torch.equal(parts[0].images, parts[1].images) and not torch.equal(parts[0].images, parts[2].images)
     assert fingerprint(toy, None, 0) != fingerprint(toy, None, 1)
+
+
+def test_a_method_that_changes_the_training_it_watches_is_refused(toy, monkeypatch):
+    def meddle(self, model, samples, forgotten, recipe, *, generator):
+        return model
+
+    monkeypatch.setattr(type(SMALL_SETTINGS.methods["AU"]), "watch_training", meddle)
+    with pytest.raises(ValueError, match="watch_training's model is 'another than M_o'"):
+        original_and_unlearned(spec_of(toy, seed=14), "AU")

@@ -78,6 +78,13 @@ def test_no_parameter_is_longer_after_the_subtraction_than_before():
     for p, direction, before in zip(moved.parameters(), directions, original.parameters(), strict=True):
         torch.testing.assert_close(p.norm(), before.norm())
         torch.testing.assert_close(p / p.norm(), direction)
+    halved = copy.deepcopy(original)
+    with torch.no_grad():
+        for p in halved.parameters():
+            p.mul_(0.5)
+    before = [p.clone() for p in halved.parameters()]
+    shorten_to(halved, original)
+    assert all(torch.equal(p, q) for p, q in zip(halved.parameters(), before, strict=True)), "none is made longer"
     short = copy.deepcopy(moved)
     shorten_to(short, original)
     assert all(torch.allclose(p, q) for p, q in zip(short.parameters(), moved.parameters(), strict=True))
