@@ -342,7 +342,9 @@ display(Markdown(held_out.drop(columns="attack").rename(columns={"rate": "alarms
 # rule of reach, by kind of model and by data set:
 
 # %%
-reach_alone = judged[(judged.criterion == "reach") & judged.attack.isin([a for a, _ in exact_silent.REACH_ROWS])]
+reach_alone = judged[
+    (judged.criterion == "reach") & judged.attack.isin(dict([*exact_silent.REACH_ROWS, exact_silent.LABEL_ROW]))
+]
 for group in (["kind"], ["dataset", "architecture"]):
     counts = false_alarms.alarms(reach_alone, ["attack", *group])
     wide = counts.assign(rate=100 * counts.rate).pivot(index=group, columns="attack", values="rate")
