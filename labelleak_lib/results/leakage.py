@@ -13,7 +13,7 @@ from labelleak_lib.criteria.heads import HeadCriterion
 from labelleak_lib.names import DATASET_ORDER, PAPER_ROWS, PROTOCOLS, in_order, ordered, row_name
 from labelleak_lib.paper.published import published_asr
 from labelleak_lib.registry import CRITERIA
-from labelleak_lib.results.intervals import excess_over_placebo, over_trials
+from labelleak_lib.results.intervals import excess_over_placebo, mean_interval
 from labelleak_lib.results.markdown import Markdown, numbered, rows_of, span, tabs, with_interval
 
 LEAKAGE_COLUMNS = [
@@ -75,8 +75,8 @@ def _line(group: pd.DataFrame, k: int) -> dict[str, Any]:
     flags = Counter(flag for text in group["flags"] for flag in text.split("; ") if flag)
     return {
         **{name: first[name] for name in _LINE}, "trials": len(group),
-        **over_trials(group.asr).percent("measured", "low", "high"),
-        **over_trials(group.excess, plain=True).percent("excess", "excess_low", "excess_high"),
+        **mean_interval(group.asr).percent("measured", "low", "high"),
+        **mean_interval(group.excess).percent("excess", "excess_low", "excess_high"),
         "published": np.nan if published is None else published, "placebo": 100 * group.asr_placebo.mean(),
         "auc": group.auc.mean(), "unlearned": group.unlearned.astype(float).mean(),
         "flags": "; ".join(f"{flag} ({count}/{len(group)})" for flag, count in flags.items()),

@@ -80,7 +80,7 @@ def compare(
             "attack": attack, "criterion": criterion,
             **over_datasets(by_dataset["none"]).percent("measured", "low", "high"),
             **over_datasets(by_dataset["placebo"]).percent("placebo", "placebo_low", "placebo_high"),
-            **over_datasets(by_dataset["excess"], plain=True).percent("excess", "excess_low", "excess_high"),
+            **over_datasets(by_dataset["excess"]).percent("excess", "excess_low", "excess_high"),
             "published": np.nan if printed is None else printed, "chance": baseline(criterion, protocol, k, classes),
         })  # fmt: skip
     return pd.DataFrame(lines)
