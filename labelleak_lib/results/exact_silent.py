@@ -14,6 +14,8 @@ REACH_ROWS = tuple((f"{search}_reach", "reach") for search in ("query", "joint",
 JOINT_ROW = ("joint_reach", "reach")
 LABEL_ROW = ("passive_answers", "reach")
 """Asks for no probabilities, and has no threshold that anybody chose: the row that speaks for the book."""
+MOST = 0.5
+"""Share from which on something happens "mostly"."""
 ROWS = (
     *REACH_ROWS, LABEL_ROW, ("blackbox_inversion", "reach"), ("whitebox_inversion", "reach"),
     *(("dot_product", "largest_gap"), ("head_row_sum", "largest_gap"), ("random_inputs", "largest_gap")),
@@ -88,9 +90,9 @@ def headline(records: pd.DataFrame, alarms: pd.DataFrame) -> list[str]:
     published = max((r for r in rows.values() if r.criterion in ("threshold", "kmeans")), key=lambda row: row.both)
     known = alarms[(alarms.attack == labels.attack) & (alarms.criterion == labels.criterion)].iloc[0]
     asked = int(attackers(records, *LABEL_ROW).queries.max())
-    leaks = "The label leaks, to labels alone." if labels.both > 0.5 else "Most targets keep their label."
+    leaks = "The label leaks, to labels alone." if labels.both > MOST else "Most targets keep their label."
     adds = "more" if joint.both > labels.both else "no more"
-    accuse = "accuse where nothing was forgotten" if published.silent < 0.5 else "mostly keep silent where they should"
+    accuse = "accuse where nothing was forgotten" if published.silent < MOST else "mostly keep silent where they should"
     return [
         f"**{leaks}** {asked:,} images that have nothing to do with the task, answered with labels, name the forgotten "
         f"class and no other, and nobody on the original model, for {shown(labels)} of {labels.n} targets that pass "

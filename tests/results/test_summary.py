@@ -15,7 +15,7 @@ def frame(*rows):
     return pd.DataFrame(list(rows))
 
 
-def trial(number, unlearning, asr, placebo, dataset="digits"):
+def trial(number, unlearning, asr, placebo, dataset="mnist"):
     shared = {"trial": number, "unlearning": unlearning, "dataset": dataset, "forgotten": str(number)}
     return [record(asr=asr, **shared), record(asr=placebo, control="placebo", **shared)]
 
@@ -34,7 +34,7 @@ def test_a_trial_counts_with_its_mean_over_methods_and_the_excess_is_paired():
 
 def test_data_sets_count_alike_whatever_their_trials():
     rows = [row for t in range(6) for row in trial(t, "RT", 0.9, 0.5)]
-    rows += [row for t in range(2) for row in trial(t, "RT", 0.5 + 0.1 * t, 0.5, "mnist")]
+    rows += [row for t in range(2) for row in trial(t, "RT", 0.5 + 0.1 * t, 0.5, "svhn")]
     (line,) = summary.compare(frame(*rows), "asr", "paper", [("dot_product", "youden")]).itertuples()
     assert line.measured == pytest.approx(100 * np.mean([0.9, 0.55]))
 
@@ -45,6 +45,24 @@ def test_published_is_the_chosen_method_s_and_only_for_success_rates():
     assert summary.compare(rows, "asr", "paper", row, "RT").published[0] == 90.75
     assert math.isnan(summary.compare(rows, "balanced_accuracy", "paper", row, "RT").published[0])
     assert summary.compare(rows, "asr", "attacker", row).empty
+
+
+def test_no_published_rate_stands_beside_a_data_set_that_the_paper_does_not_have():
+    rows = [*trial(0, "RT", 1.0, 0.6), *trial(0, "RT", 0.8, 0.6, "digits")]
+    assert math.isnan(summary.compare(frame(*rows), "asr", "paper", [("dot_product", "youden")]).published[0])
+    kept = summary.of_the_paper(frame(*rows))
+    assert kept.dataset.unique().tolist() == ["mnist"]
+    (line,) = summary.compare(kept, "asr", "paper", [("dot_product", "youden")]).itertuples()
+    assert (line.measured, line.published) == (100, 86.17)
+
+
+def test_what_fails_the_gate_is_left_out_and_stands_beside_it():
+    rows = frame(*trial(0, "RT", 1.0, 0.6), *trial(0, "NG", 0.4, 0.9))
+    failed = rows.assign(unlearned=rows.unlearning != "NG")
+    (line,) = summary.compare(failed, "asr", "paper", [("dot_product", "youden")]).itertuples()
+    assert (line.measured, line.ungated, line.placebo) == (100, pytest.approx(70), pytest.approx(60))
+    (none,) = summary.compare(rows.assign(unlearned=False), "asr", "paper", [("dot_product", "youden")]).itertuples()
+    assert math.isnan(none.measured) and none.ungated == pytest.approx(70)
 
 
 def test_classes_have_the_floor_of_an_answer_that_looks_at_nothing():
