@@ -42,14 +42,17 @@ def scores(truth: ArrayLike, called: ArrayLike, degree: ArrayLike, exact: bool) 
     Scores(asr=0.6666666666666666, balanced_accuracy=0.75, exact_match=0.0, auc=1.0, tpr=1.0)
     """
     truth, called, degree = np.asarray(truth, bool), np.asarray(called, bool), np.asarray(degree, float)
-    right = truth == called
-    recalls = [right[side].mean() for side in (truth, ~truth) if side.any()]
+    right, forgotten = truth == called, degree[truth]
+    # counts, since numpy's means cost ten times as much on ten classes
+    n, n_right, n_forgotten = len(truth), int(np.count_nonzero(right)), len(forgotten)
+    n_found, n_retained = int(np.count_nonzero(right[truth])), n - n_forgotten
+    recalls = [hits / size for hits, size in ((n_found, n_forgotten), (n_right - n_found, n_retained)) if size]
     auc, tpr = float("nan"), float("nan")
     if len(recalls) == 2 and np.isfinite(degree).all():
-        forgotten, retained = degree[truth], np.sort(degree[~truth])
+        retained = np.sort(degree[~truth])
         above = np.searchsorted(retained, forgotten, "left") + np.searchsorted(retained, forgotten, "right")
-        auc = float(above.mean() / (2 * len(retained)))
+        auc = int(above.sum()) / (2 * n_forgotten * n_retained)
         # so many retained ones may stand above the threshold
-        allowed = int(0.05 * len(retained) + 1e-9)
-        tpr = float((forgotten > retained[::-1][allowed]).mean())
-    return Scores(float(right.mean()), float(np.mean(recalls)), float(exact), auc, tpr)
+        allowed = int(0.05 * n_retained + 1e-9)
+        tpr = int(np.count_nonzero(forgotten > retained[n_retained - 1 - allowed])) / n_forgotten
+    return Scores(n_right / n, sum(recalls) / len(recalls), float(exact), auc, tpr)

@@ -504,8 +504,8 @@ print(f"from zero, heads whose sign is their mean margin's: at least {100 * zero
 #
 # ### The same question, asked twice
 #
-# Heads trained from a random start with the attack's own learning rate and number of steps, beside what
-# classifying the same samples answers.
+# Heads trained from a random start with the attack's own learning rate, momentum and number of steps, beside
+# what classifying the same samples answers.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Dots, one a class: dot product against the logit margin of the unlearned model and against its accuracy; forgotten classes lie at the low end of both"}}
 recipe, rows = spec.settings.attacks["dot_product"].recipe, []
@@ -513,7 +513,7 @@ for trial in range(trials):
     again = spec if trial == 0 else TrialSpec(dataset, profile, seed, trial, spec.forgotten, device, spec.data_dir)
     for code in codes:
         target, found, classes = survey.attacker_view(unlearned_model(again, code), again)
-        fitted = probe.deployed_heads(found, classes, ds.classes, rng, recipe.lr, recipe.steps)
+        fitted = probe.deployed_heads(found, classes, ds.classes, rng, recipe.lr, recipe.steps, recipe.momentum)
         rows.append(probe.class_evidence(target, found, classes, fitted).assign(method=code, side=side))
 evidence = pd.concat(rows)
 figures.same_question(evidence)
@@ -537,7 +537,7 @@ target, found, classes = views["RT"]
 one_hot = np.repeat(heads.one_hot(classes, ds.classes)[:, None], found.shape[1], axis=1)
 fitted = {
     "squared loss": np.array([heads.squared_loss_head(x, y) for x, y in zip(found, one_hot, strict=True)]),
-    "cross-entropy": probe.deployed_heads(found, classes, ds.classes, rng, recipe.lr, recipe.steps),
+    "cross-entropy": probe.deployed_heads(found, classes, ds.classes, rng, recipe.lr, recipe.steps, recipe.momentum),
 }
 best = heads.squared_loss_head(heads.with_intercept(train_phi[retain]), targets[retain])
 norms = [
@@ -554,7 +554,7 @@ plt.show()
 
 # %% tags=["nbval-ignore-output"]
 placebo, placebo_sets, classes = views["M_o"]
-on_original = probe.deployed_heads(placebo_sets, classes, ds.classes, rng, recipe.lr, recipe.steps)
+on_original = probe.deployed_heads(placebo_sets, classes, ds.classes, rng, recipe.lr, recipe.steps, recipe.momentum)
 called = {c: difference.tree_accuracy(placebo, on_original, classes == c, seed) for c in range(ds.classes)}
 actual = difference.tree_accuracy(target, fitted["cross-entropy"], np.isin(classes, spec.forgotten), seed)
 print(f"target, true forgotten classes: balanced accuracy {actual:.2f}")

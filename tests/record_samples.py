@@ -12,7 +12,7 @@ from labelleak_lib.trials.judging import COLUMNS, EVIDENCE_COLUMNS
 def record(attack="dot_product", criterion="youden", **values):
     trial = values.get("trial", 0)
     defaults = dict.fromkeys(COLUMNS, 0.0) | {
-        "dataset": "digits", "architecture": "small", "profile": "paper", "seed": 0, "trial": 0, "k": 1,
+        "dataset": "mnist", "architecture": "lenet", "profile": "paper", "seed": 0, "trial": 0, "k": 1,
         "forgotten": str(trial), "unlearning": "RT", "control": "none", "attack": attack, "criterion": criterion,
         "protocol": "paper", "asr": 1.0, "balanced_accuracy": 1.0, "exact_match": 1.0, "auc": 1.0, "unlearned": True,
         "flags": "", "classes": 10, "predicted": "", "data_variant": "v", "code_version": "0",
@@ -35,7 +35,7 @@ def frame(*pairs):
 ROWS = tuple(dict.fromkeys((*PAPER_ROWS, *CONTROL_ROWS, *exact_silent.ROWS)))
 
 
-def full_records(dataset="digits", trials=3, *, target=1.0, placebo=0.5, **values):
+def full_records(dataset="mnist", trials=3, *, target=1.0, placebo=0.5, **values):
     """Return every row of `trials` trials under all methods, with one value for targets and one for placebos."""
     rows = [
         record(a, c, dataset=dataset, trial=t, forgotten=str(t), unlearning=code, protocol=protocol, control=control,

@@ -11,7 +11,14 @@ from scipy import stats
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score, roc_curve
 
 from labelleak_lib.metrics import scores
-from labelleak_lib.results.intervals import excess_over_placebo, mean_interval, summarise
+from labelleak_lib.results.intervals import (
+    clopper_pearson,
+    excess_over_placebo,
+    holm,
+    mean_interval,
+    of_clusters,
+    summarise,
+)
 
 cases = st.lists(
     st.tuples(st.booleans(), st.booleans(), st.one_of(st.integers(-3, 3).map(float), st.floats(-5, 5))), min_size=1
@@ -98,66 +105,101 @@ def test_a_degree_that_is_not_finite_has_no_auc(bad):
     assert found.asr == 1 and math.isnan(found.auc) and math.isnan(found.tpr)
 
 
-@pytest.mark.parametrize("values", [[0.7, 0.9, 1.0, 0.6, 0.8], [0.1, 0.5, 0.9], list(np.linspace(0.2, 1, 30) ** 2)])
-def test_the_interval_agrees_with_scipys_bootstrap(values):
-    found = mean_interval(values, seed=4)
-    peer = stats.bootstrap((np.array(values),), np.mean, method="BCa", rng=np.random.default_rng(4))
-    assert (found.low, found.high) == pytest.approx(tuple(peer.confidence_interval))
-    assert found.mean == pytest.approx(np.mean(values)) and found.n == len(values)
-    assert found.low < found.mean < found.high
-
-
-@given(st.lists(st.sampled_from([0.0, 1.0]), min_size=1, max_size=40))
-def test_all_or_nothing_outcomes_get_wilsons_interval(values):
+@settings(deadline=None)
+@given(st.lists(st.floats(0, 1), min_size=5, max_size=30))
+def test_the_interval_is_scipys_t_interval_whatever_the_values(values):
+    assume(np.ptp(values) > 1e-6)
     found = mean_interval(values)
-    # Wilson (1927), equation 4
-    n, p, z = len(values), sum(values) / len(values), stats.norm.ppf(0.975)
-    centre, half = p + z**2 / (2 * n), z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    closed = ((centre - half) / (1 + z**2 / n), (centre + half) / (1 + z**2 / n))
-    assert (found.low, found.high) == pytest.approx(closed, abs=1e-12)
-    assert found.high - found.low > 0, "equal outcomes are no certainty"
+    peer = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx(tuple(peer), abs=1e-9)
+    assert found.mean == pytest.approx(np.mean(values)) and found.n == len(values)
+
+
+@pytest.mark.parametrize("rest", [0.9998, 1 - 1e-9, 1.0])
+def test_bounds_do_not_jump_where_all_trials_come_to_agree(rest):
+    found = mean_interval([1.0] * 19 + [rest])
+    assert found.high - found.low == pytest.approx(2 * stats.t.ppf(0.975, 19) * (1 - rest) / 20, abs=1e-12)
 
 
 def test_undefined_intervals_are_not_made_up():
     nothing = mean_interval([])
     assert nothing.n == 0 and math.isnan(nothing.mean) and math.isnan(nothing.low)
-    for values in ([0.4], [0.4, 0.4, 0.4]):
+    for values in ([0.4], [0.4, 0.5, 0.6, 0.4]):
         found = mean_interval(values)
-        assert found.mean == pytest.approx(0.4) and math.isnan(found.low) and math.isnan(found.high)
+        assert found.mean == pytest.approx(np.mean(values)) and math.isnan(found.low) and math.isnan(found.high)
 
 
 def test_missing_values_are_left_out():
-    assert mean_interval([0.2, math.nan, 0.4, math.nan, 0.9]) == mean_interval([0.2, 0.4, 0.9])
+    assert mean_interval([0.2, math.nan, 0.4, math.nan, 0.9, 0.8, 0.1]) == mean_interval([0.2, 0.4, 0.9, 0.8, 0.1])
     assert mean_interval([None, 1.0, 1.0]).n == 2
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.lists(st.floats(0, 1), min_size=2, max_size=8))
-def test_every_interval_of_rates_holds_its_mean_and_stays_within_rates(values):
-    found = mean_interval(values)
-    if not math.isnan(found.low):
-        assert -1e-9 <= found.low <= found.mean + 1e-9 and found.mean - 1e-9 <= found.high <= 1 + 1e-9
+@pytest.mark.parametrize("n", [5, 8, 20])
+def test_ninety_five_in_a_hundred_intervals_hold_the_truth(n):
+    rng = np.random.default_rng(n)
+    drawn = [rng.normal(0.7, 0.1, n) for _ in range(2000)]
+    held = np.mean([found.low <= 0.7 <= found.high for found in map(mean_interval, drawn)])
+    assert 0.935 <= held <= 0.965
 
 
-def coverage(draw, truth, n, trials, seed):
-    rng = np.random.default_rng(seed)
-    found = [mean_interval(draw(rng, n), seed=i) for i in range(trials)]
-    return np.mean([f.low <= truth <= f.high for f in found])
+def coverage_of_clusters(sizes, rates, alike, draws=800):
+    """Return how often the interval holds the mean rate; targets of a cluster agree `alike`, from 0 to 1."""
+    rng, held = np.random.default_rng(0), 0
+    for _ in range(draws):
+        groups = []
+        for n, rate in zip(sizes, rates, strict=True):
+            if alike in (0, 1):
+                own = np.full(n, rate) if alike == 0 else (rng.random(n) < rate).astype(float)
+            else:
+                own = rng.beta(rate * (1 / alike - 1), (1 - rate) * (1 / alike - 1), n)
+            groups.append(pd.Series(rng.binomial(5, own) / 5))
+        low, high = of_clusters(groups)
+        held += low <= np.mean(rates) <= high
+    return held / draws
 
 
-def test_ninety_five_in_a_hundred_intervals_hold_the_truth():
-    uniform = coverage(lambda rng, n: rng.uniform(0, 1, n), 0.5, 30, 150, 0)
-    skewed = coverage(lambda rng, n: rng.beta(2, 6, n), 0.25, 30, 150, 1)
-    assert 0.88 <= uniform <= 1 and 0.86 <= skewed <= 1
-    assert coverage(lambda rng, n: rng.binomial(1, 0.9, n), 0.9, 20, 400, 2) >= 0.9
+@pytest.mark.parametrize("alike", [0, 0.3, 1])
+@pytest.mark.parametrize(
+    ("sizes", "rates"), [((20,), (0.5,)), ((20,), (0.95,)), ((20, 20, 10, 5), (0.9, 0.9, 0.9, 0.9)),
+                         ((20, 20, 10, 5), (0.99, 0.95, 0.9, 0.5))]
+)  # fmt: skip
+def test_the_interval_of_clusters_holds_the_truth_however_alike_their_targets_are(sizes, rates, alike):
+    assert coverage_of_clusters(sizes, rates, alike) >= 0.93
+
+
+def test_outcomes_counted_as_if_they_were_independent_would_not_hold_it():
+    rng = np.random.default_rng(0)
+    hits = [5 * int(rng.binomial(20, 0.8)) for _ in range(500)]
+    bounds = [clopper_pearson(hit, 100) for hit in hits]
+    assert np.mean([low <= 0.8 <= high for low, high in bounds]) < 0.8
+
+
+@given(st.integers(1, 60), st.data())
+def test_counts_have_scipys_exact_interval(n, data):
+    hits = data.draw(st.integers(0, n))
+    peer = stats.binomtest(hits, n).proportion_ci(method="exact")
+    assert clopper_pearson(hits, n) == pytest.approx((peer.low, peer.high), abs=1e-9)
+    assert of_clusters([pd.Series([1.0] * hits + [0.0] * (n - hits))]) == pytest.approx((peer.low, peer.high), abs=1e-9)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_holm_rejects_what_its_steps_reject(values):
+    # Holm (1979): go up from the smallest, stop at the first that is not below level / hypotheses left
+    level, rejected = 0.05, set()
+    for left, i in zip(range(len(values), 0, -1), np.argsort(values, kind="stable"), strict=True):
+        if values[i] * left >= level:
+            break
+        rejected.add(int(i))
+    assert set(np.flatnonzero(holm(values) < level).tolist()) == rejected
 
 
 def test_a_summary_is_the_interval_of_each_group_over_trials_with_enough_of_them():
-    rows = [("x", 1, 0, 0.2), ("x", 1, 1, 0.6), ("x", 1, 2, 0.9), ("x", 1, 2, 0.5), ("y", 2, 0, 0.5), ("y", 2, 1, 1.0)]
+    rows = [("x", 1, 0, 0.2), ("x", 1, 1, 0.6), ("x", 1, 2, 0.9), ("x", 1, 2, 0.5), ("x", 1, 3, 0.1), ("x", 1, 4, 0.3)]
+    rows += [("y", 2, 0, 0.5), ("y", 2, 1, 1.0)]
     found = summarise(pd.DataFrame(rows, columns=["a", "b", "trial", "asr"]), ["a", "b"], "asr")
     assert found.columns.tolist() == ["a", "b", "mean", "low", "high", "n"]
-    assert found[["a", "b", "n"]].values.tolist() == [["x", 1, 3], ["y", 2, 2]]
-    expected = mean_interval([0.2, 0.6, 0.7])
+    assert found[["a", "b", "n"]].values.tolist() == [["x", 1, 5], ["y", 2, 2]]
+    expected = mean_interval([0.2, 0.6, 0.7, 0.1, 0.3])
     assert tuple(found.loc[0, ["mean", "low", "high"]]) == (expected.mean, expected.low, expected.high)
     assert found["mean"][1] == pytest.approx(0.75) and math.isnan(found.low[1])
 

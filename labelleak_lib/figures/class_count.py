@@ -85,7 +85,7 @@ def recall_map(means: pd.DataFrame) -> Figure:
 
 
 def rules(table: pd.DataFrame) -> Figure:
-    """Draw balanced accuracy against k for every rule, targets above placebos (`class_counts.rule_summary`)."""
+    """Draw by k how often each rule is exact on M_u, above, and silent on M_o, below (`class_counts.rule_summary`)."""
     if table.empty:
         return nothing_stored("inverted prediction vectors are")
     attacks, names = table.attack.unique(), table.rule.unique()
@@ -96,8 +96,9 @@ def rules(table: pd.DataFrame) -> Figure:
             for i, rule in enumerate(names):
                 style = {"color": PALETTE[i], "marker": "osD^"[i], "label": rule}
                 _line(ax, same[same.rule == rule], 0.09 * (i - 1.5), **style)
-            ax.axhline(50, label="answer that looks at nothing", **BASELINE)
             ax.set(title=f"{attack_title(attack)}: {model}", ylim=(-4, 106))
             whole_numbers(ax)
-    label_outer(rows, K, "balanced accuracy (%)")
+    label_outer(rows, K, "")
+    for axes, kind in zip(rows, ("named exactly (%)", "met with silence (%)"), strict=True):
+        axes[0].set_ylabel(kind)
     return bottom_legend(figure, rows[0])

@@ -69,8 +69,10 @@ def dose(table: pd.DataFrame) -> Figure:
             line = table[(table.dataset == dataset) & (table.attack == attack)].sort_values("share")
             # lines that coincide stay visible
             x = line.share * 1.06 ** (i - (len(attacks) - 1) / 2)
-            bars = 100 * reach(line.accused, line.low, line.high)
-            ax.errorbar(x, 100 * line.accused, bars, marker="o", markersize=4, capsize=2, label=attack_title(attack))
+            accused, low, high = (100 * line[name] for name in ("accused", "low", "high"))
+            ax.errorbar(
+                x, accused, reach(accused, low, high), marker="o", markersize=4, capsize=2, label=attack_title(attack)
+            )
         shares = sorted(table.share.unique())
         ax.set(title=dataset, xscale="log", xlabel="share of the class's samples, %", ylim=(-4, 104))
         ax.set_xticks(shares, [f"{100 * share:g}" for share in shares])

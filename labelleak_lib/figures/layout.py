@@ -49,8 +49,11 @@ def nothing_stored(what: str) -> Figure:
 
 
 def reach(mean: ArrayLike, low: ArrayLike, high: ArrayLike) -> NDArray[np.float64]:
-    """Return how far an interval reaches below and above its mean, (2, n) for error bars: 0 where there is none."""
-    centre, bounds = np.asarray(mean, float), (np.asarray(low, float), np.asarray(high, float))
+    """Return how far an interval of rates reaches from its mean, (2, n) for error bars: 0 where there is none.
+
+    All in percent; what lies beyond 0 or 100 is not drawn.
+    """
+    centre, bounds = np.asarray(mean, float), (np.clip(low, 0, 100), np.clip(high, 0, 100))
     return np.nan_to_num([centre - bounds[0], bounds[1] - centre]).clip(0)
 
 

@@ -45,7 +45,8 @@ def probability_maps(
 def attack_rows(panels: Mapping[str, pd.DataFrame], units: Sequence[str]) -> Figure:
     """Draw each attack x criterion row as a line: measured and placebo with 95% intervals, published, chance.
 
-    The `panels` are tables of `summary.compare` by title; NaN where there is no value. The rows of the first stand on
+    The `panels` are tables of `summary.compare` by title; NaN where there is no value. A ring stands at the mean over
+    all targets where some fail the gate. The rows of the first stand on
     top, those that only later ones have below. `units` label the horizontal axes.
     """
     if all(table.empty for table in panels.values()):
@@ -61,6 +62,9 @@ def attack_rows(panels: Mapping[str, pd.DataFrame], units: Sequence[str]) -> Fig
         ax.grid(visible=False, axis="y")
     axes[0].set_yticks(range(len(keys)), [row_name(*key) for key in keys])
     handles = [Line2D([], [], color=MEASURED_COLOUR, marker="o", label="measured on $M_u$")]
+    if any(not np.allclose(table.ungated, table.measured) for table in panels.values()):
+        ring = {"marker": "o", "markerfacecolor": "none", "linestyle": "none"}
+        handles.append(Line2D([], [], color=MEASURED_COLOUR, label="the same, ungated", **ring))
     handles.append(Line2D([], [], color=PLACEBO_COLOUR, marker="s", label="placebo: same attack on $M_o$"))
     if any("published" in table and table.published.notna().any() for table in panels.values()):
         handles.append(Line2D([], [], markersize=7, label="published", **DIAMOND))
@@ -82,6 +86,9 @@ def _rows(ax: Axes, table: pd.DataFrame, at: Sequence[int]) -> None:
         ("measured", "low", "high", -0.17, MEASURED_COLOUR, "o"),
     ):
         values = table[column].to_numpy(float)
+        if column == "measured":
+            apart = ~np.isclose(table.ungated, values)
+            ax.plot(table.ungated.where(apart), y + shift, "o", color=colour, markerfacecolor="none", markersize=6)
         bars = reach(values, table[low], table[high])
         ax.errorbar(values, y + shift, xerr=bars, fmt=mark, color=colour, markersize=6, capsize=2, zorder=3)
     ax.vlines(table.chance, y - 0.42, y + 0.42, zorder=1, **{f"{name}s": value for name, value in BASELINE.items()})

@@ -13,12 +13,17 @@ from matplotlib.patches import Patch
 from labelleak_lib.figures.layout import BASELINE, DIAMOND, PALETTE, grid, nothing_stored, panels, reach
 from labelleak_lib.names import row_name
 
+UNGATED: dict[str, Any] = {
+    "marker": "o", "markersize": 5, "color": "0.2", "markerfacecolor": "none", "linestyle": "none"
+}  # fmt: skip
+
 
 def success_rates(frame: pd.DataFrame) -> Figure:
     """Draw success rates by unlearning method: bars with 95% intervals, the placebo, the baseline, what is published.
 
     Of `leakage.success_frame`: one panel a data set, attack, criterion and protocol, the protocols side by side; one
-    colour a number of forgotten classes. Hatched: a trial failed the gate.
+    colour a number of forgotten classes. Bars are of trials that pass the gate; where some fail (hatched), a ring
+    stands at the mean over all trials.
     """
     if frame.empty:
         return nothing_stored("records are")
@@ -40,7 +45,8 @@ def success_rates(frame: pd.DataFrame) -> Figure:
     handles.append(Line2D([], [], color="black", linewidth=2, label="placebo (same attack on $M_o$)"))
     handles.append(Line2D([], [], **BASELINE, label="answer that looks at nothing"))
     if (frame.unlearned < 1).any():
-        handles.append(Patch(facecolor="0.7", edgecolor="white", hatch="////", label="not unlearned in some trial"))
+        handles.append(Patch(facecolor="0.7", edgecolor="white", hatch="////", label="some trial fails the gate"))
+        handles.append(Line2D([], [], **UNGATED, label="all trials, ungated"))
     if frame.published.notna().any():
         handles.append(Line2D([], [], **DIAMOND, label="published, mean of four data sets"))
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
@@ -59,6 +65,7 @@ def _panel(ax: Axes, group: pd.DataFrame, ks: list[int]) -> None:
             bar.set_edgecolor("white")
         spread = reach(lines.measured, lines.low, lines.high)
         ax.errorbar(at, lines.measured, spread, fmt="none", ecolor="0.2", elinewidth=1, capsize=2)
+        ax.plot(at, lines.ungated.where(lines.unlearned < 1), **UNGATED)
         ax.hlines(lines.placebo, at - width / 2, at + width / 2, color="black", linewidth=2)
         if (lines.protocol == "paper").all():  # as published; no other protocol is
             ax.plot(at, lines.published, markersize=5, **DIAMOND)
@@ -71,7 +78,7 @@ def at_a_glance(frame: pd.DataFrame) -> Figure:
     """Draw every cell: one panel an attack row and number of forgotten classes, methods side by side.
 
     The frame is of `leakage.success_frame`, of one protocol. A data set has its colour: filled circles are measured,
-    with 95% intervals, open squares of the same colour are placebos.
+    with 95% intervals, of trials that pass the gate; open squares of the same colour are placebos.
     """
     if frame.empty:
         return nothing_stored("records are")

@@ -35,6 +35,16 @@ def attack_success_rate() -> pd.DataFrame:
 
 
 @cache
+def datasets() -> frozenset[str]:
+    """Return the names of the four data sets that the printed rates are averaged over.
+
+    >>> sorted(datasets())
+    ['cifar10', 'fashion_mnist', 'mnist', 'svhn']
+    """
+    return frozenset(_table("unlearning_accuracy").dataset)
+
+
+@cache
 def accuracy_by_cell() -> pd.DataFrame:
     """Return Tables III and IV under the records' names: the accuracies' columns, in percent, and ``k``."""
     names = {"forget_before": "forget_acc_before", "forget_after": "forget_acc_after"}

@@ -10,7 +10,7 @@ import pandas as pd
 
 from labelleak_lib.names import DATASET_ORDER, in_order, ordered
 from labelleak_lib.paper import published
-from labelleak_lib.results.intervals import over_trials
+from labelleak_lib.results.intervals import mean_interval
 from labelleak_lib.results.markdown import Markdown, numbered, with_interval
 from labelleak_lib.trials.cells import measure_accuracies
 from labelleak_lib.trials.engine import collect_stored
@@ -56,7 +56,7 @@ def accuracy_table(accuracies: pd.DataFrame) -> pd.DataFrame:
     for cell, group in accuracies.groupby(["dataset", "k", "unlearning"], sort=False):
         shared = [*cell, len(group), group.unlearned.astype(float).mean()]
         for quantity in QUANTITIES:
-            mean, low, high, _ = (100 * value for value in over_trials(group[quantity], plain=True))
+            mean, low, high, _ = (100 * value for value in mean_interval(group[quantity]))
             theirs = printed.at[cell, quantity] if cell in printed.index else np.nan
             lines.append((*shared, quantity, mean, low, high, theirs))
     columns = ["dataset", "k", "unlearning", "trials", "unlearned", "quantity", "mean", "low", "high", "published"]

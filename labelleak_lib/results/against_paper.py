@@ -1,78 +1,73 @@
 """Every published rate beside the measured one, in words: whether it is reached, and why not."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
-from labelleak_lib.names import row_name
+from labelleak_lib.criteria.heads import HeadCriterion
+from labelleak_lib.names import DATASET_ORDER, PAPER_ROWS, ordered, row_name
 from labelleak_lib.paper.published import reaches
-from labelleak_lib.results.intervals import CLEAR
+from labelleak_lib.registry import CRITERIA
+from labelleak_lib.results import exact_silent
+from labelleak_lib.results.exact_silent import MOST
+from labelleak_lib.results.intervals import LEVEL, holm
 from labelleak_lib.results.markdown import Markdown, bullets, rows_of, span, with_interval
+from labelleak_lib.results.summary import compare, of_the_paper
 
 
-def at_or_above(table: pd.DataFrame, unlearning: str = "RT") -> pd.DataFrame:
-    """Return the lines of one method that have a published rate, with a column `holds`: measured reaches it."""
-    lines = table[(table.unlearning == unlearning) & table.published.notna()]
-    return lines.assign(holds=reaches(lines.measured, lines.published))
+def verdict(records: pd.DataFrame, rows: Sequence[tuple[str, str]], k: int = 1) -> Markdown:
+    """Say for each row whether, at RT, its mean over the paper's data sets reaches the published one.
+
+    Of targets that pass the gate; data sets weigh alike. Where the mean stays below, the sentence says whether the
+    published one lies within the interval; where it does not, whether the placebo reaches it too.
+    """
+    retrained = of_the_paper(records[(records.unlearning == "RT") & (records.k == k)])
+    if retrained.empty:
+        return Markdown(f"No long runs of the paper's data sets are committed for k = {k}.")
+    lines = rows_of(compare(retrained, "asr", "paper", rows, "RT"))
+    named = ", ".join(ordered(retrained.dataset, DATASET_ORDER))
+    return Markdown(f"Mean over {named}:\n\n{bullets(explain(line) for line in lines)}")
 
 
-def verdict(table: pd.DataFrame, k: int) -> Markdown:
-    """Say for each row whether, at RT, the measured mean lies at or above the published one."""
-    lines = at_or_above(table)
-    if lines.empty:
-        return Markdown(f"The paper prints no rate for k = {k}: there is nothing to compare with.")
-    return bullets(
-        f"{row_name(line.attack, line.criterion)}: {'yes' if line.holds else '**no**'}" for line in rows_of(lines)
-    )
-
-
-def explanations(table: pd.DataFrame, classes: int) -> Markdown:
-    """Return one sentence a row, at RT: see :func:`explain`."""
-    sentences = [explain(line, classes) for line in rows_of(at_or_above(table))]
-    return bullets(sentences or ["No row has a published rate."])
-
-
-def explain(line: Any, classes: int) -> str:
-    """Say in one sentence how a line of `at_or_above` compares with the published rate and its placebo, and why."""
+def explain(line: Any) -> str:
+    """Say in one sentence how a line of `summary.compare` compares with the published rate and with its placebo."""
     name = row_name(line.attack, line.criterion)
-    text = f"{name}: {line.measured:.1f}% measured, {line.published:.2f}% published, {line.placebo:.1f}% on the placebo"
-    if line.holds:
-        beside = "the placebo reaches it too, without any forgetting" if line.placebo >= line.published else ""
-        return f"{text}; at or above it{', but ' + beside if beside else ''}."
-    return f"{text}; below it, since {'; and '.join(_reasons(line, classes))}."
-
-
-def _reasons(line: Any, classes: int) -> list[str]:
-    reasons = []
-    if line.unlearned < 1:
-        failed = round((1 - line.unlearned) * line.trials)
-        reasons.append(f"the target does not count as unlearned in {failed} of {line.trials} trials")
-    short, worth = line.published - line.measured, 100 / (classes * line.trials)
-    if line.attack.endswith("inversion") and short < worth:
-        reasons.append(f"one class of one trial is worth {worth:.1f} points, and only all classes right would reach it")
-    if not np.isnan(line.high) and line.high >= line.published:
-        reasons.append("the difference lies within the interval over trials")
-    if line.auc > 0.995:
-        reasons.append("the evidence ranks forgotten classes first, but the criterion draws the line elsewhere")
-    elif not np.isnan(line.auc):
-        reasons.append(f"the evidence itself does not separate the two kinds (AUC {line.auc:.2f})")
-    return reasons or ["its evidence holds no finite score to look into"]
+    if np.isnan(line.published):
+        return f"{name}: {line.measured:.1f}% measured, {line.placebo:.1f}% on the placebo; nothing is published."
+    text = f"{line.measured:.1f}% measured, {line.published:.2f}% published, {line.placebo:.1f}% on the placebo"
+    if reaches(line.measured, line.published):
+        beside = "; but the placebo reaches it too, without any forgetting" if line.placebo >= line.published else ""
+        return f"{name}: **yes**. {text}{beside}."
+    near = "; but what is published lies within the interval over trials" if line.high >= line.published else ""
+    return f"{name}: **no**. {text}{near}."
 
 
 def with_verdicts(frame: pd.DataFrame) -> pd.DataFrame:
     """Add to the lines of :func:`leakage.success_frame` that have a published value where the interval lies from it.
 
-    The column ``verdict`` is "above" (the whole interval), "below", "around", or "no interval" (a single trial, or
-    equal values).
+    The column ``verdict`` is "above" or "below" where Student's test tells the measured mean from the published value,
+    "around" where it does not, and "no interval" below `intervals.ENOUGH` trials that pass the gate. ``p`` is the
+    test's value after Holm's correction over all lines.
     """
-    lines = frame[frame.published.notna()]
-    cases = [lines.low.isna(), lines.low > lines.published, lines.high < lines.published]
-    return lines.assign(verdict=np.select(cases, ["no interval", "above", "below"], default="around"))
+    lines = frame[frame.published.notna() & frame.measured.notna()]
+    tested = lines.low.notna()
+    freedom = (lines.unlearned * lines.trials).round() - 1
+    error = (lines.high - lines.measured) / stats.t.ppf(0.5 + LEVEL / 2, freedom.where(tested))
+    distance = (lines.measured - lines.published).abs()
+    # trials that all agree have no error: whatever they differ from, they differ from
+    t = np.divide(distance, error, out=np.where(distance > 0, np.inf, 0.0), where=error.to_numpy() > 0)
+    p = pd.Series(2 * stats.t.sf(t, freedom.where(tested)), lines.index)
+    p[tested] = holm(p[tested])
+    side = np.where(lines.measured > lines.published, "above", "below")
+    verdicts = np.select([~tested, p < 1 - LEVEL], ["no interval", side], default="around")
+    return lines.assign(p=p, verdict=verdicts)
 
 
 def verdict_counts(lines: pd.DataFrame) -> pd.DataFrame:
-    """Count verdicts by number of forgotten classes and attack row: one line each, columns above, around, below."""
+    """Count verdicts by data set, number of forgotten classes and attack row: columns above, around, below."""
     order = ["above", "around", "below", "no interval"]
     row = [row_name(a, c) for a, c in zip(lines.attack, lines.criterion, strict=True)]
     counted = lines.assign(row=row).groupby(["dataset", "k", "row"], sort=False).verdict.value_counts().unstack()
@@ -80,7 +75,7 @@ def verdict_counts(lines: pd.DataFrame) -> pd.DataFrame:
 
 
 def misses(lines: pd.DataFrame) -> list[str]:
-    """Say, for every group of cells whose interval misses the published value, on which side and what goes with it.
+    """Say, for every group of cells that differ from the published value, on which side and what goes with it.
 
     The `lines` are those of :func:`with_verdicts`.
     """
@@ -110,10 +105,7 @@ def _above(found: pd.DataFrame) -> list[str]:
 
 
 def _below(found: pd.DataFrame) -> list[str]:
-    reasons, failed = [], found[found.unlearned < 1]
-    if len(failed):
-        reasons.append(f"some targets do not count as unlearned for {', '.join(failed.unlearning)}")
-    ranked = found[found.auc > 0.99]
+    reasons, ranked = [], found[found.auc > 0.99]
     if len(ranked):
         reasons.append(f"the evidence ranks forgotten classes first (AUC) for {', '.join(ranked.unlearning)}")
     if len(ranked) < len(found):
@@ -122,21 +114,35 @@ def _below(found: pd.DataFrame) -> list[str]:
     return reasons
 
 
-def conclusions(table: pd.DataFrame) -> pd.DataFrame:
-    """Say of every row of :func:`summary.compare` what its success rate is worth: a leak, or what the placebo has too.
+def conclusions(records: pd.DataFrame, rows: Sequence[tuple[str, str]] = PAPER_ROWS) -> pd.DataFrame:
+    """Say of every row what it is worth on `records` of one number of classes: whether it is exact and silent.
 
-    ``row published measured placebo excess reading``, as text; percent, the excess in points.
+    ``row``, ``exact and silent %``, the success rate as published with and without the gate, what is published, and
+    ``placebo %`` of rows judged head by head, all as text; of targets that pass the gate unless it says otherwise.
     """
-    lines = rows_of(table)
-    above = [line.excess if np.isnan(line.excess_low) else line.excess_low for line in lines]
-    return pd.DataFrame({
-        "row": [row_name(line.attack, line.criterion) for line in lines],
-        "published": ["" if np.isnan(line.published) else f"{line.published:.2f}" for line in lines],
-        "measured": [with_interval(line.measured, line.low, line.high) for line in lines],
-        "placebo": [with_interval(line.placebo, line.placebo_low, line.placebo_high) for line in lines],
-        "excess": [with_interval(line.excess, line.excess_low, line.excess_high, sign=True) for line in lines],
-        "reading": [
-            "no more than its placebo" if low <= 0 else "a leak" if low >= CLEAR else "a leak, hardly above its placebo"
-            for low in above
-        ],
-    })  # fmt: skip
+    rates, worth = compare(records, "asr", "paper", rows), exact_silent.table(records, rows)
+    lines = {(line.attack, line.criterion): line for line in rows_of(rates)}
+    table = pd.DataFrame([_conclusion(line, lines[line.attack, line.criterion]) for line in rows_of(worth)])
+    return table if rates.published.notna().any() or table.empty else table.drop(columns="published %")
+
+
+def _conclusion(worth: Any, rate: Any) -> dict[str, str]:
+    by_head = issubclass(CRITERIA[rate.criterion], HeadCriterion)
+    return {
+        "row": row_name(worth.attack, worth.criterion),
+        "exact and silent %": with_interval(100 * worth.both, 100 * worth.low, 100 * worth.high),
+        "exact %": f"{100 * worth.exact:.0f}", "silent %": f"{100 * worth.silent:.0f}",
+        "success rate %": with_interval(rate.measured, rate.low, rate.high), "ungated %": f"{rate.ungated:.1f}",
+        "published %": "" if np.isnan(rate.published) else f"{rate.published:.2f}",
+        "placebo %": with_interval(rate.placebo, rate.placebo_low, rate.placebo_high) if by_head else "",
+        "reading": reading(worth),
+    }  # fmt: skip
+
+
+def reading(worth: Any) -> str:
+    """Say what a line of `exact_silent.table` is worth, by whether it is exact and silent in more than half."""
+    if worth.both > MOST:
+        return "a leak: mostly exact and silent"
+    if worth.exact > MOST:
+        return "mostly exact, but accuses where nothing was forgotten"
+    return "mostly misses the set"

@@ -8,13 +8,36 @@ from sklearn.metrics import balanced_accuracy_score
 
 from labelleak_lib.criteria.arithmetic import below_threshold, two_means_split
 from labelleak_lib.evidence import Bools, Floats
-from labelleak_lib.names import attack_title
+from labelleak_lib.names import attack_title, ordered
+from labelleak_lib.registry import METHODS
+from labelleak_lib.results.exact_silent import LABEL_ROW
 from labelleak_lib.results.intervals import summarise
 from labelleak_lib.results.inverted import kinds
 from labelleak_lib.results.leakage import baseline
 from labelleak_lib.results.markdown import span
+from labelleak_lib.results.summary import attackers, passing
 from labelleak_lib.theory.collapse import collapse_fraction
 from labelleak_lib.trials.judging import with_cells
+
+
+def same_at_every_k(records: pd.DataFrame) -> pd.DataFrame:
+    """Return the records of the trials and methods whose targets pass the gate at every k of their data set.
+
+    So that a line against k compares the same trials and methods throughout, and does not move because one drops out.
+    """
+    passed = passing(records)
+    found = passed.groupby(["dataset", "seed", "trial", "unlearning"]).k.transform("nunique")
+    asked = records.groupby("dataset").k.nunique()
+    return passed[found == passed.dataset.map(asked)]
+
+
+def composition(records: pd.DataFrame) -> str:
+    """Say which trials and methods :func:`same_at_every_k` keeps of the `records` of one data set."""
+    cell = ["seed", "trial", "unlearning"]
+    kept = same_at_every_k(records).drop_duplicates(cell).unlearning.value_counts()
+    run = records.drop_duplicates(cell).unlearning.value_counts()
+    listed = ", ".join(f"{code} {kept.get(code, 0)} of {run[code]}" for code in ordered(run.index, tuple(METHODS)))
+    return f"Trials that pass the gate at every $k$, by method: {listed}."
 
 
 def success_by_k(records: pd.DataFrame, rows: Sequence[tuple[str, str]]) -> pd.DataFrame:
@@ -94,6 +117,8 @@ def _lowest(values: Floats) -> Bools:
     return called
 
 
+_SHARED = ["control", "k", "trial"]
+LABELS = "labels alone, reach"
 # each maps IPVs (C, C) to the classes called forgotten, bool (C,)
 RULES: dict[str, Callable[[Floats], Bools]] = {
     "threshold": lambda ipv: below_threshold(ipv.max(1), 1.0),
@@ -103,38 +128,54 @@ RULES: dict[str, Callable[[Floats], Bools]] = {
 
 
 def rules_by_k(stored: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
-    """Judge stored vectors by rules with and without mean and deviation, beside the direct probe.
+    """Judge stored vectors by rules with and without mean and deviation, beside labels under the rule of reach.
 
-    ``attack rule control k trial balanced_accuracy``, one row a stored set and rule; the probe's under each attack.
+    ``attack rule control k trial balanced_accuracy exact silent`` (0 or 1, bool), one row a stored set and rule; those
+    of labels, where they were asked for, under each attack.
     """
-    rows = [
-        (cell["attack"], rule, cell["control"], cell["k"], cell["trial"],
-         balanced_accuracy_score(cell["forgotten"], decide(cell["ipv"])))
-        for cell in stored.to_dict("records") for rule, decide in RULES.items()
-    ]  # fmt: skip
-    judged = pd.DataFrame(rows, columns=["attack", "rule", "control", "k", "trial", "balanced_accuracy"])
-    probe = records[(records.attack == "direct_probe") & (records.criterion == "two_means")]
-    probe = probe[probe.protocol == "attacker"][["control", "k", "trial", "balanced_accuracy"]]
-    parts = [probe.assign(attack=attack, rule="direct probe") for attack in stored.attack.unique()]
+    rows = []
+    for cell in stored.to_dict("records"):
+        for rule, decide in RULES.items():
+            called, lost = decide(cell["ipv"]), cell["forgotten"]
+            shared = [cell[name] for name in ("control", "k", "trial")]
+            share = balanced_accuracy_score(lost, called)
+            rows.append((cell["attack"], rule, *shared, share, bool((called == lost).all()), not called.any()))
+    judged = pd.DataFrame(rows, columns=["attack", "rule", *_SHARED, "balanced_accuracy", "exact", "silent"])
+    labels = attackers(records, *LABEL_ROW)
+    labels = labels.assign(exact=labels.exact_match == 1, silent=labels.predicted == "")
+    labels = labels[[*_SHARED, "balanced_accuracy", "exact", "silent"]]
+    parts = [labels.assign(attack=attack, rule=LABELS) for attack in stored.attack.unique() if len(labels)]
     return pd.concat([judged, *parts], ignore_index=True)
 
 
 def rule_summary(judged: pd.DataFrame) -> pd.DataFrame:
-    """Summarise :func:`rules_by_k` over methods and trials: ``attack rule control k mean low high n``, in 0 .. 1."""
-    return summarise(judged, ["attack", "rule", "control", "k"], "balanced_accuracy")
+    """Summarise :func:`rules_by_k` over methods and trials: ``attack rule control k mean low high n``, in 0 .. 1.
+
+    The mean is the share of target models whose set is named exactly, and of placebos that are met with silence.
+    """
+    right = judged.exact.where(judged.control == "none", judged.silent).astype(float)
+    return summarise(judged.assign(right=right), ["attack", "rule", "control", "k"], "right")
 
 
 def answers(records: pd.DataFrame, evidence: pd.DataFrame, alphas: Sequence[float]) -> str:
-    """Return, of one data set, balanced accuracy (%) by rule and k, and how often the predicted collapse comes true.
+    """Return, of one data set, how often each rule is exact, by k, and how often the predicted collapse comes true.
 
-    A Markdown table of means over trials and methods, on target models and on placebos, then two sentences.
+    A Markdown table in percent: means over the trials and methods that pass the gate at every k, ungated over all, and
+    how often each rule is silent on the originals; then sentences.
     """
     stored = stored_ipvs(records, evidence)
-    judged = rules_by_k(stored, records).replace({"control": {"none": "target"}})
-    judged = judged.assign(attack=judged.attack.map(attack_title))
-    means = judged.pivot_table("balanced_accuracy", ["attack", "rule", "control"], "k", sort=False).sort_index(axis=1)
+    kept = same_at_every_k(records)
+    tables = {"gated": rules_by_k(stored_ipvs(kept, evidence), kept), "ungated": rules_by_k(stored, records)}
+    parts = [table[table.control == "none"].assign(targets=name) for name, table in tables.items()]
+    parts += [tables["ungated"].query("control == 'placebo'").assign(targets="$M_o$, silent")]
+    judged = pd.concat(parts)
+    judged = judged.assign(
+        attack=judged.attack.map(attack_title), share=judged.exact.where(judged.control == "none", judged.silent)
+    )
+    means = judged.pivot_table("share", ["attack", "rule", "targets"], "k", sort=False).sort_index(axis=1)
     table = (100 * means).reset_index().to_markdown(index=False, floatfmt=".0f")
     tested = agreement(alpha_sweep(stored, alphas)).to_dict("records")
     shares = (f"{attack_title(line['attack'])} {100 * line['share']:.1f}% of {line['cells']} cases" for line in tested)
     trials = records.groupby("k").trial.nunique()
-    return f"{table}\n\nTrials: {span(trials)} a $k$. The prediction is right for {'; '.join(shares)}."
+    tried = f"Trials: {span(trials)} a $k$. {composition(records)}"
+    return f"{table}\n\n{tried} The prediction is right for {'; '.join(shares)}."

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from labelleak_lib.names import row_name
-from labelleak_lib.results.intervals import clopper_pearson
+from labelleak_lib.results.intervals import of_clusters
 from labelleak_lib.results.markdown import rows_of
 from labelleak_lib.results.summary import attackers, passing
 
@@ -14,6 +14,8 @@ REACH_ROWS = tuple((f"{search}_reach", "reach") for search in ("query", "joint",
 JOINT_ROW = ("joint_reach", "reach")
 LABEL_ROW = ("passive_answers", "reach")
 """Asks for no probabilities, and has no threshold that anybody chose: the row that speaks for the book."""
+MOST = 0.5
+"""Share from which on something happens "mostly"."""
 ROWS = (
     *REACH_ROWS, LABEL_ROW, ("blackbox_inversion", "reach"), ("whitebox_inversion", "reach"),
     *(("dot_product", "largest_gap"), ("head_row_sum", "largest_gap"), ("random_inputs", "largest_gap")),
@@ -25,36 +27,39 @@ ROWS = (
 def cells(records: pd.DataFrame, attack: str, criterion: str) -> pd.DataFrame:
     """Return one line a target that passes the gate: was its set named exactly, its M_o met with silence, and both.
 
-    ``config_hash dataset trial unlearning k original exact silent both``, the last three 0 or 1.
+    ``config_hash dataset seed trial unlearning k original exact silent both``, the last three 0 or 1.
     """
     chosen = attackers(records, attack, criterion)
     target, placebo = (chosen[chosen.control == control] for control in ("none", "placebo"))
     silent = placebo.set_index("config_hash").predicted.eq("").astype(float).rename("silent")
     lines = passing(target).join(silent, on="config_hash", how="inner")
     lines = lines.assign(exact=lines.exact_match, both=lines.exact_match * lines.silent)
-    return lines[["config_hash", "dataset", "trial", "unlearning", "k", "original", "exact", "silent", "both"]]
+    return lines[["config_hash", "dataset", "seed", "trial", "unlearning", "k", "original", "exact", "silent", "both"]]
 
 
 def table(records: pd.DataFrame, rows: Sequence[tuple[str, str]] = ROWS) -> pd.DataFrame:
-    """Return for every row how often it is exact and silent, in 0 .. 1; data sets weigh alike.
+    """Return for every row how often it is exact and silent, in 0 .. 1; data sets weigh alike, and so do their trials.
 
-    ``attack criterion n both low high exact silent originals``: `n` targets, `originals` models M_o; the interval is
-    Clopper and Pearson's over all targets.
+    ``attack criterion n trials both low high exact silent originals``: `n` targets of so many `trials`, `originals`
+    models M_o. Targets of one trial share their M_o and stand or fall together where a row names somebody of it: the
+    interval counts trials, not targets (`intervals.of_clusters`).
     """
     lines = []
     for attack, criterion in rows:
         found = cells(records, attack, criterion)
         if found.empty:
             continue
-        mean = found.groupby("dataset")[["both", "exact"]].mean().mean()
+        by_trial = found.groupby(["dataset", "seed", "trial"])[["both", "exact"]].mean()
+        mean = by_trial.groupby("dataset").mean().mean()
         originals = found.drop_duplicates(["dataset", "original"])
-        low, high = clopper_pearson(int(found.both.sum()), len(found))
+        low, high = of_clusters([shares for _, shares in by_trial.both.groupby("dataset")])
         lines.append({
-            "attack": attack, "criterion": criterion, "n": len(found), "both": mean.both, "low": low, "high": high,
+            "attack": attack, "criterion": criterion, "n": len(found), "trials": len(by_trial),
+            "both": mean.both, "low": low, "high": high,
             "exact": mean.exact, "silent": originals.groupby("dataset").silent.mean().mean(),
             "originals": len(originals),
         })  # fmt: skip
-    columns = ["attack", "criterion", "n", "both", "low", "high", "exact", "silent", "originals"]
+    columns = ["attack", "criterion", "n", "trials", "both", "low", "high", "exact", "silent", "originals"]
     return pd.DataFrame(lines, columns=columns)
 
 
@@ -85,9 +90,9 @@ def headline(records: pd.DataFrame, alarms: pd.DataFrame) -> list[str]:
     published = max((r for r in rows.values() if r.criterion in ("threshold", "kmeans")), key=lambda row: row.both)
     known = alarms[(alarms.attack == labels.attack) & (alarms.criterion == labels.criterion)].iloc[0]
     asked = int(attackers(records, *LABEL_ROW).queries.max())
-    leaks = "The label leaks, to labels alone." if labels.both > 0.5 else "Most targets keep their label."
+    leaks = "The label leaks, to labels alone." if labels.both > MOST else "Most targets keep their label."
     adds = "more" if joint.both > labels.both else "no more"
-    accuse = "accuse where nothing was forgotten" if published.silent < 0.5 else "mostly keep silent where they should"
+    accuse = "accuse where nothing was forgotten" if published.silent < MOST else "mostly keep silent where they should"
     return [
         f"**{leaks}** {asked:,} images that have nothing to do with the task, answered with labels, name the forgotten "
         f"class and no other, and nobody on the original model, for {shown(labels)} of {labels.n} targets that pass "

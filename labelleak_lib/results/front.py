@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from labelleak_lib.names import PAPER_METHODS, PAPER_ROWS, row_name
-from labelleak_lib.paper.published import reaches
+from labelleak_lib.names import DATASET_ORDER, PAPER_METHODS, PAPER_ROWS, ordered, row_name
+from labelleak_lib.paper.published import datasets, reaches
+from labelleak_lib.results import exact_silent
 from labelleak_lib.results.intervals import CLEAR, ENOUGH
 from labelleak_lib.results.markdown import rows_of
 from labelleak_lib.results.summary import TRIAL
@@ -48,8 +49,8 @@ def basis(records: pd.DataFrame, known: pd.DataFrame) -> str:
         f"**Basis.** One forgotten class, five unlearning methods, profile `{records.profile.iloc[0]}`: "
         f"{_listed(trials_of(records))}.{remark} "
         f"{int(cells.unlearned.astype(bool).sum())} of {len(cells)} target models count as unlearned; the others are "
-        "left out here. Intervals are 95%: Clopper and Pearson's over targets for what is exact and silent, though "
-        "targets of one trial share their original model; over trials for rates."
+        "left out here. Data sets weigh alike. Intervals are 95%: for what is exact and silent Clopper and Pearson's, "
+        "with a trial for one outcome, since its targets share their original model; Student's over trials for rates."
     )
 
 
@@ -57,18 +58,36 @@ def _listed(trials: pd.Series) -> str:
     return ", ".join(f"{dataset} ({n} {'trial' if n == 1 else 'trials'})" for dataset, n in trials.items())
 
 
+def apart(known: pd.DataFrame) -> list[str]:
+    """Say how the row that speaks for the book fares on the data sets of `known` that are not the paper's."""
+    others = known[~known.dataset.isin(datasets())]
+    rates = exact_silent.table(others, [exact_silent.LABEL_ROW])
+    named = ", ".join(f"`{name}`" for name in ordered(others.dataset, DATASET_ORDER))
+    return [
+        f"**Not in the paper, and in none of these numbers:** {named}, where labels are exact and silent for "
+        f"{exact_silent.shown(line)} of {line.n} targets."
+        for line in rows_of(rates)
+    ]
+
+
 def as_published(table: pd.DataFrame) -> list[str]:
-    """Say how the published judgement comes out, on targets and on models from which nothing was forgotten."""
-    lines = rows_of(table)
-    reached = int(reaches(table.measured, table.published).sum())
+    """Say how the published judgement comes out, on targets and on models from which nothing was forgotten.
+
+    What is published is compared only where `table` (of `summary.compare`) holds it.
+    """
+    lines, printed = rows_of(table), table[table.published.notna()]
+    reached = int(reaches(printed.measured, printed.published).sum())
     tree = next(line for line in lines if line.criterion == "decision_tree")
-    headline = f"{'Most' if reached > len(lines) / 2 else 'Few'} published rates are within reach."
+    headline = f"{'Most' if reached > len(printed) / 2 else 'Few'} published rates are within reach."
     alike = tree.measured - tree.placebo <= CLEAR
     recognises = ": it recognises the class of an auxiliary head" if alike else ""
     listed = " and ".join(f"{line.published:.2f}%" for line in lines if line.published < line.chance)
     remark = f", more than the published means of black-box inversion ({listed})" if listed else ""
+    compared = [
+        f"**{headline}** {reached} of {len(printed)} attack rows reach the mean that {{cite:t}}`zheng2026label` print."
+    ]
     return [
-        f"**{headline}** {reached} of {len(lines)} attack rows reach the mean that {{cite:t}}`zheng2026label` print.",
+        *(compared if len(printed) else []),
         f"**A high rate need not be a leak.** The decision tree scores {shown(tree, 'measured')} on target models and "
         f"{shown(tree, 'placebo')} on models from which nothing was forgotten{recognises}. The answer that nothing was "
         f"forgotten scores {table.chance.max():.0f}%{remark}.",

@@ -11,13 +11,13 @@ import pandas as pd
 from labelleak_lib.checks import require_choice
 from labelleak_lib.criteria.heads import HeadCriterion
 from labelleak_lib.names import DATASET_ORDER, PAPER_ROWS, PROTOCOLS, in_order, ordered, row_name
-from labelleak_lib.paper.published import published_asr
+from labelleak_lib.paper.published import datasets, published_asr
 from labelleak_lib.registry import CRITERIA
-from labelleak_lib.results.intervals import excess_over_placebo, over_trials
+from labelleak_lib.results.intervals import excess_over_placebo, mean_interval
 from labelleak_lib.results.markdown import Markdown, numbered, rows_of, span, tabs, with_interval
 
 LEAKAGE_COLUMNS = [
-    *("dataset", "unlearning", "attack", "criterion", "trials", "measured", "low", "high", "published"),
+    *("dataset", "unlearning", "attack", "criterion", "trials", "measured", "low", "high", "ungated", "published"),
     *("placebo", "excess", "excess_low", "excess_high", "auc", "unlearned", "flags"),
 ]
 _LINE = LEAKAGE_COLUMNS[:4]
@@ -49,9 +49,10 @@ def leakage_table(
 
     The `records` are of one profile, the placebo of every record among them; `rows` are attack and criterion of each.
     One line a data set, unlearning method and row that the records hold, with `LEAKAGE_COLUMNS`: `measured`, `low`,
-    `high` (mean and 95% interval over trials), `published` (mean over four data sets; NaN where nothing is printed),
-    `placebo`, `excess`, `excess_low`, `excess_high` (paired by trial) are in percent; `auc` (mean) and `unlearned`
-    (share of trials that pass the gate) in 0 .. 1; `flags` counts each flag's trials.
+    `high` (mean and 95% interval over the trials that pass the gate, NaN where none does), `ungated` (mean over all
+    trials), `published` (mean over the paper's four data sets; NaN for another data set and where nothing is printed),
+    `placebo`, `excess`, `excess_low`, `excess_high` (as `measured`, paired by trial) are in percent; `auc` (mean, as
+    `measured`) and `unlearned` (share of the `trials` that pass the gate) in 0 .. 1; `flags` counts each flag's trials.
 
     Raises
     ------
@@ -71,32 +72,39 @@ def leakage_table(
 
 def _line(group: pd.DataFrame, k: int) -> dict[str, Any]:
     first: Any = group.iloc[0]
-    published = published_asr(first.attack, first.criterion, first.unlearning, k)
+    printed = published_asr(first.attack, first.criterion, first.unlearning, k) if first.dataset in datasets() else None
+    gated = group[group.unlearned.astype(bool)]
     flags = Counter(flag for text in group["flags"] for flag in text.split("; ") if flag)
     return {
         **{name: first[name] for name in _LINE}, "trials": len(group),
-        **over_trials(group.asr).percent("measured", "low", "high"),
-        **over_trials(group.excess, plain=True).percent("excess", "excess_low", "excess_high"),
-        "published": np.nan if published is None else published, "placebo": 100 * group.asr_placebo.mean(),
-        "auc": group.auc.mean(), "unlearned": group.unlearned.astype(float).mean(),
+        **mean_interval(gated.asr).percent("measured", "low", "high"), "ungated": 100 * group.asr.mean(),
+        **mean_interval(gated.excess).percent("excess", "excess_low", "excess_high"),
+        "published": np.nan if printed is None else printed, "placebo": 100 * gated.asr_placebo.mean(),
+        "auc": gated.auc.mean(), "unlearned": group.unlearned.astype(float).mean(),
         "flags": "; ".join(f"{flag} ({count}/{len(group)})" for flag, count in flags.items()),
     }  # fmt: skip
 
 
 def to_markdown(table: pd.DataFrame, *, caption: str | None = None, name: str | None = None) -> Markdown:
-    """Write a table of `leakage_table` in Markdown, with its units; `caption` and `name` as for :func:`numbered`."""
+    """Write a table of `leakage_table` in Markdown, with its units; `caption` and `name` as for :func:`numbered`.
+
+    What fails the gate is left out, and stands in a column of its own, ungated, where there is such a trial.
+    """
     lines = rows_of(table)
     columns = {"data set": table.dataset.tolist()} if table.dataset.nunique() > 1 else {}
     columns |= {
         "unlearning": table.unlearning.tolist(),
         "attack": [row_name(line.attack, line.criterion) for line in lines],
         "measured %": [with_interval(line.measured, line.low, line.high) for line in lines],
+        "ungated %": [f"{value:.1f}" for value in table.ungated],
         "published %": ["" if np.isnan(value) else f"{value:.2f}" for value in table.published],
-        "placebo %": [f"{value:.1f}" for value in table.placebo],
+        "placebo %": ["" if np.isnan(value) else f"{value:.1f}" for value in table.placebo],
         "excess": [with_interval(line.excess, line.excess_low, line.excess_high, sign=True) for line in lines],
         "unlearned": [f"{round(line.unlearned * line.trials)}/{line.trials}" for line in lines],
         "flags": [_keys(line.flags) for line in lines],
     }
+    if (table.unlearned == 1).all():
+        del columns["ungated %"]
     if not any(columns["published %"]):
         del columns["published %"]
     text = numbered(pd.DataFrame(columns).to_markdown(index=False, disable_numparse=True), caption, name)

@@ -6,13 +6,12 @@ from labelleak_lib.names import PAPER_METHODS, PAPER_ROWS
 from labelleak_lib.paper import granularity, published
 from labelleak_lib.registry import CRITERIA
 from labelleak_lib.results import exact_silent, surveyed
+from labelleak_lib.results.exact_silent import MOST
 from labelleak_lib.results.markdown import rows_of
 from labelleak_lib.results.summary import TRIAL, attackers, compare, passing
 from labelleak_lib.theory.collapse import collapse_fraction
 
 LABELS, JOINT, SEARCH = exact_silent.LABEL_ROW, exact_silent.JOINT_ROW, ("blackbox_inversion", "reach")
-MOST = 0.5
-"""Share of targets from which on something happens "mostly"."""
 
 
 def provider(records: pd.DataFrame) -> list[str]:
@@ -37,7 +36,7 @@ def provider(records: pd.DataFrame) -> list[str]:
 
 def auditor(records: pd.DataFrame) -> list[str]:
     """Say what a success rate has to be compared with."""
-    rates = compare(passing(records), "asr", "paper", PAPER_ROWS)
+    rates = compare(records, "asr", "paper", PAPER_ROWS)
     highest, floor = rates.placebo.max(), rates.chance.max()
     rules = exact_silent.table(records, [row for row in PAPER_ROWS if row[1] in ("threshold", "kmeans", "entropy")])
     return [
@@ -87,7 +86,7 @@ def attacker(records: pd.DataFrame, everything: pd.DataFrame) -> list[str]:
     ]
     agreement = list(surveyed.stored("agreement").values())
     if agreement:
-        unlearned = pd.concat(agreement).query("method != 'M_o'").deployed
+        unlearned = pd.concat(agreement).query("method != 'M_o'").deployed.dropna()
         lessons.append(
             "An auxiliary head is a detour. Its dot product with the target's last layer follows how surely the target "
             f"classifies the head's samples (median correlation {unlearned.median():.2f} over {len(unlearned)} "
@@ -103,7 +102,8 @@ def collapse(records: pd.DataFrame) -> list[str]:
     beyond = chosen.k >= share * chosen.classes
     if not 0 < beyond.sum() < len(chosen):
         return []
-    named = (chosen.predicted != "").groupby([beyond, chosen.control]).mean().map("{:.0%}".format)
+    by_set = (chosen.predicted != "").groupby([beyond.rename("beyond"), chosen.control, chosen.dataset]).mean()
+    named = by_set.groupby(["beyond", "control"]).mean().map("{:.0%}".format)
     below, above = (f"{named[side, 'none']} of the runs (placebo {named[side, 'placebo']})" for side in (False, True))
     return [
         f"A threshold made of mean and deviation cannot find many classes: from {share:.0%} of the classes on it "
@@ -115,12 +115,12 @@ def collapse(records: pd.DataFrame) -> list[str]:
 
 def reader(records: pd.DataFrame) -> list[str]:
     """Say which published rates come out again, and what the printed numbers give away by themselves."""
-    rates = compare(passing(records), "asr", "paper", PAPER_ROWS)
+    rates = compare(records, "asr", "paper", PAPER_ROWS)
     reached = int(published.reaches(rates.measured, rates.published).sum())
     unseen = published.unlearning_accuracy().query("unlearning == 'RT' and forget_after > 5")
     odd, slips = len(granularity.misfits()), int(granularity.row_mean_mismatch().mismatch.sum())
     datasets = ", ".join(sorted(set(unseen.dataset)))
-    assumed = list(surveyed.stored("assumptions").values())
+    assumed = [table for name, table in surveyed.stored("assumptions").items() if name in published.datasets()]
     theory = ""
     if assumed:
         holds = pd.concat(assumed).holds

@@ -16,12 +16,18 @@ class Markdown(str):
 def with_interval(mean: float, low: float, high: float, *, sign: bool = False) -> str:
     r"""Return mean and interval, with a space that does not break inside; the mean alone where there is no interval.
 
+    Empty where there is no mean. All in percent: a rate's interval is cut to 0 .. 100, that of a difference (`sign`)
+    to -100 .. 100.
+
     >>> with_interval(97.5, 95.0, 99.12)
     '97.5 (95.0,\xa099.1)'
     >>> with_interval(3.0, float("nan"), float("nan"), sign=True)
     '+3.0'
     """
-    form = "+.1f" if sign else ".1f"
+    form, least = ("+.1f", -100) if sign else (".1f", 0)
+    low, high = np.clip([low, high], least, 100)
+    if np.isnan(mean):
+        return ""
     return f"{mean:{form}}" if np.isnan(low) else f"{mean:{form}} ({low:{form}},\u00a0{high:{form}})"
 
 

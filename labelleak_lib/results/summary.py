@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from labelleak_lib.names import PAPER_ROWS, attack_title
-from labelleak_lib.paper.published import published_asr
+from labelleak_lib.paper.published import datasets, published_asr
 from labelleak_lib.registry import ATTACKS, CRITERIA
 from labelleak_lib.results.intervals import over_datasets
 from labelleak_lib.results.leakage import baseline
@@ -36,6 +36,11 @@ def passing(records: pd.DataFrame) -> pd.DataFrame:
     return records[records.unlearned.astype(bool)]
 
 
+def of_the_paper(records: pd.DataFrame) -> pd.DataFrame:
+    """Return the records of the paper's own data sets: nothing else is pooled where a page compares with it."""
+    return records[records.dataset.isin(datasets())]
+
+
 def attackers(records: pd.DataFrame, attack: str, criterion: str) -> pd.DataFrame:
     """Return the records of one attack x criterion row, decided by class."""
     same = (records.attack == attack) & (records.criterion == criterion)
@@ -60,27 +65,34 @@ def compare(
 ) -> pd.DataFrame:
     """Summarise each attack x criterion row over methods, trials and data sets, beside its placebo.
 
-    A trial counts with its mean of `value` (a metric, in 0 .. 1) over unlearning methods, a data set with its mean over
-    trials, all data sets alike. One line a row that the records hold: ``attack criterion measured low high placebo
-    placebo_low placebo_high excess excess_low excess_high published chance``, in percent. ``published`` is the rate of
-    `unlearning` (a method's code, or ``mean``), NaN where `value` is not `asr` or nothing is printed.
+    Of targets that pass the gate. A trial counts with its mean of `value` (a metric, in 0 .. 1) over unlearning
+    methods, a data set with its mean over trials, all data sets alike. One line a row that the records hold: ``attack
+    criterion measured low high ungated placebo placebo_low placebo_high excess excess_low excess_high published
+    chance``, in percent. ``ungated`` is the mean over all targets, whether they pass or not. ``published`` is the rate
+    of `unlearning` (a method's code, or ``mean``), NaN where `value` is not `asr`, nothing is printed, or a data set
+    is not the paper's.
     """
     by = ["attack", "criterion", *TRIAL]
-    by_trial = records[records.protocol == protocol].pivot_table(value, by, "control", aggfunc="mean").reset_index()
+    judged = records[records.protocol == protocol]
+    everything = judged.pivot_table(value, by, "control", aggfunc="mean").reset_index()
+    by_trial = passing(judged).pivot_table(value, by, "control", aggfunc="mean").reset_index()
+    by_trial = by_trial.reindex(columns=everything.columns)
     classes, k = int(records.classes.iloc[0]), int(records.k.iloc[0])
+    comparable = value == "asr" and set(records.dataset) <= datasets()
     lines = []
     for attack, criterion in rows:
-        trials = by_trial[(by_trial.attack == attack) & (by_trial.criterion == criterion)]
-        if trials.empty:
+        same, trials = (x[(x.attack == attack) & (x.criterion == criterion)] for x in (everything, by_trial))
+        if same.empty:
             continue
         trials = trials.assign(excess=trials["none"] - trials.placebo)
         by_dataset = {column: [group[column] for _, group in trials.groupby("dataset")] for column in trials.columns}
-        printed = published_asr(attack, criterion, unlearning, k) if value == "asr" else None
+        printed = published_asr(attack, criterion, unlearning, k) if comparable else None
         lines.append({
             "attack": attack, "criterion": criterion,
             **over_datasets(by_dataset["none"]).percent("measured", "low", "high"),
+            "ungated": 100 * same.groupby("dataset")["none"].mean().mean(),
             **over_datasets(by_dataset["placebo"]).percent("placebo", "placebo_low", "placebo_high"),
-            **over_datasets(by_dataset["excess"], plain=True).percent("excess", "excess_low", "excess_high"),
+            **over_datasets(by_dataset["excess"]).percent("excess", "excess_low", "excess_high"),
             "published": np.nan if printed is None else printed, "chance": baseline(criterion, protocol, k, classes),
         })  # fmt: skip
     return pd.DataFrame(lines)

@@ -70,8 +70,8 @@ def agreement_of(spec: TrialSpec, methods: Sequence[str]) -> pd.DataFrame:
     """Measure how far heads trained on one class repeat the target's logit margin: one line a target, ``M_o`` first.
 
     Columns ``method``; ``early`` and ``late``, the correlation over heads started at zero; ``deployed``, that of class
-    means with the attack's own heads; ``probe_forgotten`` and ``probe_retained``, the mean accuracy of the target on
-    the attacker's samples, which is the direct probe; ``settings``, see `settings_of`.
+    means with the attack's own heads, which have its ``momentum``; ``probe_forgotten`` and ``probe_retained``, the mean
+    accuracy of the target on the attacker's samples, which is the direct probe; ``settings``, see `settings_of`.
     """
     recipe, rows = head_recipe(spec), []
     for name in ("M_o", *methods):
@@ -79,12 +79,12 @@ def agreement_of(spec: TrialSpec, methods: Sequence[str]) -> pd.DataFrame:
         target, sets, own = attacker_view(model, spec)
         rng = np.random.default_rng(spec.attack_seed)
         path = probe.margin_agreement(target, sets, own, (EARLY, LATE), rng).set_index("start").loc["zero"]
-        trained = probe.deployed_heads(sets, own, spec.data.classes, rng, recipe.lr, recipe.steps)
+        trained = probe.deployed_heads(sets, own, spec.data.classes, rng, recipe.lr, recipe.steps, recipe.momentum)
         evidence = probe.class_evidence(target, sets, own, trained)
         gone = evidence.index.isin(spec.forgotten)
         rows.append({
             "method": name, "early": path.correlation.iloc[0], "late": path.correlation.iloc[-1],
-            "deployed": evidence.inner.corr(evidence.margin),
+            "deployed": evidence.inner.corr(evidence.margin), "momentum": recipe.momentum,
             "probe_forgotten": evidence.accuracy[gone].mean(), "probe_retained": evidence.accuracy[~gone].mean(),
             "settings": settings_of(name, spec.profile, spec.model_spec.architecture),
         })  # fmt: skip

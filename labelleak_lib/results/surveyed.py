@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from labelleak_lib.files import COMMITTED
@@ -13,9 +14,18 @@ EARLY, LATE = 0.03, 30.0
 
 
 def stored(kind: str, folder: Path = FOLDER) -> dict[str, pd.DataFrame]:
-    """Return the stored tables of `kind` ("assumptions" or "agreement") by data set."""
+    """Return the stored tables of `kind` ("assumptions" or "agreement") by data set.
+
+    A table of agreement that does not say with which momentum the attack's heads were trained is of heads that had
+    none: its ``deployed``, which would be of other heads than the attack's, is NaN.
+    """
     names = [path.name.removesuffix(f".{kind}.csv") for path in folder.glob(f"*.{kind}.csv")]
-    return {name: pd.read_csv(folder / f"{name}.{kind}.csv") for name in ordered(names, DATASET_ORDER)}
+    tables = {name: pd.read_csv(folder / f"{name}.{kind}.csv") for name in ordered(names, DATASET_ORDER)}
+    return {name: table if kind != "agreement" else _with_momentum(table) for name, table in tables.items()}
+
+
+def _with_momentum(table: pd.DataFrame) -> pd.DataFrame:
+    return table if "momentum" in table else table.assign(deployed=np.nan)
 
 
 def assumption_lines(table: pd.DataFrame) -> str:
@@ -29,10 +39,10 @@ def assumption_lines(table: pd.DataFrame) -> str:
 
 
 def agreement_lines(table: pd.DataFrame) -> str:
-    """Write a stored table of agreement in Markdown, accuracies in percent."""
+    """Write a stored table of agreement in Markdown, accuracies in percent; empty where nothing was measured."""
     correlations = {f"at {EARLY:g}": table.early, f"at {LATE:g}": table.late, "attack's heads": table.deployed}
     rates = {f"direct probe, {kind} %": 100 * table[f"probe_{kind}"] for kind in ("forgotten", "retained")}
-    texts = {name: values.map("{:.2f}".format) for name, values in correlations.items()}
+    texts = {name: values.map("{:.2f}".format).where(values.notna(), "") for name, values in correlations.items()}
     texts |= {name: values.map("{:.1f}".format) for name, values in rates.items()}
     shown = pd.DataFrame({"target": table.method, **texts})
     return shown.to_markdown(index=False, disable_numparse=True)

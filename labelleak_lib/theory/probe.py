@@ -74,13 +74,14 @@ def margin_agreement(
 
 
 def deployed_heads(
-    sets: ArrayLike, own: ArrayLike, classes: int, generator: np.random.Generator, rate: float, steps: int
-) -> Array:
-    """Train one softmax head on each single-class set (h, n, d), from torch's random start: (h, C, d)."""
+    sets: ArrayLike, own: ArrayLike, classes: int, generator: np.random.Generator,
+    rate: float, steps: int, momentum: float,
+) -> Array:  # fmt: skip
+    """Train one softmax head on each single-class set (h, n, d) as the attack does, from torch's start: (h, C, d)."""
     features = np.asarray(sets, dtype=np.float64)
     labels = np.repeat(np.asarray(own)[:, None], features.shape[1], axis=1)
     start = torch_start(len(features), classes, features.shape[2], generator)
-    return softmax.softmax_head_path(features, labels, classes, rate, [steps], start)[0]
+    return softmax.softmax_head_path(features, labels, classes, rate, [steps], start, momentum)[0]
 
 
 def class_evidence(target: ArrayLike, sets: ArrayLike, own: ArrayLike, trained: ArrayLike) -> pd.DataFrame:

@@ -11,9 +11,10 @@ from labelleak_lib.theory.heads import Array
 
 
 def softmax_head_path(
-    phi: ArrayLike, labels: ArrayLike, classes: int, rate: float, steps: Sequence[int], initial: ArrayLike | None = None
-) -> Array:
-    """Train heads by full-batch gradient descent on the cross-entropy, kept at some steps: (len(steps), h, C, d).
+    phi: ArrayLike, labels: ArrayLike, classes: int, rate: float, steps: Sequence[int],
+    initial: ArrayLike | None = None, momentum: float = 0.0,
+) -> Array:  # fmt: skip
+    """Train heads by full-batch descent on the cross-entropy and keep them at some steps: (len(steps), h, C, d).
 
     Parameters
     ----------
@@ -25,8 +26,11 @@ def softmax_head_path(
         Step counts at which the heads are kept.
     initial : array (C, d) or (h, C, d), optional
         Start; zero when left out.
+    momentum : float in [0, 1) (ValueError otherwise)
+        Of heavy-ball descent; a head that moves steadily goes 1 / (1 - momentum) times as far.
     """
     require_number("rate", rate, above=0)
+    require_number("momentum", momentum, low=0, high=0.999)
     increasing = len(steps) > 0 and all(a < b for a, b in zip([-1, *steps], steps, strict=False))
     require(increasing, "steps", list(steps), "increasing counts, the first at least 0")
     features = torch.as_tensor(np.asarray(phi, dtype=np.float64))
@@ -35,12 +39,13 @@ def softmax_head_path(
     weight = torch.zeros(heads, classes, dimension, dtype=torch.float64)
     if initial is not None:
         weight = weight + torch.as_tensor(np.asarray(initial, dtype=np.float64))
-    kept = []
+    kept, velocity = [], torch.zeros_like(weight)
     for step in range(steps[-1] + 1):
         if step in steps:
             kept.append(weight.clone())
         residual = targets - (features @ weight.transpose(1, 2)).softmax(dim=2)
-        weight = weight + rate / count * residual.transpose(1, 2) @ features
+        velocity = momentum * velocity + residual.transpose(1, 2) @ features / count
+        weight = weight + rate * velocity
     return torch.stack(kept).numpy()
 
 

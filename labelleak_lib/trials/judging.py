@@ -1,6 +1,7 @@
 """What is decided on stored evidence: criteria, metrics, the gate and flags, computed whenever records are read."""
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -72,10 +73,14 @@ def criteria_for(attack: str, evidence: Evidence) -> list[Criterion]:
     """
     listed = ATTACKS.attribute(attack, "criteria", ())
     told = evidence.protocol == "paper"
-    others = [name for name in CRITERIA if CRITERIA[name].everywhere and name not in listed and not told]
-    return [CRITERIA[name]() for name in listed] + [
-        c() for c in map(CRITERIA.__getitem__, others) if c().can_read(evidence)
-    ]
+    others = [] if told else [CRITERIA[name] for name in CRITERIA if CRITERIA[name].everywhere and name not in listed]
+    readable = [rule for rule in map(_by_default, others) if rule.can_read(evidence)]
+    return [_by_default(CRITERIA[name]) for name in listed] + readable
+
+
+@cache
+def _by_default(rule: type[Criterion]) -> Criterion:
+    return rule()
 
 
 def decide(criterion: Criterion, evidence: Evidence) -> Decision:
@@ -134,7 +139,9 @@ def judge(models: pd.DataFrame, evidence: pd.DataFrame, criteria: Sequence[Crite
     With `criteria`, these are applied to every attack whose evidence they can read, in place of the registered ones.
     The frame has `COLUMNS`; ``control`` is ``none`` for M_u and ``placebo`` for M_o under the same attack.
     """
-    known: dict[tuple[str, Any], Decision] = {}
+    decisions: dict[tuple[str, Criterion], Decision] = {}
+    # an M_o is the placebo of several methods, under the same truth
+    outcomes: dict[tuple[str, Criterion, str], dict[str, Any]] = {}
     lines: list[dict[str, Any]] = []
     for cell, found in pairs(models, evidence):
         forgotten = frozenset(int(c) for c in cell["forgotten"].split(","))
@@ -145,9 +152,13 @@ def judge(models: pd.DataFrame, evidence: pd.DataFrame, criteria: Sequence[Crite
             chosen = criteria_for(pair.target[0]["attack"], pair.target[1]) if criteria is None else criteria
             for criterion in (c for c in chosen if c.can_read(pair.target[1])):
                 for rows, (facts, held) in zip((targets, placebos), pair, strict=True):
-                    key = (facts["evidence"], criterion)
-                    decision = known[key] if key in known else known.setdefault(key, decide(criterion, held))
-                    rows += _rows(facts, held, criterion.name, decision, forgotten)
+                    rule = (facts["evidence"], criterion)
+                    if rule not in decisions:
+                        decisions[rule] = decide(criterion, held)
+                    if (*rule, cell["forgotten"]) not in outcomes:
+                        outcome = _outcome(criterion.name, decisions[rule], held, facts["protocol"], forgotten)
+                        outcomes[*rule, cell["forgotten"]] = outcome
+                    rows += _rows(facts, held, outcomes[*rule, cell["forgotten"]])
         _add_flags(targets, placebos, cell)
         before = {f"{side}_acc_after": cell[f"{side}_acc_before"] for side in ("forget", "retain")}
         lines += [{**common, "control": "none", **row} for row in targets]
@@ -156,14 +167,17 @@ def judge(models: pd.DataFrame, evidence: pd.DataFrame, criteria: Sequence[Crite
     return frame.assign(flags=frame["flags"].map("; ".join))
 
 
-def _rows(
-    facts: dict[str, Any], evidence: Evidence, criterion: str, decision: Decision, forgotten: frozenset[int]
-) -> list[dict[str, Any]]:
+def _outcome(
+    criterion: str, decision: Decision, evidence: Evidence, protocol: str, forgotten: frozenset[int]
+) -> dict[str, Any]:
+    named = {"criterion": criterion, "predicted": ",".join(map(str, sorted(decision.named)))}
+    return named | metrics_of(decision, evidence, protocol, forgotten)._asdict()
+
+
+def _rows(facts: dict[str, Any], evidence: Evidence, outcome: dict[str, Any]) -> list[dict[str, Any]]:
     shared = {name: facts[name] for name in ("attack", "profile", "queries", "gradients", "seconds", "attack_seed")}
-    shared |= {"criterion": criterion, "predicted": ",".join(map(str, sorted(decision.named)))}
-    shared |= metrics_of(decision, evidence, facts["protocol"], forgotten)._asdict()
     protocols = (facts["protocol"],) if facts["protocol"] else PROTOCOLS
-    return [{**shared, "protocol": protocol, "flags": list(evidence.flags)} for protocol in protocols]
+    return [{**shared, **outcome, "protocol": protocol, "flags": list(evidence.flags)} for protocol in protocols]
 
 
 def _add_flags(rows: list[dict[str, Any]], placebo: list[dict[str, Any]], cell: dict[str, Any]) -> None:

@@ -72,15 +72,19 @@ def test_success_rates_are_drawn_as_they_stand_in_the_table(classes, trials) -> 
         strict=True,
     ):
         lines = table[(table.attack == attack) & (table.protocol == protocol)]
-        assert heights(ax) == pytest.approx(lines.measured.tolist())
+        assert heights(ax) == pytest.approx(lines.measured.tolist(), nan_ok=True)
         assert [label.get_text() for label in ax.get_xticklabels()] == ["RT", "NG"]
         assert [bar.get_hatch() or "" for bar in ax.patches] == ["", "////"]
+        rings = next(line for line in ax.lines if line.get_marker() == "o").get_ydata()
+        assert np.isnan(rings[0]) and rings[1] == pytest.approx(lines.ungated.iloc[1])
         assert protocol in ax.get_title()
         # the last lines are baselines
         level = ax.lines[-1].get_ydata()[0]
         assert level == pytest.approx(50 if (attack, protocol) == ("dot_product", "paper") else 100 * (1 - 1 / classes))
         (placebo,) = (c for c in ax.collections if c.get_linewidth()[0] == 2)
-        assert [segment[0][1] for segment in placebo.get_segments()] == pytest.approx(lines.placebo.tolist())
+        assert [segment[0][1] for segment in placebo.get_segments() if len(segment)] == pytest.approx(
+            lines.placebo.dropna().tolist()
+        )
 
 
 def test_each_number_of_forgotten_classes_has_its_own_bars_and_baseline() -> None:
@@ -88,7 +92,7 @@ def test_each_number_of_forgotten_classes_has_its_own_bars_and_baseline() -> Non
     table = leakage.success_frame(records, [("whitebox_inversion", "threshold")], ("paper",))
     figure = success.success_rates(table)
     (ax,) = panels_of(figure)
-    assert heights(ax) == pytest.approx(table.measured.tolist())
+    assert heights(ax) == pytest.approx(table.measured.tolist(), nan_ok=True)
     drawn = {line.get_ydata()[0] for line in ax.lines if line.get_linestyle() == "--"}
     assert drawn == {90.0, 70.0}
     assert {"measured, k = 1", "measured, k = 3"} <= set(legend_texts(figure))
@@ -397,4 +401,4 @@ def test_a_leakage_table_and_its_figure_hold_the_same_numbers() -> None:
     records = attack_records(10, 3, protocols=("paper",))
     table = leakage.leakage_table(records, "paper", 1, [("dot_product", "youden")])
     (ax,) = panels_of(success.success_rates(leakage.success_frame(records, [("dot_product", "youden")], ("paper",))))
-    assert heights(ax) == pytest.approx(table.measured.tolist())
+    assert heights(ax) == pytest.approx(table.measured.tolist(), nan_ok=True)

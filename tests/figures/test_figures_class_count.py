@@ -79,16 +79,27 @@ def test_stored_vectors_come_with_the_forgotten_classes_of_their_cell():
 
 def test_rules_without_mean_and_deviation_keep_finding_the_forgotten():
     records, evidence = perfect(10)
-    probe = records.assign(attack="direct_probe", criterion="two_means", balanced_accuracy=0.75)
-    told = probe.assign(protocol="paper", balanced_accuracy=1.0)
-    judged = class_counts.rules_by_k(class_counts.stored_ipvs(records, evidence), pd.concat([records, probe, told]))
-    table = judged.pivot_table("balanced_accuracy", "rule", "k")
+    labels = records.assign(attack="passive_answers", criterion="reach", exact_match=0.0, predicted="")
+    told = labels.assign(protocol="paper", exact_match=1.0)
+    labels = labels.assign(protocol="attacker")
+    judged = class_counts.rules_by_k(class_counts.stored_ipvs(records, evidence), pd.concat([records, labels, told]))
+    table = judged.pivot_table("exact", "rule", "k")
     assert (table.loc[["two-means on maxima", "two-means on the class aimed at"]] == 1).all(axis=None)
-    assert (table.loc["threshold", :4] == 1).all() and (table.loc["threshold", 6:] == 0.5).all()
-    assert (table.loc["direct probe"] == 0.75).all()
+    assert (table.loc["threshold", :4] == 1).all() and (table.loc["threshold", 6:] == 0).all()
+    assert (table.loc[class_counts.LABELS] == 0).all() and judged[judged.rule == class_counts.LABELS].silent.all()
 
 
-def test_answers_stand_by_k_beside_their_placebo_and_count_the_cases():
+def test_lines_against_k_hold_the_same_trials_and_methods_throughout():
+    rows = [record(trial=t, unlearning=code, k=k, forgotten=",".join(map(str, range(k))), unlearned=passes)
+            for t, code, k, passes in [(0, "RT", 1, True), (0, "RT", 2, True), (1, "RT", 1, True), (0, "NG", 1, True),
+                                       (0, "NG", 2, False)]]  # fmt: skip
+    kept = class_counts.same_at_every_k(pd.DataFrame(rows))
+    assert kept[["trial", "unlearning", "k"]].values.tolist() == [[0, "RT", 1], [0, "RT", 2]]
+    text = class_counts.composition(pd.DataFrame(rows))
+    assert text == "Trials that pass the gate at every $k$, by method: RT 1 of 2, NG 0 of 1."
+
+
+def test_answers_stand_by_k_gated_and_ungated_and_count_the_cases():
     records, evidence = perfect(10, trials=3)
     blind = [np.full((10, 10), np.log(0.1))] * len(evidence)
     placebo = evidence_of(records, "ipv", blind, "whitebox_inversion", control="placebo")
@@ -98,12 +109,13 @@ def test_answers_stand_by_k_beside_their_placebo_and_count_the_cases():
         for cells in ([c.strip() for c in row.split("|")[1:-1]] for row in text.splitlines())
         if cells
     }
-    assert lines["attack", "rule", "control"] == [str(k) for k in range(1, 10)]
-    target = lines["white-box inversion", "threshold", "target"]
-    del target[4]  # a tie: half of the classes are forgotten
-    assert target == ["100"] * 4 + ["50"] * 4
-    assert lines["white-box inversion", "threshold", "placebo"] == ["50"] * 9
-    assert text.endswith("Trials: 3 a $k$. The prediction is right for white-box inversion 100.0% of 27 cases.")
+    assert lines["attack", "rule", "targets"] == [str(k) for k in range(1, 10)]
+    for targets in ("gated", "ungated"):
+        exact = lines["white-box inversion", "threshold", targets]
+        del exact[4]  # a tie: half of the classes are forgotten
+        assert exact == ["100"] * 4 + ["0"] * 4
+    assert lines["white-box inversion", "threshold", "$M_o$, silent"] == ["100"] * 9
+    assert text.endswith("The prediction is right for white-box inversion 100.0% of 27 cases.")
 
 
 def test_the_class_aimed_at_tells_apart_what_the_maximum_does_not():

@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 import torch
 from record_samples import full_records, well_formed
+from scipy import stats
 from toys import blobs, trained
 
 from labelleak_lib.data.samples import to_input
 from labelleak_lib.figures import overview, success
-from labelleak_lib.names import PAPER_ROWS
+from labelleak_lib.names import PAPER_ROWS, row_name
 from labelleak_lib.results import against_paper, inverted, summary
 from labelleak_lib.results.leakage import success_frame
 from labelleak_lib.results.summary import CONTROL_ROWS, UNITS, judged_both_ways
@@ -81,11 +82,12 @@ def lines_of(**columns):
 @pytest.mark.parametrize(
     ("low", "high", "printed", "verdict"),
     [
-        (85, 95, 78.5, "above"), (85, 95, 90, "around"), (85, 95, 85, "around"), (85, 95, 99, "below"),
+        (85, 95, 78.5, "above"), (85, 95, 90, "around"), (85, 95, 85.01, "around"), (85, 95, 99, "below"),
+        (90, 90, 89, "above"),
         (math.nan, math.nan, 50, "no interval"),
     ],
 )  # fmt: skip
-def test_a_verdict_says_where_the_whole_interval_lies(low, high, printed, verdict):
+def test_a_single_verdict_says_where_the_whole_interval_lies(low, high, printed, verdict):
     (found,) = against_paper.with_verdicts(lines_of(low=float(low), high=float(high), published=printed)).verdict
     assert found == verdict
 
@@ -106,7 +108,6 @@ def test_a_cell_without_a_published_value_takes_no_part():
         ({"baseline": 50.0}, ["above for RT; the placebo stays below it"]),
         ({"published": 99.0, "auc": 0.6}, ["below for RT", "AUC 0.60"]),
         ({"published": 99.0}, ["ranks forgotten classes first"]),
-        ({"published": 99.0, "unlearned": 0.8}, ["do not count as unlearned for RT"]),
     ],
 )
 def test_a_cell_outside_the_interval_is_explained(columns, words):
@@ -119,32 +120,34 @@ def test_a_cell_around_the_published_value_needs_no_explanation():
     assert against_paper.misses(against_paper.with_verdicts(lines_of(published=90.0))) == []
 
 
+def test_many_cells_asked_at_once_need_more_than_their_own_interval():
+    alone = against_paper.with_verdicts(lines_of(published=84.0))
+    assert alone.verdict.tolist() == ["above"]
+    many = against_paper.with_verdicts(pd.concat([lines_of(published=84.0), *[lines_of(published=90.0)] * 9]))
+    assert many.verdict.tolist() == ["around"] * 10
+    peer = stats.ttest_1samp(90 + np.array([-2, -1, 0, 1, 2]), 84).pvalue
+    interval = stats.ttest_1samp(90 + np.array([-2, -1, 0, 1, 2]), 0).confidence_interval()
+    tested = against_paper.with_verdicts(lines_of(low=interval.low, high=interval.high, published=84.0))
+    assert tested.p.tolist() == [pytest.approx(peer)]
+
+
 @pytest.mark.parametrize(
-    ("excess", "low", "reading"),
-    [
-        (0.0, math.nan, "no more than its placebo"),
-        (30.0, -1.0, "no more than its placebo"),
-        (30.0, 12.0, "a leak"),
-        (30.0, 2.0, "a leak, hardly above its placebo"),
-        (12.0, math.nan, "a leak"),
-    ],
+    ("target", "named", "words"),
+    [(1.0, "", "a leak: mostly exact"), (1.0, "3", "accuses where nothing was forgotten"), (0.0, "", "mostly misses")],
 )
-def test_a_rate_is_worth_what_it_adds_to_its_placebo(excess, low, reading):
-    line = {"attack": "difference", "criterion": "decision_tree", "published": 91.56}
-    for name, value in (("measured", 90.0), ("placebo", 60.0)):
-        line |= {name: value, f"{name}_low": 50.0, f"{name}_high": 95.0}
-    line |= {"low": 80.0, "high": 95.0, "excess": excess, "excess_low": low, "excess_high": 40.0}
-    (found,) = against_paper.conclusions(pd.DataFrame([line])).to_dict("records")
-    assert found["reading"] == reading
-    assert (found["row"], found["published"], found["measured"]) == (
-        "difference, tree",
-        "91.56",
-        "90.0 (80.0,\u00a095.0)",
-    )
+def test_a_row_is_worth_how_often_it_is_exact_and_silent(target, named, words):
+    records = full_records(target=target, placebo=0.4)
+    accused = records.assign(predicted=records.predicted.mask(records.control == "placebo", named))
+    found = against_paper.conclusions(accused)
+    assert found["row"].tolist() == [row_name(*row) for row in PAPER_ROWS]
+    assert found.reading.str.contains(words).all()
+    assert found["placebo %"].tolist() == ["40.0"] * 3 + [""] * 4, "of rows judged head by head alone"
+    assert found["published %"][0] == "86.17"
+    assert "published %" not in against_paper.conclusions(records.assign(dataset="digits"))
 
 
 def test_everything_at_a_glance_has_a_panel_a_row_and_k_and_a_colour_a_data_set():
-    records = pd.concat([full_records(), full_records("mnist", target=0.8), full_records(k=3, target=0.7)])
+    records = pd.concat([full_records(d, k=k, target=0.8) for d, k in (("digits", 1), ("mnist", 1), ("digits", 3))])
     figure = success.at_a_glance(success_frame(records, PAPER_ROWS, ("paper",)))
     shown = well_formed(figure)
     assert len(shown) == 14

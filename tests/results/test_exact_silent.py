@@ -40,12 +40,23 @@ def test_a_target_counts_when_its_set_is_exact_and_its_original_is_met_with_sile
     assert found.exact.tolist() == [True, True, False, True] and found.silent.tolist() == [True, False, True, True]
 
 
-def test_data_sets_weigh_alike_and_the_interval_counts_targets():
+def test_data_sets_weigh_alike_and_the_interval_counts_trials():
     (line,) = exact_silent.table(records(), [ROW]).itertuples()
-    assert line.n == 4 and line.originals == 4
+    assert line.n == line.trials == 4 and line.originals == 4
     assert line.both == pytest.approx((1 / 3 + 1) / 2) and line.exact == pytest.approx((2 / 3 + 1) / 2)
     assert line.silent == pytest.approx((2 / 3 + 1) / 2)
-    assert (line.low, line.high) == pytest.approx((beta.ppf(0.025, 2, 3), beta.ppf(0.975, 3, 2)))
+    n = 4 / (1 / 3 + 1)  # trials of a single data set that would say as much
+    hits = line.both * n
+    expected = beta.ppf(0.025, hits, n - hits + 1), beta.ppf(0.975, hits + 1, n - hits)
+    assert (line.low, line.high) == pytest.approx(expected)
+
+
+def test_targets_that_share_their_original_are_one_trial():
+    lines = [cell(0, named="1", on_original="", unlearning=code) for code in ("RT", "FT", "RL", "NG")]
+    lines = [line | {"config_hash": f"{line['unlearning']}"} for pair in lines for line in pair]
+    (line,) = exact_silent.table(pd.DataFrame(lines), [ROW]).itertuples()
+    assert (line.n, line.trials, line.originals, line.both) == (4, 1, 1, 1)
+    assert (line.low, line.high) == (pytest.approx(0.025), 1), "one trial, whatever the number of its targets"
 
 
 def test_a_row_that_was_not_run_is_no_line():

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from record_samples import record
+from scipy import stats
 
 from labelleak_lib.results import intervals, summary
 
@@ -14,25 +15,26 @@ def frame(*rows):
     return pd.DataFrame(list(rows))
 
 
-def trial(number, unlearning, asr, placebo, dataset="digits"):
+def trial(number, unlearning, asr, placebo, dataset="mnist"):
     shared = {"trial": number, "unlearning": unlearning, "dataset": dataset, "forgotten": str(number)}
     return [record(asr=asr, **shared), record(asr=placebo, control="placebo", **shared)]
 
 
 def test_a_trial_counts_with_its_mean_over_methods_and_the_excess_is_paired():
     rows = [*trial(0, "RT", 1.0, 0.6), *trial(0, "NG", 0.8, 0.5), *trial(1, "RT", 0.7, 0.1), *trial(2, "RT", 0.5, 0.4)]
+    rows += [*trial(3, "RT", 0.9, 0.5), *trial(4, "RT", 0.6, 0.4)]
     (line,) = summary.compare(frame(*rows), "asr", "paper", [("dot_product", "youden")]).itertuples()
-    assert line.measured == pytest.approx(100 * np.mean([0.9, 0.7, 0.5]))
-    assert line.placebo == pytest.approx(100 * np.mean([0.55, 0.1, 0.4]))
-    assert line.excess == pytest.approx(100 * np.mean([0.35, 0.6, 0.1]))
-    assert 50 <= line.low < line.measured < line.high <= 90
+    assert line.measured == pytest.approx(100 * np.mean([0.9, 0.7, 0.5, 0.9, 0.6]))
+    assert line.placebo == pytest.approx(100 * np.mean([0.55, 0.1, 0.4, 0.5, 0.4]))
+    assert line.excess == pytest.approx(100 * np.mean([0.35, 0.6, 0.1, 0.4, 0.2]))
+    assert line.measured - line.low == pytest.approx(line.high - line.measured)
     assert line.published == 86.17
     assert line.chance == 50
 
 
 def test_data_sets_count_alike_whatever_their_trials():
     rows = [row for t in range(6) for row in trial(t, "RT", 0.9, 0.5)]
-    rows += [row for t in range(2) for row in trial(t, "RT", 0.5 + 0.1 * t, 0.5, "mnist")]
+    rows += [row for t in range(2) for row in trial(t, "RT", 0.5 + 0.1 * t, 0.5, "svhn")]
     (line,) = summary.compare(frame(*rows), "asr", "paper", [("dot_product", "youden")]).itertuples()
     assert line.measured == pytest.approx(100 * np.mean([0.9, 0.55]))
 
@@ -45,6 +47,24 @@ def test_published_is_the_chosen_method_s_and_only_for_success_rates():
     assert summary.compare(rows, "asr", "attacker", row).empty
 
 
+def test_no_published_rate_stands_beside_a_data_set_that_the_paper_does_not_have():
+    rows = [*trial(0, "RT", 1.0, 0.6), *trial(0, "RT", 0.8, 0.6, "digits")]
+    assert math.isnan(summary.compare(frame(*rows), "asr", "paper", [("dot_product", "youden")]).published[0])
+    kept = summary.of_the_paper(frame(*rows))
+    assert kept.dataset.unique().tolist() == ["mnist"]
+    (line,) = summary.compare(kept, "asr", "paper", [("dot_product", "youden")]).itertuples()
+    assert (line.measured, line.published) == (100, 86.17)
+
+
+def test_what_fails_the_gate_is_left_out_and_stands_beside_it():
+    rows = frame(*trial(0, "RT", 1.0, 0.6), *trial(0, "NG", 0.4, 0.9))
+    failed = rows.assign(unlearned=rows.unlearning != "NG")
+    (line,) = summary.compare(failed, "asr", "paper", [("dot_product", "youden")]).itertuples()
+    assert (line.measured, line.ungated, line.placebo) == (100, pytest.approx(70), pytest.approx(60))
+    (none,) = summary.compare(rows.assign(unlearned=False), "asr", "paper", [("dot_product", "youden")]).itertuples()
+    assert math.isnan(none.measured) and none.ungated == pytest.approx(70)
+
+
 def test_classes_have_the_floor_of_an_answer_that_looks_at_nothing():
     shared = {"k": 3, "classes": 12, "forgotten": "0,1,2"}
     rows = [record(a, c, control=control, protocol=p, **shared)
@@ -53,6 +73,16 @@ def test_classes_have_the_floor_of_an_answer_that_looks_at_nothing():
     panels = summary.judged_both_ways(frame(*rows))
     assert panels["judged as published"].chance.tolist() == [50, 75]
     assert panels["judged as an attacker could"].chance.tolist() == [50, 50]
+
+
+def test_one_data_set_has_scipys_t_interval_and_two_that_of_welch():
+    rng = np.random.default_rng(1)
+    first, second = (pd.Series(rng.normal(mean, spread, n)) for mean, spread, n in ((0.2, 0.05, 6), (0.8, 0.2, 9)))
+    alone = stats.ttest_1samp(first, 0).confidence_interval()
+    assert intervals.over_datasets([first])[1:3] == pytest.approx(tuple(alone))
+    # the mean of two means is half the difference of one and the other's negative
+    welch = stats.ttest_ind(first, -second, equal_var=False).confidence_interval()
+    assert intervals.over_datasets([first, second])[1:3] == pytest.approx((welch.low / 2, welch.high / 2))
 
 
 def test_the_interval_over_data_sets_draws_within_each():
@@ -73,10 +103,3 @@ def test_where_too_few_trials_stand_there_is_a_mean_and_no_interval(groups):
     found = intervals.over_datasets([pd.Series(values) for values in groups])
     assert found.mean == pytest.approx(np.mean([np.mean(values) for values in groups]))
     assert math.isnan(found.low) and math.isnan(found.high)
-
-
-def test_equal_rates_get_wilson_s_interval_but_equal_differences_none():
-    groups = [pd.Series([1.0, 1.0]), pd.Series([1.0, 1.0])]
-    # Wilson (1927) at n of n: n / (n + z^2)
-    assert intervals.over_datasets(groups).low == pytest.approx(4 / (4 + 1.959964**2), abs=1e-4)
-    assert math.isnan(intervals.over_datasets(groups, plain=True).low)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from record_samples import frame, pair
+from scipy import stats
 
 from labelleak_lib.evidence import Evidence
 from labelleak_lib.results import against_paper, leakage, markdown
@@ -16,18 +17,33 @@ from labelleak_lib.trials.store import Store
 
 
 def test_a_line_holds_means_in_percent_and_the_excess_of_each_trial_over_its_own_placebo() -> None:
-    trials = [(0.90, 0.80), (1.00, 0.50), (0.95, 0.95), (0.85, 0.45)]
+    trials = [(0.10, 0.90), (1.00, 0.50), (0.95, 0.95), (0.85, 0.45), (0.90, 0.80), (0.90, 0.80)]
     records = frame(*(pair(a, p, trial=i, unlearned=i > 0) for i, (a, p) in enumerate(trials)))
     (line,) = leakage.leakage_table(records, "paper", 1).itertuples()
-    assert (line.dataset, line.unlearning, line.attack, line.criterion) == ("digits", "RT", "dot_product", "youden")
-    assert line.trials == 4
-    assert line.measured == pytest.approx(92.5)
-    assert line.placebo == pytest.approx(67.5)
-    assert line.excess == pytest.approx(100 * np.mean([0.1, 0.5, 0.0, 0.4]))
-    assert 85 <= line.low < 92.5 < line.high <= 100
-    assert line.excess_low < 25 < line.excess_high
-    assert line.unlearned == 0.75
+    assert (line.dataset, line.unlearning, line.attack, line.criterion) == ("mnist", "RT", "dot_product", "youden")
+    assert line.trials == 6 and line.unlearned == pytest.approx(5 / 6)
+    assert line.measured == pytest.approx(92), "of the trials that pass the gate"
+    assert line.ungated == pytest.approx(100 * np.mean([a for a, _ in trials]))
+    assert line.placebo == pytest.approx(70)
+    assert line.excess == pytest.approx(100 * np.mean([0.5, 0.0, 0.4, 0.1, 0.1]))
+    peer = stats.ttest_1samp([100, 95, 85, 90, 90], 0).confidence_interval()
+    assert (line.low, line.high) == pytest.approx(tuple(peer))
+    assert line.excess_low < 22 < line.excess_high
     assert line.published == 90.75  # Table V, retrain
+
+
+def test_where_no_trial_passes_the_gate_only_the_ungated_rate_is_left() -> None:
+    table = leakage.leakage_table(frame(pair(0.9, 0.5, unlearned=False)), "paper", 1)
+    (line,) = table.itertuples()
+    assert np.isnan([line.measured, line.placebo, line.excess]).all() and line.ungated == 90
+    head, _, cells = cells_of(leakage.to_markdown(table))
+    row = dict(zip(head, cells, strict=True))
+    assert (row["measured %"], row["ungated %"], row["placebo %"], row["unlearned"]) == ("", "90.0", "", "0/1")
+
+
+def test_a_data_set_that_is_not_the_papers_has_no_published_rate() -> None:
+    table = leakage.leakage_table(frame(pair(1, 1), pair(1, 1, dataset="digits")), "paper", 1)
+    assert table.set_index("dataset").published.notna().to_dict() == {"digits": False, "mnist": True}
 
 
 def test_the_placebo_is_paired_by_trial_not_by_place() -> None:
@@ -38,15 +54,12 @@ def test_the_placebo_is_paired_by_trial_not_by_place() -> None:
     assert np.isnan(line.excess_low)
 
 
-def test_a_single_trial_and_equal_differences_have_no_interval_but_perfect_rates_over_trials_have_wilsons() -> None:
+def test_a_single_trial_has_no_interval_and_equal_ones_have_one_without_width() -> None:
     (line,) = leakage.leakage_table(frame(pair(1.0, 0.5)), "paper", 1).itertuples()
     assert (line.measured, line.excess) == (100, 50)
     assert np.isnan([line.low, line.high, line.excess_low, line.excess_high]).all()
-    (line,) = leakage.leakage_table(frame(*(pair(1.0, 0.5, trial=i) for i in range(4))), "paper", 1).itertuples()
-    z2 = 1.959964**2
-    assert line.low == pytest.approx(100 * 4 / (4 + z2), abs=1e-3)  # Wilson's lower bound when all succeed
-    assert line.high == pytest.approx(100)
-    assert np.isnan([line.excess_low, line.excess_high]).all()
+    (line,) = leakage.leakage_table(frame(*(pair(1.0, 0.5, trial=i) for i in range(5))), "paper", 1).itertuples()
+    assert (line.low, line.high, line.excess_low, line.excess_high) == (100, 100, 50, 50)
 
 
 def test_nothing_is_published_for_other_numbers_of_classes_or_controls() -> None:
@@ -55,7 +68,6 @@ def test_nothing_is_published_for_other_numbers_of_classes_or_controls() -> None
     table = leakage.leakage_table(records, "paper", 2, rows)
     assert table.attack.tolist() == ["trivial", "dot_product"]
     assert table.published.isna().all()
-    assert against_paper.at_or_above(table).empty
     assert leakage.leakage_table(records, "paper", 1, rows).empty
     assert leakage.leakage_table(records, "attacker", 2, rows).empty
     assert leakage.leakage_table(records, "paper", 2).attack.tolist() == ["dot_product"]
@@ -98,20 +110,22 @@ def cells_of(text):
 
 def test_markdown_shows_the_gate_the_placebo_and_the_excess_beside_the_number() -> None:
     records = frame(
-        *(pair(0.9 + 0.01 * i, 0.7, trial=i, unlearned=i != 2, flags="not forgotten" * (i == 2)) for i in range(3)),
+        *(pair(0.9 + 0.01 * i, 0.7, trial=i, unlearned=i != 5, flags="not forgotten" * (i == 5)) for i in range(6)),
         pair(0.5, 0.5, attack="difference", criterion="decision_tree", unlearning="mine"),
     )
     table = leakage.leakage_table(records, "paper", 1)
     text = leakage.to_markdown(table)
     head, _, first, second = cells_of(text)
-    assert head == [*("unlearning", "attack", "measured %", "published %", "placebo %", "excess", "unlearned", "flags")]
+    assert head == [
+        *("unlearning", "attack", "measured %", "ungated %", "published %", "placebo %", "excess", "unlearned", "flags")
+    ]
     assert first[:2] == ["RT", "dot product, Youden"]
-    assert re.fullmatch(r"91\.0 \(9\d\.\d,\u00a09\d\.\d\)", first[2])
-    assert first[3:5] == ["90.75", "70.0"]
-    assert first[5].startswith("+21.0 (+2")
-    assert first[6:] == ["2/3", "N\u00a01/3"]
+    assert first[2] == "92.0 (90.0,\u00a094.0)"
+    assert first[3:6] == ["92.5", "90.75", "70.0"]
+    assert first[6] == "+22.0 (+20.0,\u00a0+24.0)"
+    assert first[7:] == ["5/6", "N\u00a01/6"]
     assert text.endswith("|\n\nFlags (with a number: in so many trials): N not forgotten.")
-    assert second == ["mine", "difference, tree", "50.0", "", "50.0", "+0.0", "1/1", ""]
+    assert second == ["mine", "difference, tree", "50.0", "50.0", "", "50.0", "+0.0", "1/1", ""]
     assert repr(text) == text == text._repr_markdown_()
 
 
@@ -132,7 +146,7 @@ def test_a_flag_of_every_trial_is_its_letter_and_an_unknown_one_its_name() -> No
 
 
 def test_only_a_table_of_several_data_sets_names_them() -> None:
-    records = frame(pair(1, 1), pair(1, 1, dataset="mnist"))
+    records = frame(pair(1, 1, dataset="digits"), pair(1, 1, dataset="mnist"))
     table = leakage.leakage_table(records, "paper", 1)
     assert [line[0] for line in cells_of(leakage.to_markdown(table))][2:] == ["digits", "mnist"]
 
@@ -154,40 +168,48 @@ def test_a_numbered_table_fits_inside_a_tab() -> None:
     assert "No long runs" in markdown.tabs({})
 
 
-def test_at_or_above_compares_with_the_printed_rate_of_one_method() -> None:
-    rows = [("dot_product", "youden", 0.9075), ("dot_product", "kmeans", 0.902), ("difference", "decision_tree", 0.5)]
-    records = frame(*(pair(asr, 0.95, attack=a, criterion=c) for a, c, asr in rows), pair(1.0, 0.5, unlearning="FT"))
-    table = leakage.leakage_table(records, "paper", 1)
-    found = against_paper.at_or_above(table)
-    assert found.holds.tolist() == [True, False, False]
-    assert against_paper.at_or_above(table, "FT").holds.tolist() == [True]
+def one_line(asr, placebo, *, trials=5, criterion="youden", **others):
+    rows = (pair(asr - 0.01 * (t - 2), placebo, trial=t, criterion=criterion, **others) for t in range(trials))
+    return frame(*rows)
 
 
 @pytest.mark.parametrize(
-    ("attack", "criterion", "asr", "others", "reason"),
+    ("asr", "placebo", "words"),
     [
-        ("dot_product", "youden", 0.5, {"unlearned": False}, "does not count as unlearned in 1 of 1 trials"),
-        ("dot_product", "youden", 0.5, {"auc": 0.6}, "does not separate the two kinds (AUC 0.60)"),
-        ("dot_product", "youden", 0.5, {"auc": 1.0}, "the criterion draws the line elsewhere"),
-        ("dot_product", "youden", 0.5, {"auc": float("nan")}, "no finite score"),
-        ("whitebox_inversion", "threshold", 0.9, {}, "one class of one trial is worth 10.0 points"),
+        (0.9075, 0.5, "**yes**. 90.8% measured, 90.75% published, 50.0% on the placebo."),
+        (0.97, 0.95, "**yes**. 97.0% measured, 90.75% published, 95.0% on the placebo; but the placebo reaches it too"),
+        (
+            0.90,
+            0.5,
+            "**no**. 90.0% measured, 90.75% published, 50.0% on the placebo; but what is published lies within",
+        ),
+        (0.70, 0.5, "**no**. 70.0% measured, 90.75% published, 50.0% on the placebo."),
     ],
 )
-def test_a_rate_below_the_published_one_is_explained(attack, criterion, asr, others, reason) -> None:
-    records = frame(pair(asr, 0.5, attack=attack, criterion=criterion, **others))
-    (line,) = (row for _, row in against_paper.at_or_above(leakage.leakage_table(records, "paper", 1)).iterrows())
-    text = against_paper.explain(line, 10)
-    assert reason in text
-    assert "below it" in text
+def test_the_verdict_says_of_each_row_whether_it_is_reached(asr, placebo, words) -> None:
+    rows = [("dot_product", "youden")]
+    records = pd.concat([one_line(asr, placebo), one_line(0.1, 0.9, dataset="digits"), one_line(0, 0, unlearning="FT")])
+    first, _, sentence = against_paper.verdict(records, rows).splitlines()
+    assert first == "Mean over mnist:", "digits takes no part"
+    assert sentence.startswith(f"- dot product, Youden: {words}")
 
 
-def test_a_placebo_that_succeeds_is_named_beside_the_success() -> None:
-    for placebo, named in ((0.95, True), (0.5, False)):
-        records = frame(pair(0.99, placebo))
-        (line,) = (row for _, row in against_paper.at_or_above(leakage.leakage_table(records, "paper", 1)).iterrows())
-        text = against_paper.explain(line, 10)
-        assert text.startswith("dot product, Youden: 99.0% measured, 90.75% published")
-        assert ("the placebo reaches it too" in text) is named
+def test_the_verdict_weighs_data_sets_alike_and_leaves_out_what_fails_the_gate() -> None:
+    records = pd.concat([
+        one_line(0.9, 0.5, trials=9), one_line(0.7, 0.5, dataset="svhn"),
+        frame(pair(0.0, 0.5, trial=20, unlearned=False)),
+    ])  # fmt: skip
+    text = against_paper.verdict(records, [("dot_product", "youden")])
+    first, second = one_line(0.9, 0.5, trials=9), one_line(0.7, 0.5)
+    means = [x[x.control == "none"].asr.mean() for x in (first, second)]
+    assert "Mean over mnist, svhn:" in text and f"{100 * np.mean(means):.1f}% measured" in text
+
+
+def test_without_long_runs_of_the_paper_there_is_no_verdict() -> None:
+    for records, k in ((one_line(0.9, 0.5), 2), (one_line(0.9, 0.5, dataset="digits"), 1)):
+        assert "No long runs" in against_paper.verdict(records, [("dot_product", "youden")], k)
+    text = against_paper.verdict(one_line(0.9, 0.5, k=2), [("dot_product", "youden")], 2)
+    assert "nothing is published" in text
 
 
 def stored_cell(dataset, number, profile="paper"):
@@ -224,19 +246,6 @@ def test_committed_records_hold_the_long_runs_of_every_data_set_folded_or_not(tm
     assert len(found) == 40, "two controls, two protocols and five rules, all of them for every score"
     found = found[found.criterion == "two_means"]
     assert len(found) == 8 and (found[found.control == "none"].predicted == "1").all()
-
-
-def test_the_verdict_answers_row_by_row_or_says_that_nothing_is_published() -> None:
-    rows = [("dot_product", "youden", 0.95), ("difference", "decision_tree", 0.5)]
-    records = frame(*(pair(asr, 0.4, attack=a, criterion=c) for a, c, asr in rows))
-    table = leakage.leakage_table(records, "paper", 1)
-    assert against_paper.verdict(table, 1).splitlines() == ["- dot product, Youden: yes", "- difference, tree: **no**"]
-    first, second = against_paper.explanations(table, 10).splitlines()
-    assert "95.0% measured, 90.75% published, 40.0% on the placebo; at or above it." in first
-    assert "below it" in second
-    two = leakage.leakage_table(records.assign(k=2), "paper", 2)
-    assert "no rate for k = 2" in against_paper.verdict(two, 2)
-    assert "No row" in against_paper.explanations(two, 10)
 
 
 def test_leakage_tabs_hold_one_numbered_table_a_protocol_and_number_of_classes() -> None:

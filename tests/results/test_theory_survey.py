@@ -52,6 +52,15 @@ def test_every_row_of_a_written_table_has_a_cell_for_each_column():
         assert {len(row) for row in rows} == {2 + 6}
 
 
+def test_heads_without_the_attacks_momentum_are_not_shown_as_the_attacks_own(tmp_path):
+    row = {"method": "RT", "early": 1.0, "late": 0.9, "deployed": 0.8, "probe_forgotten": 0.0, "probe_retained": 1.0}
+    for name, more in (("mnist", {}), ("digits", {"momentum": 0.9})):
+        pd.DataFrame([row | more]).to_csv(tmp_path / f"{name}.agreement.csv", index=False)
+    tables = surveyed.stored("agreement", tmp_path)
+    assert tables["digits"].deployed.tolist() == [0.8] and tables["mnist"].deployed.isna().all()
+    assert surveyed.agreement_lines(tables["mnist"]).splitlines()[2].split("|")[4].strip() == ""
+
+
 def test_surveys_come_in_the_books_order_of_data_sets():
     assert list(surveyed.stored("agreement")) == ["digits", "mnist", "fashion_mnist", "svhn", "cifar10"]
 

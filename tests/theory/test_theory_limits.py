@@ -169,6 +169,7 @@ def test_measured_assumptions_fail_on_separable_relu_features():
     [
         (lambda: softmax.softmax_head_path(np.ones((1, 2, 3)), [[0, 0]], 2, 0, [1]), "rate"),
         (lambda: softmax.softmax_head_path(np.ones((1, 2, 3)), [[0, 0]], 2, 1, [3, 2]), "steps"),
+        (lambda: softmax.softmax_head_path(np.ones((1, 2, 3)), [[0, 0]], 2, 1, [1], momentum=1), "momentum"),
         (lambda: collapse.collapse_fraction(0), "alpha"),
         (lambda: collapse.collapse_fraction(1, -1), "noise"),
         (lambda: collapse.expected_detection(10, 10, 1, 0, 0), "forgotten"),

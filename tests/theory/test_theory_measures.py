@@ -5,8 +5,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy.linalg import lstsq
 
+from labelleak_lib.attacks.heads import Heads, fit_heads
 from labelleak_lib.figures import theory
 from labelleak_lib.theory import assumptions, collapse, dials, difference, probe, softmax
 from labelleak_lib.theory.lemma_checks import OVERLAPPING_MAXIMA, relu_features
@@ -76,13 +78,26 @@ def test_weights_of_the_samples_are_positive(trained):
 
 def test_class_evidence_agrees_with_a_loop(trained):
     head, sets, own, _, _ = trained
-    fitted = probe.deployed_heads(sets, own, 6, np.random.default_rng(4), 0.1, 50)
+    fitted = probe.deployed_heads(sets, own, 6, np.random.default_rng(4), 0.1, 50, 0.9)
     table = probe.class_evidence(head, sets, own, fitted)
     chosen = np.flatnonzero(own == 2)
     assert table.loc[2, "inner"] == pytest.approx(np.mean([(head * fitted[i]).sum() for i in chosen]))
     correct = [(sets[i] @ head.T).argmax(1) == 2 for i in chosen]
     assert table.loc[2, "accuracy"] == pytest.approx(np.mean(correct))
     assert table.loc[5, "margin"] < 0 < table.loc[2, "margin"]
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_the_attacks_own_heads_are_those_of_the_attack(trained, momentum):
+    _, sets, own, _, _ = trained
+    sets = np.concatenate([sets, np.ones((*sets.shape[:2], 1))], axis=2)  # the constant feature of the bias
+    drawn = probe.torch_start(len(sets), 6, sets.shape[2], np.random.default_rng(4))
+    start = Heads(*(torch.as_tensor(part) for part in (drawn[..., :-1], drawn[..., -1])))
+    phi, labels = torch.as_tensor(sets[..., :-1]), torch.as_tensor(np.repeat(own[:, None], sets.shape[1], axis=1))
+    peer = fit_heads(phi, labels, start, steps=50, lr=0.1, momentum=momentum)
+    fitted = probe.deployed_heads(sets, own, 6, np.random.default_rng(4), 0.1, 50, momentum)
+    np.testing.assert_allclose(fitted[..., :-1], peer.weight.numpy(), atol=1e-9)
+    np.testing.assert_allclose(fitted[..., -1], peer.bias.numpy(), atol=1e-9)
 
 
 def test_criterion_sweep_agrees_with_its_closed_forms():
@@ -95,7 +110,7 @@ def figures(head, sets, own, phi, labels):
     """Yield every figure of the chapter on small data."""
     rng = np.random.default_rng(6)
     side = np.where(np.arange(6) == 5, "forgotten", "retained")
-    fitted = probe.deployed_heads(sets, own, 6, rng, 0.1, 20)
+    fitted = probe.deployed_heads(sets, own, 6, rng, 0.1, 20, 0.9)
     evidence = probe.class_evidence(head, sets, own, fitted).assign(method="RT", side=side)
     curves = probe.margin_agreement(head, sets, own, [0.1, 1], rng).assign(method="M_o")
     path = probe.absent_row_path(phi[labels < 5], labels[labels < 5], 6, 5, [0.1, 1])
