@@ -15,7 +15,7 @@ from labelleak_lib.attacks.reach import relative_reach
 from labelleak_lib.criteria.reach import Reach
 from labelleak_lib.criteria.scores import LargestGap
 from labelleak_lib.evidence import Evidence, Floats
-from labelleak_lib.names import DATASET_ORDER, in_order, ordered
+from labelleak_lib.names import DATASET_ORDER, attack_title, in_order, ordered
 from labelleak_lib.trials.crossed import ATTACKS, CROSSED, FRESH
 from labelleak_lib.trials.gate import is_unlearned
 from labelleak_lib.trials.judging import records_of
@@ -26,6 +26,8 @@ FACTORS = ("forgotten", "train_seed", "unlearn_seed", "attack_seed")
 """The axes of the design, in the order in which they enter."""
 SOURCES = ("class", "training seed", "unlearning seed", "attack seed", "residual")
 VALUES = ("gap", "exact")
+MOMENTS = ("mean", "deviation")
+COLUMNS = ["dataset", "unlearning", "attack", "unlearned", *FACTORS, *VALUES]
 
 
 def mean_squares(values: ArrayLike) -> dict[tuple[int, ...], float]:
@@ -109,7 +111,7 @@ def measured(stored: Stored) -> pd.DataFrame:
             "unlearned": is_unlearned(cell), "gap": gap(found, forgotten),
             "exact": float(rule.decide(found) == {forgotten}),
         })  # fmt: skip
-    return pd.DataFrame(lines, columns=["dataset", "unlearning", "attack", "unlearned", *FACTORS, *VALUES])
+    return pd.DataFrame(lines, columns=COLUMNS)
 
 
 def layout(lines: pd.DataFrame, value: str) -> Floats | None:
@@ -149,10 +151,25 @@ def shares(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**(100 * parts).div(total.where(total > 0), axis=0))
 
 
-def crossed(root: Path = CROSSED) -> dict[str, pd.DataFrame]:
-    """Return `measured` of every data set whose design is stored, in the book's order."""
+def crossed(root: Path = CROSSED) -> pd.DataFrame:
+    """Return `measured` of every data set whose design is stored, in the book's order; no rows where none is."""
     store = Store(root)
-    return {name: measured(store.read(name)) for name in ordered(store.datasets(), DATASET_ORDER)}
+    parts = [measured(store.read(name)) for name in ordered(store.datasets(), DATASET_ORDER)]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
+
+
+def shown(table: pd.DataFrame, *, percent: bool = False) -> pd.DataFrame:
+    """Return a `variance_table` as a page shows it, sources as shares in percent; mean and deviation too, if asked."""
+    split, unit = shares(table), 100 if percent else 1
+    mean, deviation = ((unit * split[name]).map(("{:.0f}" if percent else "{:.2f}").format) for name in MOMENTS)
+    frame = pd.DataFrame({
+        "data set": split.dataset, "method": split.unlearning, "attack": split.attack.map(attack_title),
+        "pass the gate": [f"{line.passed}/{line.models}" for line in split.itertuples()],
+        "mean": mean, "standard deviation": deviation,
+    })  # fmt: skip
+    return frame.assign(**{
+        name: ["" if np.isnan(share) else f"{share:.0f}" for share in split[name]] for name in SOURCES
+    })  # fmt: skip
 
 
 def sentences(table: pd.DataFrame) -> list[str]:

@@ -93,3 +93,13 @@ def test_shares_sum_to_the_whole():
     assert found[list(variance.SOURCES)].sum(axis=1).tolist() == pytest.approx([100.0])
     (sentence,) = variance.sentences(variance.variance_table(lines()))
     assert sentence.startswith("mnist") and "class 100%, training seed 0%" in sentence
+
+
+def test_the_page_shows_shares_and_leaves_a_step_out_that_was_not_repeated(tmp_path):
+    seeded = variance.variance_table(lines(unlearning="RT").query("train_seed == 0"))
+    (row,) = variance.shown(seeded).to_dict("records")
+    assert row["class"] == "100" and row["training seed"] == "" and row["mean"] == "40.00"
+    (row,) = variance.shown(variance.variance_table(lines(), "exact"), percent=True).to_dict("records")
+    assert row["mean"] == "100" and row["standard deviation"] == "0" and row["class"] == "", "nothing varies"
+    empty = variance.variance_table(variance.crossed(tmp_path))
+    assert empty.empty and variance.shown(empty).empty and variance.sentences(empty) == []
