@@ -74,9 +74,11 @@ class BlackBox:
     Parameters
     ----------
     answer : callable
-        Maps float images (n, channels, height, width) in [0, 1] to probabilities (n, classes).
-    classes, shape : int, tuple of int
-        Number of classes, and shape (channels, height, width) of one input image.
+        Maps float inputs (n, *shape) to probabilities (n, classes).
+    classes : int
+        Number of classes.
+    shape : tuple of int or InputSpace
+        Where the inputs live; of a tuple, images of this shape (channels, height, width) with values in [0, 1].
     labels_only : bool
         Answer with one-hot vectors of the most probable class instead of probabilities.
     budget : int, optional
@@ -84,7 +86,7 @@ class BlackBox:
     """
 
     def __init__(
-        self, answer: Callable[[Tensor], Tensor], classes: int, shape: tuple[int, int, int], *,
+        self, answer: Callable[[Tensor], Tensor], classes: int, shape: tuple[int, int, int] | InputSpace, *,
         labels_only: bool = False, budget: int | None = None,
     ) -> None:  # fmt: skip
         require_int("classes", classes, low=2)
@@ -92,13 +94,14 @@ class BlackBox:
             require_int("budget", budget, low=1)
         self._answer, self.classes = answer, classes
         self.labels_only, self.budget = labels_only, budget
-        self.space = InputSpace(shape)
+        self.space = shape if isinstance(shape, InputSpace) else InputSpace(shape)
         self.queries = 0
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Shape (channels, height, width) of one input image."""
-        return self.space.shape
+        """Shape (channels, height, width) of one input image; vectors have none, `space` tells theirs."""
+        channels, height, width = self.space.shape
+        return channels, height, width
 
     @classmethod
     def of(cls, model: Classifier, *, labels_only: bool = False, budget: int | None = None) -> BlackBox:
@@ -107,14 +110,18 @@ class BlackBox:
         return cls(answer, model.spec.classes, model.spec.shape, labels_only=labels_only, budget=budget)
 
     def query(self, images: Tensor) -> Tensor:
-        """Return float32 probabilities (n, classes) of float `images` (n, channels, height, width) in [0, 1].
+        """Return float32 probabilities (n, classes) of float `images` (n, *shape) inside the box of `space`.
 
-        ValueError if the images have another shape or leave [0, 1]; QueryBudgetError if answering would exceed the
+        ValueError if the images have another shape or leave the box; QueryBudgetError if answering would exceed the
         budget, and nothing is answered then.
         """
-        require(tuple(images.shape[1:]) == self.shape, "images", tuple(images.shape), f"of shape (n, *{self.shape})")
-        low, high = (float(images.min()), float(images.max())) if len(images) else (0.0, 0.0)
-        require(low >= 0 and high <= 1, "images", (low, high), "within [0, 1]")
+        shape = self.space.shape
+        require(tuple(images.shape[1:]) == shape, "images", tuple(images.shape), f"of shape (n, *{shape})")
+        if not self.space.holds(images):
+            low, high = (
+                ("0", "1") if (self.space.low, self.space.high) == (0.0, 1.0) else (self.space.low, self.space.high)
+            )
+            require(False, "images", (float(images.min()), float(images.max())), f"within [{low}, {high}]")
         if self.budget is not None and self.queries + len(images) > self.budget:
             raise QueryBudgetError(f"{self.queries + len(images)} queries asked, the budget is {self.budget}")
         self.queries += len(images)
