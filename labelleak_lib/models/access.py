@@ -16,6 +16,10 @@ from labelleak_lib.models.classifier import Classifier
 from labelleak_lib.space import InputSpace
 
 
+SUM_TOLERANCE = 1e-2
+"""How far probabilities may be from the sum 1: half precision and answers of few digits are."""
+
+
 @dataclass(frozen=True, eq=False)
 class WhiteBox:
     """The target model with all its parameters, and no data."""
@@ -110,7 +114,7 @@ class BlackBox:
         """Return float32 probabilities (n, classes) of float `images` (n, channels, height, width) in [0, 1].
 
         ValueError if the images have another shape or leave [0, 1]; QueryBudgetError if answering would exceed the
-        budget, and nothing is answered then.
+        budget, and nothing is answered then. ValueError as well if the answers are no probabilities of these classes.
         """
         require(tuple(images.shape[1:]) == self.shape, "images", tuple(images.shape), f"of shape (n, *{self.shape})")
         low, high = (float(images.min()), float(images.max())) if len(images) else (0.0, 0.0)
@@ -119,6 +123,20 @@ class BlackBox:
             raise QueryBudgetError(f"{self.queries + len(images)} queries asked, the budget is {self.budget}")
         self.queries += len(images)
         probabilities = self._answer(images)
+        self._require_probabilities(probabilities, len(images))
         if self.labels_only:
             return torch.nn.functional.one_hot(probabilities.argmax(1), self.classes).float()
         return probabilities
+
+    def _require_probabilities(self, answers: Tensor, n: int) -> None:
+        valid = f"({n}, {self.classes}) for {n} images: one number a class"
+        require(
+            tuple(answers.shape) == (n, self.classes), "shape of the black box's answers", tuple(answers.shape), valid
+        )
+        require(bool(torch.isfinite(answers).all()), "black box's answers", "not finite", "finite numbers")
+        if self.labels_only or n == 0:
+            return  # of logits, too, the largest is the label
+        sums, low = answers.sum(1), float(answers.min())
+        given = f"from {low:.3g}, with sums from {float(sums.min()):.3g} to {float(sums.max()):.3g}"
+        valid = "probabilities, at least 0 with the sum 1; logits need a softmax first"
+        require(low >= 0 and float((sums - 1).abs().max()) < SUM_TOLERANCE, "black box's answers", given, valid)
