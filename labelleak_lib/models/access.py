@@ -16,6 +16,10 @@ from labelleak_lib.models.classifier import Classifier
 from labelleak_lib.space import InputSpace
 
 
+SUM_TOLERANCE = 1e-2
+"""How far probabilities may be from the sum 1: half precision and answers of few digits are."""
+
+
 @dataclass(frozen=True, eq=False)
 class WhiteBox:
     """The target model with all its parameters, and no data."""
@@ -112,20 +116,31 @@ class BlackBox:
     def query(self, images: Tensor) -> Tensor:
         """Return float32 probabilities (n, classes) of float `images` (n, *shape) inside the box of `space`.
 
-        ValueError if the images have another shape or leave the box; QueryBudgetError if answering would exceed the
-        budget, and nothing is answered then.
+        ValueError if the images have another shape or leave the box, or the answers are no probabilities of these
+        classes; QueryBudgetError if answering would exceed the budget, and nothing is answered then.
         """
         shape = self.space.shape
         require(tuple(images.shape[1:]) == shape, "images", tuple(images.shape), f"of shape (n, *{shape})")
-        if not self.space.holds(images):
-            low, high = (
-                ("0", "1") if (self.space.low, self.space.high) == (0.0, 1.0) else (self.space.low, self.space.high)
-            )
-            require(False, "images", (float(images.min()), float(images.max())), f"within [{low}, {high}]")
+        low, high = (float(images.min()), float(images.max())) if len(images) else (0.0, 0.0)
+        require(self.space.holds(images), "images", (low, high), f"within [{self.space.low}, {self.space.high}]")
         if self.budget is not None and self.queries + len(images) > self.budget:
             raise QueryBudgetError(f"{self.queries + len(images)} queries asked, the budget is {self.budget}")
         self.queries += len(images)
         probabilities = self._answer(images)
+        self._require_probabilities(probabilities, len(images))
         if self.labels_only:
             return torch.nn.functional.one_hot(probabilities.argmax(1), self.classes).float()
         return probabilities
+
+    def _require_probabilities(self, answers: Tensor, n: int) -> None:
+        valid = f"({n}, {self.classes}) for {n} images: one number a class"
+        require(
+            tuple(answers.shape) == (n, self.classes), "shape of the black box's answers", tuple(answers.shape), valid
+        )
+        require(bool(torch.isfinite(answers).all()), "black box's answers", "not finite", "finite numbers")
+        if self.labels_only or n == 0:
+            return  # of logits, too, the largest is the label
+        sums, low = answers.sum(1), float(answers.min())
+        given = f"from {low:.3g}, with sums from {float(sums.min()):.3g} to {float(sums.max()):.3g}"
+        valid = "probabilities, at least 0 with the sum 1; logits need a softmax first"
+        require(low >= 0 and float((sums - 1).abs().max()) < SUM_TOLERANCE, "black box's answers", given, valid)
