@@ -12,7 +12,7 @@ from labelleak_lib import figures as package
 from labelleak_lib.figures import class_count, controls, inversion, overview, parameter_attacks, success, unlearning
 from labelleak_lib.names import PAPER_ROWS
 from labelleak_lib.results import accuracies, class_counts, inverted, leakage, readings
-from labelleak_lib.results.summary import UNITS
+from labelleak_lib.results.worth import UNITS
 from labelleak_lib.trials.judging import COLUMNS, EVIDENCE_COLUMNS
 
 MODULES = sorted(Path(package.__file__).parent.glob("*.py"))
