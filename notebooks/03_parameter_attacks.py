@@ -203,7 +203,7 @@ display(leakage.to_markdown(paper, caption=caption, name="tbl-03-paper"))
 # neither a sample nor a query (its bias, the sums of its rows) join the table, and two of reach, which need
 # queries alone. The direct probe, which lets $M_u$ classify the attacker's samples, is left out: a target counts
 # as unlearned if it no longer knows the class, so that the probe's success follows from the gate. It is a ceiling
-# and no result.
+# and no result; the long runs below say so too.
 
 # %% tags=["nbval-ignore-output"]
 caption = f"Parameter attacks and simpler readings on {spec.data.name}, k = {k}, trials: {trials}"
@@ -247,6 +247,10 @@ display(exact if len(single) else Markdown("No long runs are committed yet."))
 # %% tags=["nbval-ignore-output"]
 long_runs = everything[everything.k.isin([1, 3])]
 display(Markdown("\n\n".join(worth.hard_cells(long_runs, *row) for row in (*rows[:2], exact_silent.LABEL_ROW))))
+
+# %%
+probe = exact_silent.cells(everything, "direct_probe", "above_half")
+print("direct probe: exact on every target that passes the gate:", "yes" if (probe.exact == 1).all() else "no")
 
 # %% [markdown]
 # Youden's threshold is fitted to the retained classes that the attacker knows, half of them, and to unrelated

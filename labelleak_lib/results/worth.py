@@ -101,7 +101,7 @@ def search_or_not(records: pd.DataFrame) -> str:
     queries = [int(attackers(shared, *row).queries.max()) for row in rows]
     verdict = "earns its queries" if search.both > labels.both else "does not earn its queries"
     return (
-        f"The search **{verdict}**. On the {search.n} targets that have both, under one rule, up to {queries[0]:,} "
+        f"The genetic search {verdict}. On the {search.n} targets that have both, under one rule, up to {queries[0]:,} "
         f"queries are exact and silent for {exact_silent.shown(search)}, and labels of {queries[1]:,} images that "
         f"search for nothing for {exact_silent.shown(labels)}."
     )

@@ -91,7 +91,7 @@ def test_where_no_single_head_is_stored_the_sentences_say_so():
 
 
 def test_a_figure_of_heads_counts_the_trials_whose_heads_are_stored():
-    records = pd.concat([full_records(trials=5), full_records("mnist", trials=4)])
+    records = pd.concat([full_records("digits", trials=5), full_records("mnist", trials=4)])
     arrays = {digest: [0, 1, 2, -1] for digest in records.config_hash.unique()}
     kept = records[(records.unlearning == "RT") & (records.trial < 3)]
     evidence = pd.concat(

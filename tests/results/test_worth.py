@@ -37,8 +37,10 @@ def test_searches_and_free_readings_stand_under_one_rule():
     head, _, *lines = cells_of(text)
     assert head == ["score", "reach", "two means", "queries"]
     assert lines == [
-        ["black-box inversion", "100", "", "7"], ["passive reach, labels only", "67", "", "7"], ["head bias", "", "100", "7"]
-    ]  # fmt: skip
+        ["black-box inversion", "100", "", "7"],
+        ["passive reach, labels only", "67", "", "7"],
+        ["head bias", "", "100", "7"],
+    ]
 
 
 def test_the_cells_where_a_row_fails_are_named_the_worst_first():
@@ -57,8 +59,8 @@ def test_the_cells_where_a_row_fails_are_named_the_worst_first():
 
 def test_a_search_earns_its_queries_on_the_targets_that_have_both():
     records = missed(full_records(trials=3), "passive_answers", trial=0)
-    assert "search **earns its queries**. On the 15 targets" in worth.search_or_not(records)
+    assert "search earns its queries. On the 15 targets" in worth.search_or_not(records)
     short = records[(records.attack != "blackbox_inversion") | (records.trial > 0)]
     text = worth.search_or_not(short)
-    assert "search **does not earn its queries**. On the 10 targets" in text and text.count("100.0% (") == 2
+    assert "search does not earn its queries. On the 10 targets" in text and text.count("100.0% (") == 2
     assert worth.search_or_not(pd.DataFrame([record()])) == ""
