@@ -18,8 +18,8 @@
 # some are leakage. Controls tell them apart.
 # **Limit.** Controls show what a success *need not* mean. They cannot show what others' code did: what is said
 # here about published numbers follows from the numbers alone {cite:p}`zheng2026label`.
-# **Alternative.** Report balanced accuracy, the excess over the placebo, and what the cheapest reading of the
-# same model achieves. The [audit](09_audit.ipynb) does that for a model of your own.
+# **Alternative.** Report how often a row is *exact and silent*, and what the cheapest reading of the same model
+# achieves under the same rule. The [audit](09_audit.ipynb) does that for a model of your own.
 #
 # :::{admonition} Reproduce this page
 # :class: tip
@@ -58,11 +58,12 @@ from labelleak_lib.figures.overview import attack_rows
 from labelleak_lib.names import PAPER_METHODS, PAPER_ROWS, attack_title, row_name
 from labelleak_lib.nulls import calibration
 from labelleak_lib.paper import granularity, published
-from labelleak_lib.results import exact_silent, false_alarms, readings
+from labelleak_lib.results import exact_silent, false_alarms, readings, worth
 from labelleak_lib.results.inverted import peak_frame
 from labelleak_lib.results.leakage import leakage_table, to_markdown
-from labelleak_lib.results.markdown import Markdown, numbered, tabs
-from labelleak_lib.results.summary import CONTROL_ROWS, UNITS, judged_both_ways
+from labelleak_lib.results.markdown import Markdown, numbered
+from labelleak_lib.results.summary import of_the_paper
+from labelleak_lib.results.worth import UNITS, judged_both_ways
 
 # %%
 asked = {"dataset": dataset, "seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
@@ -73,16 +74,17 @@ found = collect(grid, records=records)
 # ## The placebo
 #
 # A placebo is the same attack, with the same samples and the same labels, on $M_o$, from which nothing was
-# forgotten. Nothing can leak there. {numref}`fig-08-placebo` sets every attack beside its placebo, and below
-# them the controls that take no search: they are the subject of the sections that follow. The coin measures
-# luck. In a single trial it can look good, and then its placebo looks as good, since it is the same coin. An
-# attack's placebo can be lucky too: where the class that it calls forgotten is a hard one, on any model.
+# forgotten. Nothing can leak there. It informs where single heads are judged, as published: {numref}`fig-08-placebo`,
+# left. By class it does not. Whom a rule accuses on $M_o$ does not depend on which class is called forgotten, so that
+# over the classes its balanced accuracy is one half, whatever the attack does. There the question is another: does
+# the rule keep silent on $M_o$? The right panel answers it, for the attacks and for readings that take no search.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two panels, one line an attack or control: success rate as published, and balanced accuracy decided by class, each on target models and on the placebo"}, "figure": {"caption": "Every attack, and every control, on target models and on the placebo; mean over unlearning methods that pass the gate. Left: judged as published. Right: decided by class, both kinds of class counted alike.", "name": "fig-08-placebo"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two panels, one line an attack. Left: success rate as published, with the placebo of what is judged head by head. Right: how often each row is exact and silent, exact, and silent on the original model"}, "figure": {"caption": "Every attack, and readings that take no search; of targets that pass the gate. Left: success rate judged as published, with the placebo of what is judged head by head. Right: how often each is exact and silent.", "name": "fig-08-placebo"}}
 k = len(grid.specs()[0].forgotten)
-passed = found.records[found.records.unlearned.astype(bool)]
-counted = passed if len(passed) else found.records
-panels = judged_both_ways(counted, extra=CONTROL_ROWS)
+free = [
+    (name, "largest_gap") for name in ("head_bias", "head_row_sum", "random_inputs", "random_noise", "random_photos")
+]
+panels = judged_both_ways(found.records, extra=(*free, exact_silent.LABEL_ROW))
 attack_rows(panels, UNITS)
 plt.show()
 
@@ -90,8 +92,8 @@ plt.show()
 published_way, attacker_way = (table.set_index(["attack", "criterion"]) for table in panels.values())
 tree = published_way.loc[("difference", "decision_tree")]
 print("decision tree, as published: within 10 points of its placebo:", "yes" if abs(tree.excess) <= 10 else "no")
-dot = attacker_way.loc[("dot_product", "kmeans")]
-print("dot product, by class: more than 10 points above its placebo:", "yes" if dot.excess > 10 else "no")
+split = attacker_way.loc[("dot_product", "kmeans")]
+print("dot product split by k-means: silent on more than half of the originals:", "yes" if split.placebo > 50 else "no")
 
 # %% [markdown]
 # The decision tree is the clearest case. It is shown heads of both kinds, labelled, and judged on further
@@ -101,8 +103,7 @@ print("dot product, by class: more than 10 points above its placebo:", "yes" if 
 # Every cell, with its gate and flags:
 
 # %% tags=["nbval-ignore-output"]
-protocols = ("paper", "attacker")
-display(tabs({p: to_markdown(leakage_table(found.records, p, k)) for p in protocols}))
+display(to_markdown(leakage_table(found.records, "paper", k)))
 
 # %% [markdown]
 # ## Two clusters always hold a class
@@ -231,17 +232,12 @@ aucs = readings.answer_aucs(answers)
 columns = ["attack", "control", "inputs", "mean log-probability", "highest probability", "answered"]
 display(Markdown(aucs.set_axis(columns, axis=1).to_markdown(index=False, floatfmt=".2f")))
 
+# A ranking is no decision. Under one rule, search and free readings side by side:
+
 # %% tags=["nbval-ignore-output"]
-asked_count = counted[counted.attack == "blackbox_inversion"].queries.max()
-search = attacker_way.loc[("blackbox_inversion", "threshold")]
-best = attacker_way.loc[("random_inputs", "two_means")]
-display(
-    Markdown(
-        f"The genetic search puts {int(asked_count):,} queries and reaches {search.measured:.1f}% balanced accuracy "
-        f"with the threshold; {int(answers.inputs.max()):,} random blobs reach {best.measured:.1f}% with two-means. A "
-        "search earns its cost only where it does better."
-    )
-)
+scores = ("blackbox_inversion", "random_inputs", "random_noise", "random_photos", "passive_answers")
+caption = f"Exact and silent on this page's targets, percent; trials: {trials}"
+display(worth.under_one_rule(found.records, scores, caption=caption, name="tbl-08-rules"))
 
 # %% [markdown]
 # ## Zero queries, and the direct probe
@@ -249,51 +245,51 @@ display(
 # Whoever holds the parameters can read the last layer: the bias of each class, or the sum of its row of
 # weights. Features after a ReLU are not negative, so a low row sum pushes a class down. Whoever holds samples
 # of every class, as the parameter attacks do, can have $M_u$ classify them. Section III-B of the paper says
-# that this finds the class at once; {numref}`fig-08-readings` shows how plainly.
+# that this finds the class at once; {numref}`fig-08-readings` shows how plainly. That it must follows from the gate:
+# a target that still classified such samples would not count as unlearned. The direct probe is a ceiling, and no
+# result.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Three panels by unlearning method: biases, row sums of weights, and accuracies on the pool, one dot a class, forgotten classes mostly lowest"}, "figure": {"caption": "Three readings of the target models, one dot a class: bias and row sum of the last layer (no query), and accuracy on the attacker's own samples (the direct probe).", "name": "fig-08-readings"}}
 scores = readings.zero_query_scores(found.records, found.evidence)
 controls.readings(scores)
 plt.show()
 
-# %%
-probe = attacker_way.loc[("direct_probe", "two_means")]
-dot = attacker_way.loc[[("dot_product", "youden"), ("dot_product", "kmeans")]].measured.max()
-close = probe.measured >= dot - 5
-print("direct probe at least as good as the dot product, within 5 points:", "yes" if close else "no")
-
 # %% [markdown]
-# The [theory chapter](01_theory.ipynb) says why: a head trained on one class measures how well $M_u$
+# The [theory chapter](01_theory.ipynb) says that a head trained on one class measures how well $M_u$
 # classifies those samples. To train hundreds of heads is a long way to a classification.
 #
 # ## Exact and silent
 #
 # A row is a leak where two things hold together: it names exactly the forgotten classes, and it names none of
-# the original model. {numref}`tbl-08-exact` counts both, over all targets of the committed records that pass the
-# gate, with one forgotten class. Every score is judged by a rule that may say "nothing"; the published rules
+# the original model. {numref}`tbl-08-exact` counts both, over all targets of the paper's data sets in the committed
+# records that pass the gate, with one forgotten class. Every score is judged by a rule that may say "nothing"; the published rules
 # stand below them. *Reach* asks how far above all other classes the best input of a search lifts a class, and calls
 # a class forgotten that none of them lifts above zero; joint and gradient reach have thresholds of their own, in
 # units of what the model's other classes reach.
 
 # %%
 single = long_runs[long_runs.k == 1]
-rates = exact_silent.table(single)
+rates = exact_silent.table(of_the_paper(single))
 rows = [row_name(a, c) for a, c in zip(rates.attack, rates.criterion, strict=True)]
 shares = {name: [f"{100 * x:.0f}" for x in rates[name]] for name in ("exact", "silent")}
 shown = pd.DataFrame({"row": rows, "exact and silent %": list(map(exact_silent.shown, rates.itertuples()))})
 shown = shown.assign(
-    **{f"{name} %": values for name, values in shares.items()}, targets=rates.n, originals=rates.originals
+    **{f"{name} %": values for name, values in shares.items()},
+    targets=rates.n,
+    trials=rates.trials,
+    originals=rates.originals,
 )
 display(
     numbered(shown.to_markdown(index=False), "Named exactly, and silent on the original model; k = 1", "tbl-08-exact")
 )
 
 # %% [markdown]
-# The interval is Clopper and Pearson's, over targets. Columns differ in how many targets they rest on: not every
+# The interval is Clopper and Pearson's, with a trial for one outcome, since the targets of a trial share their
+# original model. Data sets weigh alike. Columns differ in how many targets they rest on: not every
 # attack was run on every trial, and what is missing is not counted. By unlearning method:
 
 # %%
-codes = exact_silent.by_method(single)
+codes = exact_silent.by_method(of_the_paper(single))
 codes = codes.assign(row=[row_name(a, c) for a, c in zip(codes.attack, codes.criterion, strict=True)])
 by_code = codes.set_index("row").drop(columns=["attack", "criterion"]).mul(100)
 display(Markdown(by_code[[c for c in PAPER_METHODS if c in by_code]].to_markdown(floatfmt=".0f")))

@@ -90,6 +90,15 @@ def test_where_one_kind_alone_is_present_balanced_accuracy_is_its_recall(side):
     assert math.isnan(found.auc) and math.isnan(found.tpr)
 
 
+@pytest.mark.parametrize("accused", [0, 1, 4])
+def test_over_all_truths_a_fixed_accusation_has_half_of_the_balanced_accuracy(accused):
+    # what a rule says of M_o does not depend on which class is called forgotten
+    called, classes = np.arange(10) < accused, np.arange(10)
+    found = [scores(classes == c, called, called.astype(float), False) for c in classes]
+    assert np.mean([one.balanced_accuracy for one in found]) == pytest.approx(0.5)
+    assert np.mean([one.asr for one in found]) == pytest.approx((90 - 8 * accused) / 100)
+
+
 def test_a_case_by_hand():
     truth = [1, 1, 0, 0, 0, 0]
     found = scores(truth, [1, 0, 1, 0, 0, 0], [9, 1, 8, 0, 0, 0], False)

@@ -16,7 +16,8 @@ from labelleak_lib.files import ROOT
 from labelleak_lib.nulls.stored import stored
 from labelleak_lib.results import bench, exact_silent, false_alarms, front, learned
 from labelleak_lib.results.markdown import bullets
-from labelleak_lib.results.summary import UNITS, judged_both_ways, of_the_paper
+from labelleak_lib.results.summary import of_the_paper
+from labelleak_lib.results.worth import UNITS, judged_both_ways
 from labelleak_lib.trials import schema
 from labelleak_lib.trials.committed import committed
 from labelleak_lib.trials.identity import numerics_digest

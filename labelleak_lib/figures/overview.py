@@ -45,8 +45,8 @@ def probability_maps(
 def attack_rows(panels: Mapping[str, pd.DataFrame], units: Sequence[str]) -> Figure:
     """Draw each attack x criterion row as a line: measured and placebo with 95% intervals, published, chance.
 
-    The `panels` are tables of `summary.compare` by title; NaN where there is no value. A ring stands at the mean over
-    all targets where some fail the gate. The rows of the first stand on
+    The `panels` are those of `worth.judged_both_ways`; NaN where there is no value. A ring stands at the rate without
+    the gate, and in the second panel at the share named exactly. The rows of the first stand on
     top, those that only later ones have below. `units` label the horizontal axes.
     """
     if all(table.empty for table in panels.values()):
@@ -61,11 +61,11 @@ def attack_rows(panels: Mapping[str, pd.DataFrame], units: Sequence[str]) -> Fig
         ax.grid(axis="x", alpha=0.5)
         ax.grid(visible=False, axis="y")
     axes[0].set_yticks(range(len(keys)), [row_name(*key) for key in keys])
-    handles = [Line2D([], [], color=MEASURED_COLOUR, marker="o", label="measured on $M_u$")]
-    if any(not np.allclose(table.ungated, table.measured) for table in panels.values()):
-        ring = {"marker": "o", "markerfacecolor": "none", "linestyle": "none"}
-        handles.append(Line2D([], [], color=MEASURED_COLOUR, label="the same, ungated", **ring))
-    handles.append(Line2D([], [], color=PLACEBO_COLOUR, marker="s", label="placebo: same attack on $M_o$"))
+    handles = [Line2D([], [], color=MEASURED_COLOUR, marker="o", label="measured on $M_u$ (right: exact and silent)")]
+    ring = Line2D([], [], marker="o", markerfacecolor="none", linestyle="none", color=MEASURED_COLOUR)
+    ring.set_label("the same, ungated (right: named exactly)")
+    handles.append(ring)
+    handles.append(Line2D([], [], color=PLACEBO_COLOUR, marker="s", label="same attack on $M_o$ (right: silent there)"))
     if any("published" in table and table.published.notna().any() for table in panels.values()):
         handles.append(Line2D([], [], markersize=7, label="published", **DIAMOND))
     handles.append(Line2D([], [], label="answer that looks at nothing", **BASELINE))

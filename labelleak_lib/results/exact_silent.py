@@ -20,6 +20,7 @@ ROWS = (
     *REACH_ROWS, LABEL_ROW, ("blackbox_inversion", "reach"), ("whitebox_inversion", "reach"),
     *(("dot_product", "largest_gap"), ("head_row_sum", "largest_gap"), ("random_inputs", "largest_gap")),
     *(("blackbox_inversion", "threshold"), ("whitebox_inversion", "threshold"), ("dot_product", "kmeans")),
+    ("dot_product", "youden"),
 )  # fmt: skip
 """Attack and rule: reach first, then other scores under a rule that may be silent, then rules as published."""
 
@@ -88,10 +89,17 @@ def headline(records: pd.DataFrame, alarms: pd.DataFrame) -> list[str]:
     rows = {(row.attack, row.criterion): row for row in rows_of(table(records))}
     labels, joint = rows[LABEL_ROW], rows[JOINT_ROW]
     published = max((r for r in rows.values() if r.criterion in ("threshold", "kmeans")), key=lambda row: row.both)
+    told = rows.get(("dot_product", "youden"))
     known = alarms[(alarms.attack == labels.attack) & (alarms.criterion == labels.criterion)].iloc[0]
     asked = int(attackers(records, *LABEL_ROW).queries.max())
     leaks = "The label leaks, to labels alone." if labels.both > MOST else "Most targets keep their label."
     adds = "more" if joint.both > labels.both else "no more"
+    helped = (
+        " An attacker who holds samples of every class and knows half of the retained ones needs no other rule: "
+        f"{row_name(told.attack, told.criterion)} is exact and silent for {shown(told)}."
+        if told is not None and told.both > MOST
+        else ""
+    )
     accuse = "accuse where nothing was forgotten" if published.silent < MOST else "mostly keep silent where they should"
     return [
         f"**{leaks}** {asked:,} images that have nothing to do with the task, answered with labels, name the forgotten "
@@ -99,9 +107,10 @@ def headline(records: pd.DataFrame, alarms: pd.DataFrame) -> list[str]:
         f"the gate ({_by_code(records, LABEL_ROW)}).",
         f"**Probabilities give {adds}.** Joint reach, which shares as many queries between such images and a search, "
         f"is exact and silent for {shown(joint)} ({_by_code(records, JOINT_ROW)}).",
-        f"**The published rules {accuse}.** Of them {row_name(published.attack, published.criterion)} is exact and "
-        f"silent most often, for {shown(published)}: it is exact for {100 * published.exact:.0f}% of the targets, but "
-        f"silent on {100 * published.silent:.0f}% of the original models.",
+        f"**The published rules that are told nothing {accuse}.** Of them "
+        f"{row_name(published.attack, published.criterion)} is exact and silent most often, for "
+        f"{shown(published)}: it is exact for {100 * published.exact:.0f}% of the targets, but "
+        f"silent on {100 * published.silent:.0f}% of the original models.{helped}",
         f"**How often is that an accident?** Of {known.n} other models that forgot nothing, trained in many ways, the "
         f"labels accuse {known.alarms} ({100 * known.low:.1f} to {100 * known.high:.1f}%); which kinds these are is "
         "said under [Controls](chapters/08_controls.ipynb).",

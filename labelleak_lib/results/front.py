@@ -10,7 +10,7 @@ from labelleak_lib.paper.published import datasets, reaches
 from labelleak_lib.results import exact_silent
 from labelleak_lib.results.intervals import CLEAR, ENOUGH
 from labelleak_lib.results.markdown import rows_of
-from labelleak_lib.results.summary import TRIAL
+from labelleak_lib.results.summary import TRIAL, of_the_paper
 
 SHOWN_ROWS = tuple(
     (search, "reach") for search in ("passive_answers", "passive_reach", "query_reach", "gradient_reach")
@@ -36,14 +36,15 @@ def enough_trials(records: pd.DataFrame) -> pd.DataFrame:
 
 def basis(records: pd.DataFrame, known: pd.DataFrame) -> str:
     """Say what was run, how much of it counts, and which data sets of `known` have too few trials to be shown."""
-    cells = records.drop_duplicates([*TRIAL, "unlearning"])
-    short = trials_of(known[~known.dataset.isin(records.dataset)])
+    cells, total = records.drop_duplicates([*TRIAL, "unlearning"]), trials_of(records).sum()
+    short = trials_of(of_the_paper(known[~known.dataset.isin(records.dataset)]))
     remark = f" Too few trials to be counted: {_listed(short)}." if len(short) else ""
-    counted = records[records.attack.isin({**dict(PAPER_ROWS), "joint_reach": "reach"})]
-    rows = {str(name): trials_of(group) for name, group in counted.groupby("attack")}
-    fewer = [f"{row_name(name, '')}: {_listed(n)}" for name, n in rows.items() if n.sum() < trials_of(records).sum()]
+    rows = (*PAPER_ROWS, exact_silent.JOINT_ROW, exact_silent.LABEL_ROW)
+    counted = records[records.attack.isin(dict(rows))]
+    by_attack = {str(name): trials_of(group) for name, group in counted.groupby("attack")}
+    fewer = [f"{row_name(name, '')}: {_listed(n)}" for name, n in by_attack.items() if n.sum() < total]
     codes = {str(code): trials_of(group) for code, group in records.groupby("unlearning")}
-    fewer += [f"{code}: {_listed(n)}" for code, n in codes.items() if n.sum() < trials_of(records).sum()]
+    fewer += [f"{code}: {_listed(n)}" for code, n in codes.items() if n.sum() < total]
     remark += f" On fewer trials: {'; '.join(fewer)}." if fewer else ""
     return (
         f"**Basis.** One forgotten class, five unlearning methods, profile `{records.profile.iloc[0]}`: "
@@ -103,10 +104,11 @@ def shown(line: Any, column: str) -> str:
 
 def alternative(table: pd.DataFrame) -> str:
     """Describe the figure in words."""
-    highest = max(rows_of(table), key=lambda line: line.placebo)
+    highest = rows_of(table.sort_values("placebo", ascending=False, kind="stable"))[0]
     return (
         "Two panels, one line an attack and criterion. Left: success rates judged as published, measured and on the "
-        f"placebo, which is highest for {_name(highest)}. Right: balanced accuracy of decisions class by class."
+        f"placebo, which is highest for {_name(highest)}. Right: how often each is exact and silent, how "
+        "often exact, and how often silent on the original model."
     )
 
 

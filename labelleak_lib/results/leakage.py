@@ -38,8 +38,19 @@ def baseline(criterion: str, protocol: str, k: int, classes: int) -> float:
     >>> baseline("youden", "paper", 1, 10), baseline("youden", "attacker", 1, 10), baseline("entropy", "paper", 3, 10)
     (50.0, 90.0, 70.0)
     """
-    by_head = protocol == "paper" and issubclass(CRITERIA[criterion], HeadCriterion)
-    return 50.0 if by_head else 100 * (1 - k / classes)
+    return 50.0 if judged_by_head(criterion, protocol) else 100 * (1 - k / classes)
+
+
+def judged_by_head(criterion: str, protocol: str) -> bool:
+    """Say whether single auxiliary heads are judged, and not classes.
+
+    There alone a placebo informs. By class it is arithmetic: whom a rule accuses on M_o does not depend on which class
+    is called forgotten, so that over the classes its balanced accuracy is one half, whatever the attack does.
+
+    >>> judged_by_head("youden", "paper"), judged_by_head("youden", "attacker"), judged_by_head("entropy", "paper")
+    (True, False, False)
+    """
+    return protocol == "paper" and issubclass(CRITERIA[criterion], HeadCriterion)
 
 
 def leakage_table(
@@ -50,9 +61,10 @@ def leakage_table(
     The `records` are of one profile, the placebo of every record among them; `rows` are attack and criterion of each.
     One line a data set, unlearning method and row that the records hold, with `LEAKAGE_COLUMNS`: `measured`, `low`,
     `high` (mean and 95% interval over the trials that pass the gate, NaN where none does), `ungated` (mean over all
-    trials), `published` (mean over the paper's four data sets; NaN for another data set and where nothing is printed),
-    `placebo`, `excess`, `excess_low`, `excess_high` (as `measured`, paired by trial) are in percent; `auc` (mean, as
-    `measured`) and `unlearned` (share of the `trials` that pass the gate) in 0 .. 1; `flags` counts each flag's trials.
+    trials), `published` (mean over the paper's four data sets; NaN for another data set and where nothing is
+    printed), `placebo`, `excess`, `excess_low`, `excess_high` (as `measured`, paired by trial; NaN where classes
+    are judged, see `judged_by_head`) are in percent; `auc` (mean, as `measured`) and `unlearned` (share of the
+    `trials` that pass the gate) in 0 .. 1; `flags` counts each flag's trials.
 
     Raises
     ------
@@ -74,12 +86,13 @@ def _line(group: pd.DataFrame, k: int) -> dict[str, Any]:
     first: Any = group.iloc[0]
     printed = published_asr(first.attack, first.criterion, first.unlearning, k) if first.dataset in datasets() else None
     gated = group[group.unlearned.astype(bool)]
+    paired = gated if judged_by_head(first.criterion, first.protocol) else gated[:0]
     flags = Counter(flag for text in group["flags"] for flag in text.split("; ") if flag)
     return {
         **{name: first[name] for name in _LINE}, "trials": len(group),
         **mean_interval(gated.asr).percent("measured", "low", "high"), "ungated": 100 * group.asr.mean(),
-        **mean_interval(gated.excess).percent("excess", "excess_low", "excess_high"),
-        "published": np.nan if printed is None else printed, "placebo": 100 * gated.asr_placebo.mean(),
+        **mean_interval(paired.excess).percent("excess", "excess_low", "excess_high"),
+        "published": np.nan if printed is None else printed, "placebo": 100 * paired.asr_placebo.mean(),
         "auc": gated.auc.mean(), "unlearned": group.unlearned.astype(float).mean(),
         "flags": "; ".join(f"{flag} ({count}/{len(group)})" for flag, count in flags.items()),
     }  # fmt: skip
@@ -105,8 +118,9 @@ def to_markdown(table: pd.DataFrame, *, caption: str | None = None, name: str | 
     }
     if (table.unlearned == 1).all():
         del columns["ungated %"]
-    if not any(columns["published %"]):
-        del columns["published %"]
+    for column in ("published %", "placebo %", "excess"):
+        if not any(columns[column]):
+            del columns[column]
     text = numbered(pd.DataFrame(columns).to_markdown(index=False, disable_numparse=True), caption, name)
     used = [f"{key} {flag}" for flag, key in FLAG_KEYS.items() if table["flags"].str.contains(rf"\b{flag} \(").any()]
     legend = f"\n\nFlags (with a number: in so many trials): {', '.join(used)}." if used else ""

@@ -5,13 +5,13 @@ import pandas as pd
 from labelleak_lib.names import PAPER_METHODS, PAPER_ROWS
 from labelleak_lib.paper import granularity, published
 from labelleak_lib.registry import CRITERIA
-from labelleak_lib.results import exact_silent, surveyed
+from labelleak_lib.results import exact_silent, surveyed, worth
 from labelleak_lib.results.exact_silent import MOST
 from labelleak_lib.results.markdown import rows_of
 from labelleak_lib.results.summary import TRIAL, attackers, compare, passing
 from labelleak_lib.theory.collapse import collapse_fraction
 
-LABELS, JOINT, SEARCH = exact_silent.LABEL_ROW, exact_silent.JOINT_ROW, ("blackbox_inversion", "reach")
+LABELS, JOINT = exact_silent.LABEL_ROW, exact_silent.JOINT_ROW
 
 
 def provider(records: pd.DataFrame) -> list[str]:
@@ -30,7 +30,8 @@ def provider(records: pd.DataFrame) -> list[str]:
         f"{exact_silent.shown(asked)} of {asked.n} targets; with probabilities and a search among smooth images it is "
         f"{exact_silent.shown(searched)}.",
         f"{moral} Of the models retrained without it, which never saw it, labels name it for "
-        f"{exact_silent.shown(perfect[0])} and the search for {exact_silent.shown(perfect[1])}.",
+        f"{exact_silent.shown(perfect[0])} and the search for {exact_silent.shown(perfect[1])}. "
+        f"{worth.hard_cells(records, *LABELS)}",
     ]
 
 
@@ -74,15 +75,10 @@ def author(records: pd.DataFrame) -> list[str]:
 
 def attacker(records: pd.DataFrame, everything: pd.DataFrame) -> list[str]:
     """Say what a search buys, what the auxiliary heads measure, and where the threshold criterion ends."""
-    rows = SEARCH, LABELS
-    search, labels = rows_of(exact_silent.table(records, rows))
-    queries = [int(attackers(passing(records), *row).queries.max()) for row in rows]
-    wins = "buys" if search.both > labels.both else "buys nothing:"
+    compared = worth.search_or_not(records)
     lessons = [
         "## If you write an attack",
-        "Compare it with inputs that took no effort, under one rule. A genetic search of up to "
-        f"{queries[0]:,} queries {wins} {exact_silent.shown(search)} exact and silent, against "
-        f"{exact_silent.shown(labels)} for {queries[1]:,} images that have nothing to do with the task.",
+        f"Compare it with inputs that took no effort, under one rule. {compared}".rstrip(),
     ]
     agreement = list(surveyed.stored("agreement").values())
     if agreement:
@@ -100,15 +96,20 @@ def collapse(records: pd.DataFrame) -> list[str]:
     chosen = passing(records[(records.criterion == "threshold") & (records.protocol == "attacker")])
     share = collapse_fraction(CRITERIA["threshold"]().alpha)
     beyond = chosen.k >= share * chosen.classes
-    if not 0 < beyond.sum() < len(chosen):
+    # data sets with runs on both sides, so that both shares are of the same ones
+    both = beyond.groupby(chosen.dataset).transform("nunique") == 2
+    chosen, beyond = chosen[both], beyond[both]
+    if chosen.empty:
         return []
     by_set = (chosen.predicted != "").groupby([beyond.rename("beyond"), chosen.control, chosen.dataset]).mean()
     named = by_set.groupby(["beyond", "control"]).mean().map("{:.0%}".format)
-    below, above = (f"{named[side, 'none']} of the runs (placebo {named[side, 'placebo']})" for side in (False, True))
+    below, above = (
+        f"{named[side, 'none']} of the targets and {named[side, 'placebo']} of the originals" for side in (False, True)
+    )
     return [
         f"A threshold made of mean and deviation cannot find many classes: from {share:.0%} of the classes on it "
         "lies, by arithmetic, below every forgotten one, if inversion succeeds for the others alone. Below that share "
-        f"it accused somebody in {below}, from there on in {above} "
+        f"it named a class of {below}, from there on of {above} "
         "([Class-count sweep](chapters/07_class_count_sweep.ipynb))."
     ]
 

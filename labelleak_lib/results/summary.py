@@ -9,7 +9,7 @@ from labelleak_lib.names import PAPER_ROWS, attack_title
 from labelleak_lib.paper.published import datasets, published_asr
 from labelleak_lib.registry import ATTACKS, CRITERIA
 from labelleak_lib.results.intervals import over_datasets
-from labelleak_lib.results.leakage import baseline
+from labelleak_lib.results.leakage import baseline, judged_by_head
 
 TRIAL = ["dataset", "seed", "trial", "forgotten"]
 CONTROL_ROWS = (
@@ -17,8 +17,6 @@ CONTROL_ROWS = (
     *(("head_bias", "two_means"), ("head_row_sum", "two_means"), ("trivial", "none"), ("random", "above_half")),
 )
 """Control and criterion of every row that an attack has to beat."""
-UNITS = ("success rate, ASR (%)", "balanced accuracy (%)")
-"""What the two panels of :func:`judged_both_ways` measure."""
 SIGHTS = ("answers to queries", "parameters", "a few samples of every class")
 GRANTS = {"labels_only": SIGHTS[:1], "black_box": SIGHTS[:1], "white_box": SIGHTS[:2], "white_box_with_samples": SIGHTS}
 
@@ -47,30 +45,18 @@ def attackers(records: pd.DataFrame, attack: str, criterion: str) -> pd.DataFram
     return records[same & (records.protocol == "attacker")]
 
 
-def judged_both_ways(
-    records: pd.DataFrame, *, extra: Sequence[tuple[str, str]] = (), unlearning: str = "mean"
-) -> dict[str, pd.DataFrame]:
-    """Return the two panels of `attack_rows`: success rates as published, and balanced accuracy of an attacker.
-
-    `records` and `unlearning` are as for :func:`compare`; `extra` holds controls (attack and criterion) that the second
-    panel shows below the paper's rows.
-    """
-    published = compare(records, "asr", "paper", PAPER_ROWS, unlearning)
-    attacker = compare(records, "balanced_accuracy", "attacker", (*PAPER_ROWS, *extra))
-    return {"judged as published": published, "judged as an attacker could": attacker.assign(chance=50.0)}
-
-
 def compare(
     records: pd.DataFrame, value: str, protocol: str, rows: Sequence[tuple[str, str]], unlearning: str = "mean"
 ) -> pd.DataFrame:
     """Summarise each attack x criterion row over methods, trials and data sets, beside its placebo.
 
     Of targets that pass the gate. A trial counts with its mean of `value` (a metric, in 0 .. 1) over unlearning
-    methods, a data set with its mean over trials, all data sets alike. One line a row that the records hold: ``attack
-    criterion measured low high ungated placebo placebo_low placebo_high excess excess_low excess_high published
-    chance``, in percent. ``ungated`` is the mean over all targets, whether they pass or not. ``published`` is the rate
-    of `unlearning` (a method's code, or ``mean``), NaN where `value` is not `asr`, nothing is printed, or a data set
-    is not the paper's.
+    methods, a data set with its mean over trials, all data sets alike. One line a row that the records hold:
+    ``attack criterion measured low high ungated placebo placebo_low placebo_high excess excess_low excess_high
+    published chance``, in percent. Placebo and excess are NaN where classes are judged (`leakage.judged_by_head`).
+    ``ungated`` is the mean over all targets, whether they pass or not. ``published`` is the rate of `unlearning` (a
+    method's code, or ``mean``), NaN where `value` is not `asr`, nothing is printed, or a data set is not the
+    paper's.
     """
     by = ["attack", "criterion", *TRIAL]
     judged = records[records.protocol == protocol]
@@ -85,6 +71,8 @@ def compare(
         if same.empty:
             continue
         trials = trials.assign(excess=trials["none"] - trials.placebo)
+        if not judged_by_head(criterion, protocol):
+            trials = trials.assign(placebo=np.nan, excess=np.nan)
         by_dataset = {column: [group[column] for _, group in trials.groupby("dataset")] for column in trials.columns}
         printed = published_asr(attack, criterion, unlearning, k) if comparable else None
         lines.append({

@@ -6,8 +6,9 @@ import struct
 
 import pandas as pd
 import pytest
+import record_samples
 from project import ROOT
-from record_samples import full_records, record
+from record_samples import record
 from toys import SMALL_SETTINGS, small_trials
 
 from labelleak_lib.authoring import pages
@@ -15,6 +16,12 @@ from labelleak_lib.registry import ATTACKS, METHODS
 from labelleak_lib.results import front
 from labelleak_lib.trials import specification
 from labelleak_lib.trials.judging import COLUMNS
+
+
+def full_records(dataset="mnist", trials=5, **values):
+    """Return records of enough trials to be shown."""
+    return record_samples.full_records(dataset, trials, **values)
+
 
 README = (ROOT / "README.md").read_text()
 
@@ -36,18 +43,26 @@ def failing(records, code):
 
 
 def test_the_front_page_counts_unlearned_targets_and_names_data_sets_and_trials(written):
-    text, _ = written(failing(pd.concat([full_records(trials=4), full_records("mnist", trials=3)]), "FT"))
-    assert "digits (4 trials), mnist (3 trials)" in text
-    assert "28 of 35 target models count as unlearned" in text
+    text, _ = written(failing(pd.concat([full_records(trials=6), full_records("svhn")]), "FT"))
+    assert "mnist (6 trials), svhn (5 trials)" in text
+    assert "44 of 55 target models count as unlearned" in text
     # of the others, which score nothing here, no trace is left
-    assert "scores 100.0% (64.6 to 100.0) on target models and 50.0% on models from which nothing was forgotten" in text
+    assert "scores 100.0% (100.0 to 100.0) on target models and 50.0%" in text
 
 
 def test_the_front_page_says_which_data_sets_have_too_few_trials_to_count(written):
-    text, _ = written(pd.concat([full_records(trials=4), full_records("mnist", trials=2)]))
-    assert "digits (4 trials). Too few trials to be counted: mnist (2 trials). 20 of 20 target models" in text
-    all_counted, _ = written(full_records(trials=4))
+    text, _ = written(pd.concat([full_records(trials=6), full_records("svhn", trials=4)]))
+    assert "mnist (6 trials). Too few trials to be counted: svhn (4 trials). 30 of 30 target models" in text
+    all_counted, _ = written(full_records())
     assert "Too few" not in all_counted
+
+
+def test_a_data_set_that_is_not_the_papers_stands_apart_on_the_front_page(written):
+    records = pd.concat([full_records(target=1.0, placebo=0.0), full_records("digits", target=0.4, placebo=0.0)])
+    text, _ = written(records)
+    assert "nobody on the original model, for 100.0% (" in text and "of 25 targets" in text
+    assert "in none of these numbers:** `digits`, where labels are exact and silent for 40.0% (" in text
+    assert "digits" not in text.split("**Basis.**")[1], "it is not too short, it takes no part"
 
 
 def test_the_front_page_compares_with_the_published_means(written):
@@ -68,10 +83,10 @@ def test_the_front_pages_headlines_follow_the_records(written):
     records = full_records(target=0.99, placebo=0.4)
     good, _ = written(restless(records, "whitebox_inversion", "blackbox_inversion", "dot_product"))
     assert "The label leaks, to labels alone." in good and "Most published rates" in good
-    assert "The published rules accuse where nothing was forgotten." in good and "recognises the class" not in good
+    assert "told nothing accuse where nothing was forgotten." in good and "recognises the class" not in good
     bad, _ = written(full_records(target=0.4, placebo=0.4))
     assert "Most targets keep their label." in bad and "Few published rates" in bad
-    assert "The published rules mostly keep silent" in bad and "recognises the class" in bad
+    assert "The published rules that are told nothing mostly keep silent" in bad and "recognises the class" in bad
     assert "label leaks" not in bad
 
 
@@ -84,7 +99,7 @@ def test_accused_originals_take_the_headline_back_however_exact_the_row(written)
 def test_the_front_page_counts_exact_answers_of_data_sets_alike_whatever_their_trials(written):
     many, few = (
         full_records(trials=9, target=1.0, placebo=0.0),
-        full_records("mnist", trials=3, target=0.0, placebo=1.0),
+        full_records("svhn", trials=5, target=0.0, placebo=1.0),
     )
     text, _ = written(pd.concat([many, few]))
     assert "nobody on the original model, for 50.0% (" in text
@@ -104,8 +119,8 @@ def test_the_front_page_shows_its_figure_with_words_for_those_who_do_not_see_it(
 def test_the_front_page_is_one_screen_without_a_title(written):
     text, _ = written(full_records())
     assert not re.search(r"^# ", text, re.MULTILINE)
-    assert 4 <= len(re.findall(r"^- ", text, re.MULTILINE)) <= 6
-    assert len(text) < 3000
+    assert 4 <= len(re.findall(r"^- ", text, re.MULTILINE)) <= 7
+    assert len(text) < 3300
     assert "chapters/08_controls.ipynb" in text
     assert "nan" not in text
 
@@ -125,7 +140,7 @@ def test_without_enough_committed_trials_a_quick_run_on_digits_is_shown(committe
 
     def collect(grid):
         asked.append(grid)
-        return type("Found", (), {"records": full_records(trials=1, profile="quick")})
+        return type("Found", (), {"records": full_records("digits", trials=1, profile="quick")})
 
     monkeypatch.setattr(pages, "collect", collect)
     records = pages.front_records(front.complete_trials(committed))

@@ -12,7 +12,7 @@ from labelleak_lib import figures as package
 from labelleak_lib.figures import class_count, controls, inversion, overview, parameter_attacks, success, unlearning
 from labelleak_lib.names import PAPER_ROWS
 from labelleak_lib.results import accuracies, class_counts, inverted, leakage, readings
-from labelleak_lib.results.summary import UNITS
+from labelleak_lib.results.worth import UNITS
 from labelleak_lib.trials.judging import COLUMNS, EVIDENCE_COLUMNS
 
 MODULES = sorted(Path(package.__file__).parent.glob("*.py"))
@@ -91,7 +91,7 @@ def test_where_no_single_head_is_stored_the_sentences_say_so():
 
 
 def test_a_figure_of_heads_counts_the_trials_whose_heads_are_stored():
-    records = pd.concat([full_records(trials=5), full_records("mnist", trials=4)])
+    records = pd.concat([full_records("digits", trials=5), full_records("mnist", trials=4)])
     arrays = {digest: [0, 1, 2, -1] for digest in records.config_hash.unique()}
     kept = records[(records.unlearning == "RT") & (records.trial < 3)]
     evidence = pd.concat(

@@ -78,15 +78,16 @@ def test_the_lesson_for_attackers_compares_the_search_with_labels_under_one_rule
     records = full_records().assign(queries=100)
     records = records.assign(queries=records.queries.mask(records.attack == "blackbox_inversion", 5000))
     text = written(changed(records, "passive_answers", 0.6))
-    assert "search of up to 5,000 queries buys 100.0% (" in text and "against 60.0% (" in text
-    assert "for 100 images that have nothing to do" in text
-    assert "buys nothing:" in written(changed(records, "blackbox_inversion", 0.6))
+    assert "search earns its queries. On the 15 targets that have both, under one rule, up to 5,000 queries" in text
+    assert "labels of 100 images that search for nothing for 60.0% (" in text
+    assert "search does not earn its queries" in written(changed(records, "blackbox_inversion", 0.6))
 
 
 def test_the_collapse_is_told_where_there_are_runs_on_both_sides_of_it(written):
     few, many = (full_records(k=k).assign(predicted=said) for k, said in ((4, "1"), (5, "")))
-    assert "Below that share it accused somebody in 100% of the runs (placebo 100%), from there on in 0% of" in written(
-        full_records(), pd.concat([few, many])
+    assert (
+        "Below that share it named a class of 100% of the targets and 100% of the originals, from there on of 0% of"
+        in written(full_records(), pd.concat([few, many]))
     )
     assert learned.collapse(few) == [] == learned.collapse(many)
 

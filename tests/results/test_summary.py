@@ -8,7 +8,7 @@ import pytest
 from record_samples import record
 from scipy import stats
 
-from labelleak_lib.results import intervals, summary
+from labelleak_lib.results import intervals, summary, worth
 
 
 def frame(*rows):
@@ -70,9 +70,11 @@ def test_classes_have_the_floor_of_an_answer_that_looks_at_nothing():
     rows = [record(a, c, control=control, protocol=p, **shared)
             for a, c in (("dot_product", "youden"), ("blackbox_inversion", "threshold"))
             for control in ("none", "placebo") for p in ("paper", "attacker")]  # fmt: skip
-    panels = summary.judged_both_ways(frame(*rows))
+    panels = worth.judged_both_ways(frame(*rows))
     assert panels["judged as published"].chance.tolist() == [50, 75]
-    assert panels["judged as an attacker could"].chance.tolist() == [50, 50]
+    by_head, by_class = panels["judged as published"].placebo
+    assert by_head == 100 and math.isnan(by_class), "by class the placebo is arithmetic"
+    assert panels["exact and silent"].measured.tolist() == [100, 100]
 
 
 def test_one_data_set_has_scipys_t_interval_and_two_that_of_welch():

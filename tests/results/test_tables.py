@@ -38,7 +38,15 @@ def test_where_no_trial_passes_the_gate_only_the_ungated_rate_is_left() -> None:
     assert np.isnan([line.measured, line.placebo, line.excess]).all() and line.ungated == 90
     head, _, cells = cells_of(leakage.to_markdown(table))
     row = dict(zip(head, cells, strict=True))
-    assert (row["measured %"], row["ungated %"], row["placebo %"], row["unlearned"]) == ("", "90.0", "", "0/1")
+    assert (row["measured %"], row["ungated %"], row["unlearned"]) == ("", "90.0", "0/1")
+    assert not {"placebo %", "excess"} & set(row), "there is nothing to say of them"
+
+
+def test_where_classes_are_judged_no_placebo_stands_beside_the_rate() -> None:
+    rows = [("dot_product", "youden"), ("blackbox_inversion", "threshold")]
+    table = leakage.leakage_table(frame(*(pair(1, 0.9, attack=a, criterion=c) for a, c in rows)), "paper", 1)
+    assert table.placebo.notna().tolist() == [True, False] == table.excess.notna().tolist()
+    assert ":name: tbl-x\n" in leakage.to_markdown(table, caption="Rates", name="tbl-x")
 
 
 def test_a_data_set_that_is_not_the_papers_has_no_published_rate() -> None:
