@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from labelleak_lib.names import in_order
+from labelleak_lib.results.markdown import rows_of
 from labelleak_lib.trials.forgetting import GOALS, stored
 from labelleak_lib.trials.gate import is_unlearned
 from labelleak_lib.trials.judging import records_of
@@ -79,7 +80,7 @@ def shown(summary: pd.DataFrame) -> pd.DataFrame:
     """Return `table` with the headings and units of the page."""
     percent = {name: (100 * summary[name]).map("{:.0f}".format) for name in ("own", "probe", "original", "untrained")}
     counted = {goal: list(map(steps, summary[goal], summary.limit)) for goal in GOALS}
-    gate = [f"{line.passed}/{line.trials}" for line in summary.itertuples()]
+    gate = [f"{line.passed}/{line.trials}" for line in rows_of(summary)]
     return pd.DataFrame({
         "data set": summary.dataset, "method": summary.unlearning, "pass the gate": gate,
         "$M_u$ itself, %": percent["own"], "probe on $M_u$, %": percent["probe"],
@@ -91,7 +92,7 @@ def shown(summary: pd.DataFrame) -> pd.DataFrame:
 def sentences(frame: pd.DataFrame) -> list[str]:
     """Say of each method whether its models relearn sooner or later than retrained ones, and what the probe finds."""
     found = []
-    for line in beside_retrained(frame).itertuples(index=False):
+    for line in rows_of(beside_retrained(frame)):
         if line.sooner == line.trials:
             verdict = "less is gone than after retraining"
         elif line.later == line.trials:
