@@ -11,6 +11,7 @@ from labelleak_lib.trials.forgetting import GOALS, stored
 from labelleak_lib.trials.gate import is_unlearned
 from labelleak_lib.trials.judging import records_of
 
+TRIAL = ["dataset", "seed", "trial"]
 REFERENCE = "RT"
 """The method that never sees the class: what is left after it was not learned from the class."""
 
@@ -28,8 +29,8 @@ def lines(frame: pd.DataFrame | None = None) -> pd.DataFrame:
     held = held.assign(**{name: held[name].fillna(np.inf) for name in steps})
     held = held.assign(unlearned=[is_unlearned(cell) for cell in records_of(held)])
     names = ["probe_after", *steps]
-    retrained = held[held.unlearning == REFERENCE].set_index(["dataset", "trial"])[names].add_prefix("reference_")
-    return in_order(held.join(retrained, on=["dataset", "trial"]))
+    retrained = held[held.unlearning == REFERENCE].set_index(TRIAL)[names].add_prefix("reference_")
+    return in_order(held.join(retrained, on=TRIAL))
 
 
 def table(frame: pd.DataFrame) -> pd.DataFrame:
