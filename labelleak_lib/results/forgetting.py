@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from labelleak_lib.names import in_order
+from labelleak_lib.results.intervals import ENOUGH
 from labelleak_lib.results.markdown import rows_of
 from labelleak_lib.trials.forgetting import GOALS, stored
 from labelleak_lib.trials.gate import is_unlearned
@@ -94,7 +95,9 @@ def sentences(frame: pd.DataFrame) -> list[str]:
     """Say of each method whether its models relearn sooner or later than retrained ones, and what the probe finds."""
     found = []
     for line in rows_of(beside_retrained(frame)):
-        if line.sooner == line.trials:
+        if line.trials < ENOUGH:
+            verdict = "too few trials to tell"
+        elif line.sooner == line.trials:
             verdict = "less is gone than after retraining"
         elif line.later == line.trials:
             verdict = "the class comes back more slowly than one that was never seen"
