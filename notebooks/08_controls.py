@@ -61,7 +61,7 @@ from labelleak_lib.paper import granularity, published
 from labelleak_lib.results import exact_silent, false_alarms, readings, worth
 from labelleak_lib.results.inverted import peak_frame
 from labelleak_lib.results.leakage import leakage_table, to_markdown
-from labelleak_lib.results.markdown import Markdown, numbered
+from labelleak_lib.results.markdown import Markdown, bullets, numbered
 from labelleak_lib.results.summary import of_the_paper
 from labelleak_lib.results.worth import UNITS, judged_both_ways
 
@@ -365,6 +365,34 @@ display(Markdown(most.assign(rate=(100 * most.rate).round()).rename(columns={"ra
 # %% mystnb={"image": {"alt": "One panel a data set: the share of models whose rare class is named, against the share of its samples in training, one line a search"}, "figure": {"caption": "How often a class is called forgotten that was trained on a share of its samples, from the null bank; the rule of reach. Bars: Clopper and Pearson, 95%.", "name": "fig-08-dose"}}
 controls.dose(false_alarms.dose(reach_alone))
 plt.show()
+
+# %% [markdown]
+# ## With reference models
+#
+# An auditor may hold models of the same recipe that forgot nothing. Then each class of a target has its own scale: how
+# that class scores on the reference models. The rule standardises scores class by class, takes a model's largest, and
+# says how many of the models lie as far out: a p-value of "nothing was forgotten" that needs no threshold. Here a
+# target's references are the original models of all *other* trials, never its own. {numref}`tbl-08-references` shows
+# the targets of the committed records that pass the gate, with one forgotten class.
+
+# %%
+from labelleak_lib.nulls import stored as null_bank
+from labelleak_lib.results import references
+from labelleak_lib.trials.committed import committed
+
+beside = references.survey(committed(), null_bank.stored())
+caption = "Judged beside reference models; one forgotten class. Codes: named exactly by unlearning method, percent"
+text = references.page_table(beside).to_markdown(index=False, disable_numparse=True)
+display(numbered(text, caption, "tbl-08-references"))
+
+# %%
+display(bullets(references.sentences(beside)))
+
+# %% [markdown]
+# So references do away with the threshold, at a price: they have to be many, and trained exactly as the target was. A
+# model that forgot nothing but was trained in another way is an outlier too, and this rule cannot tell the two apart.
+# Parameter attacks with samples are missing from the table: their attacker is told other classes in every trial, so
+# that their scores on two models are no two draws of one law.
 
 # %% [markdown]
 # ## What follows, and what does not

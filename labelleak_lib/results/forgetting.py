@@ -6,10 +6,13 @@ import numpy as np
 import pandas as pd
 
 from labelleak_lib.names import in_order
+from labelleak_lib.results.intervals import ENOUGH
+from labelleak_lib.results.markdown import rows_of
 from labelleak_lib.trials.forgetting import GOALS, stored
 from labelleak_lib.trials.gate import is_unlearned
 from labelleak_lib.trials.judging import records_of
 
+TRIAL = ["dataset", "seed", "trial"]
 REFERENCE = "RT"
 """The method that never sees the class: what is left after it was not learned from the class."""
 
@@ -27,8 +30,8 @@ def lines(frame: pd.DataFrame | None = None) -> pd.DataFrame:
     held = held.assign(**{name: held[name].fillna(np.inf) for name in steps})
     held = held.assign(unlearned=[is_unlearned(cell) for cell in records_of(held)])
     names = ["probe_after", *steps]
-    retrained = held[held.unlearning == REFERENCE].set_index(["dataset", "trial"])[names].add_prefix("reference_")
-    return in_order(held.join(retrained, on=["dataset", "trial"]))
+    retrained = held[held.unlearning == REFERENCE].set_index(TRIAL)[names].add_prefix("reference_")
+    return in_order(held.join(retrained, on=TRIAL))
 
 
 def table(frame: pd.DataFrame) -> pd.DataFrame:
@@ -79,7 +82,7 @@ def shown(summary: pd.DataFrame) -> pd.DataFrame:
     """Return `table` with the headings and units of the page."""
     percent = {name: (100 * summary[name]).map("{:.0f}".format) for name in ("own", "probe", "original", "untrained")}
     counted = {goal: list(map(steps, summary[goal], summary.limit)) for goal in GOALS}
-    gate = [f"{line.passed}/{line.trials}" for line in summary.itertuples()]
+    gate = [f"{line.passed}/{line.trials}" for line in rows_of(summary)]
     return pd.DataFrame({
         "data set": summary.dataset, "method": summary.unlearning, "pass the gate": gate,
         "$M_u$ itself, %": percent["own"], "probe on $M_u$, %": percent["probe"],
@@ -91,8 +94,10 @@ def shown(summary: pd.DataFrame) -> pd.DataFrame:
 def sentences(frame: pd.DataFrame) -> list[str]:
     """Say of each method whether its models relearn sooner or later than retrained ones, and what the probe finds."""
     found = []
-    for line in beside_retrained(frame).itertuples(index=False):
-        if line.sooner == line.trials:
+    for line in rows_of(beside_retrained(frame)):
+        if line.trials < ENOUGH:
+            verdict = "too few trials to tell"
+        elif line.sooner == line.trials:
             verdict = "less is gone than after retraining"
         elif line.later == line.trials:
             verdict = "the class comes back more slowly than one that was never seen"

@@ -17,7 +17,7 @@ from labelleak_lib.evidence import Floats
 from labelleak_lib.names import PAPER_METHODS, attack_title
 from labelleak_lib.nulls.calibration import RARE, kinds
 from labelleak_lib.results.intervals import clopper_pearson
-from labelleak_lib.results.markdown import span
+from labelleak_lib.results.markdown import rows_of, span
 from labelleak_lib.trials.gate import is_unlearned
 from labelleak_lib.trials.judging import records_of
 from labelleak_lib.trials.schema import unpack
@@ -87,7 +87,9 @@ def _lines(frame: pd.DataFrame, references: pd.DataFrame, truth: str | None = No
             verdict = against_references(line["score"], np.stack(others.score.tolist()), level)
             named = ",".join(map(str, sorted(verdict.named)))
             line |= {"references": len(others), "level": level, "p_value": verdict.p_value, "named": named}
-            found.append({**line, "detected": verdict.p_value <= level, "exact": bool(truth) and named == line[truth]})
+            found.append(
+                {**line, "detected": verdict.p_value <= level, "exact": truth is not None and named == line[truth]}
+            )
     return pd.DataFrame(found, columns=list(dict.fromkeys([*frame.columns, *COLUMNS]))).drop(columns="score")
 
 
@@ -214,7 +216,7 @@ def sentences(found: Survey) -> list[str]:
     """Say at which levels the rule works, what it finds, and whom it accuses."""
     levels = rates(found.targets, ["dataset"], "exact")
     told = [
-        f"{line.dataset} {line.references} ({100 * line.level:.3g}%)" for line in levels.itertuples(index=False)
+        f"{line.dataset} {line.references} ({100 * line.level:.3g}%)" for line in rows_of(levels)
     ]  # fmt: skip
     few = levels[levels.references < FULL]
     own = rates(found.originals, ["dataset", "attack", "recipe"], "detected")
@@ -235,7 +237,7 @@ def sentences(found: Survey) -> list[str]:
         pooled = pooled[pooled.n >= ENOUGH]
         for dataset, group in pooled.groupby("dataset", sort=False):
             above = group[group.low > group.level]
-            beyond = ", ".join(f"{attack_title(x.attack)} ({_rate(x)}%)" for x in above.itertuples()) or "none"
+            beyond = ", ".join(f"{attack_title(x.attack)} ({_rate(x)}%)" for x in rows_of(above)) or "none"
             lines.append(
                 f"Models of the null bank {name}, {dataset}: by attack, {span(100 * group.rate, unit='%')} of them are "
                 f"accused. Attacks whose whole interval lies above the level: {beyond}."

@@ -16,6 +16,7 @@ from labelleak_lib.criteria.reach import Reach
 from labelleak_lib.criteria.scores import LargestGap
 from labelleak_lib.evidence import Evidence, Floats
 from labelleak_lib.names import DATASET_ORDER, attack_title, in_order, ordered
+from labelleak_lib.results.markdown import rows_of
 from labelleak_lib.trials.crossed import ATTACKS, CROSSED, FRESH
 from labelleak_lib.trials.gate import is_unlearned
 from labelleak_lib.trials.judging import records_of
@@ -164,7 +165,7 @@ def shown(table: pd.DataFrame, *, percent: bool = False) -> pd.DataFrame:
     mean, deviation = ((unit * split[name]).map(("{:.0f}" if percent else "{:.2f}").format) for name in MOMENTS)
     frame = pd.DataFrame({
         "data set": split.dataset, "method": split.unlearning, "attack": split.attack.map(attack_title),
-        "pass the gate": [f"{line.passed}/{line.models}" for line in split.itertuples()],
+        "pass the gate": [f"{line.passed}/{line.models}" for line in rows_of(split)],
         "mean": mean, "standard deviation": deviation,
     })  # fmt: skip
     return frame.assign(**{
@@ -173,13 +174,17 @@ def shown(table: pd.DataFrame, *, percent: bool = False) -> pd.DataFrame:
 
 
 def sentences(table: pd.DataFrame) -> list[str]:
-    """Say of each data set which source is largest, over attacks and methods; of a `variance_table`."""
-    lines = []
-    for dataset, group in shares(table).groupby("dataset", sort=False):
-        known = group[~group.unlearning.isin(FRESH)].dropna(subset=["class"])
-        if known.empty:
-            continue
-        mean = known[list(SOURCES)].mean().sort_values(ascending=False)
-        told = ", ".join(f"{name} {share:.0f}%" for name, share in mean.items())
-        lines.append(f"{dataset}, methods that start from $M_o$, mean over {len(known)} rows: {told}.")
+    """Say of each data set how large each source is, mean over attacks and methods; of a `variance_table`.
+
+    Methods that read nothing of M_o stand apart, since they lack a source.
+    """
+    known, lines = shares(table).dropna(subset=["class"]), []
+    for dataset, group in known.groupby("dataset", sort=False):
+        fresh = group.unlearning.isin(FRESH)
+        for part in (group[~fresh], group[fresh]):
+            if len(part):
+                mean = part[list(SOURCES)].mean().dropna().sort_values(ascending=False, kind="stable")
+                told = ", ".join(f"{name} {share:.0f}%" for name, share in mean.items())
+                codes = ", ".join(dict.fromkeys(part.unlearning))
+                lines.append(f"**{dataset}, {codes}**, mean over {len(part)} rows: {told}.")
     return lines

@@ -71,6 +71,8 @@ def design(
     """
     fixed: dict[str, Any] = {"dataset": dataset, "profile": "paper", "data_dir": data_dir, "given": given}
     first = TrialSpec.from_parameters(**fixed)
+    # an unknown code is refused before anything is computed
+    first.method(method)
     attacks = {name: first.settings.attacks[name] for name in ATTACKS}
     fixed["given"] = dataclasses.replace(first.settings, attacks=attacks)
     count = CLASSES.get(dataset, 2) if classes is None else classes

@@ -4,32 +4,23 @@ Run as `python -m labelleak_lib.trials.forgetting --datasets digits --trials 10`
 """
 
 import argparse
-import copy
 import io
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import torch
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from torch import Generator
 
-from labelleak_lib.checks import require_int, require_number
+from labelleak_lib.checks import require_int
 from labelleak_lib.data.files import DataError
-from labelleak_lib.data.samples import Samples, split_classes, to_input
+from labelleak_lib.data.samples import split_classes
 from labelleak_lib.files import COMMITTED, write_atomically
-from labelleak_lib.models.classifier import Classifier, extract_features
-from labelleak_lib.models.evaluation import accuracy
 from labelleak_lib.names import PAPER_METHODS
 from labelleak_lib.trials.cells import as_json, measure_accuracies
 from labelleak_lib.trials.originals import original_and_unlearned, untrained, weights_digest
+from labelleak_lib.trials.probes import LinearProbe, Relearning, few_of_each
 from labelleak_lib.trials.seeds import make_generator
 from labelleak_lib.trials.specification import TrialSpec
 from labelleak_lib.trials.threads import one_thread
@@ -37,89 +28,6 @@ from labelleak_lib.trials.threads import one_thread
 FORGETTING = COMMITTED / "forgetting"
 GOALS = {"half": 0.5, "most": 0.9}
 """Shares of M_o's accuracy on D_f at which a class counts as relearned."""
-
-
-def few_of_each(samples: Samples, count: int, generator: Generator) -> Samples:
-    """Return at most `count` samples of every class, drawn by `generator`."""
-    order = torch.randperm(len(samples), generator=generator)
-    labels = samples.labels[order]
-    chosen = torch.cat([order[labels == c][:count] for c in labels.unique()])
-    return Samples(samples.images[chosen], samples.labels[chosen])
-
-
-@dataclass(frozen=True)
-class LinearProbe:
-    """Fit a fresh linear layer for all classes to frozen features (Alain and Bengio, 2017).
-
-    Parameters
-    ----------
-    count : int
-        Samples of each class that it is fitted to.
-    penalty : float
-        Weight of the squared norm beside the summed cross-entropy, on standardised features.
-    """
-
-    count: int = 100
-    penalty: float = 0.1
-
-    def __post_init__(self) -> None:
-        require_int("count", self.count, low=1)
-        require_number("penalty", self.penalty, above=0)
-
-    def accuracies(self, model: Classifier, known: Samples, tests: Sequence[Samples]) -> list[float]:
-        """Return the accuracy, 0 .. 1, on each of `tests` of a layer fitted to the features of `known`."""
-        fitted = make_pipeline(StandardScaler(), LogisticRegression(C=1 / self.penalty, max_iter=2000))
-        fitted.fit(_features(model, known), known.labels.numpy())
-        return [float(fitted.score(_features(model, test), test.labels.numpy())) for test in tests]
-
-
-def _features(model: Classifier, samples: Samples) -> np.ndarray:
-    return extract_features(model, samples.images).cpu().double().numpy()
-
-
-@dataclass(frozen=True)
-class Relearning:
-    """Train on a few samples of every class, the forgotten ones among them, and count the steps.
-
-    Parameters
-    ----------
-    count : int
-        Samples of each class; one step sees them all.
-    lr : float
-        Learning rate of plain gradient descent.
-    most : int
-        Steps after which it gives up.
-    """
-
-    count: int = 20
-    lr: float = 0.02
-    most: int = 300
-
-    def __post_init__(self) -> None:
-        require_int("count", self.count, low=1)
-        require_number("lr", self.lr, above=0)
-        require_int("most", self.most, low=1)
-
-    def steps(self, model: Classifier, known: Samples, forgotten: Samples, goals: Sequence[float]) -> list[float]:
-        """Return after how many steps the accuracy on `forgotten` first is at each of `goals`; NaN where it never is.
-
-        `model` stays as it is; running averages of a batch norm do too.
-        """
-        learner = copy.deepcopy(model).eval()
-        device = next(learner.parameters()).device
-        images, labels = to_input(known.images.to(device)), known.labels.to(device)
-        optimizer = torch.optim.SGD(learner.parameters(), lr=self.lr)
-        reached = [float("nan")] * len(goals)
-        for step in range(self.most + 1):
-            right = accuracy(learner, forgotten)
-            reached = [float(step) if np.isnan(at) and right >= goal else at
-                       for at, goal in zip(reached, goals, strict=True)]  # fmt: skip
-            if not np.isnan(reached).any():
-                break
-            optimizer.zero_grad(set_to_none=True)
-            torch.nn.functional.cross_entropy(learner(images), labels).backward()
-            optimizer.step()
-        return reached
 
 
 PROBE, RELEARNING = LinearProbe(), Relearning()
@@ -148,8 +56,8 @@ def measure(spec: TrialSpec, code: str) -> dict[str, Any]:
         steps = RELEARNING.steps(unlearned, few, forgotten, [g * own["forget_acc_before"] for g in GOALS.values()])
     model, parameters = key_of(spec, code)
     return {
-        "dataset": spec.data.name, "trial": spec.trial, "forgotten": ",".join(map(str, spec.forgotten)),
-        "unlearning": code, "model": model, "weights": weights_digest(unlearned), **own,
+        "dataset": spec.data.name, "seed": spec.seed, "trial": spec.trial, "unlearning": code,
+        "forgotten": ",".join(map(str, spec.forgotten)), "model": model, "weights": weights_digest(unlearned), **own,
         "probe_before": probes[0], "probe_after": after, "probe_untrained": probes[1], "probe_retained": kept,
         **{f"steps_{name}": value for name, value in zip(GOALS, steps, strict=True)},
         "limit": RELEARNING.most, "parameters": parameters,
@@ -185,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             own = held[(held.dataset == spec.data.name) & (held.model != line["model"])]
             frame = pd.concat([own, pd.DataFrame([line])], ignore_index=True) if len(own) else pd.DataFrame([line])
             buffer = io.BytesIO()
-            frame.sort_values(["trial", "unlearning"]).to_parquet(buffer, index=False)
+            frame.sort_values(["seed", "trial", "unlearning"]).to_parquet(buffer, index=False)
             write_atomically(chosen.store / f"{spec.data.name}.parquet", buffer.getvalue())
             print(f"{dataset}, trial {trial}, {code}: measured", flush=True)
     except (ValueError, DataError) as error:

@@ -92,7 +92,10 @@ def test_shares_sum_to_the_whole():
     found = variance.shares(variance.variance_table(lines()))
     assert found[list(variance.SOURCES)].sum(axis=1).tolist() == pytest.approx([100.0])
     (sentence,) = variance.sentences(variance.variance_table(lines()))
-    assert sentence.startswith("mnist") and "class 100%, training seed 0%" in sentence
+    assert sentence.startswith("**mnist, NG**") and "class 100%, training seed 0%" in sentence
+    both = pd.concat([lines(), lines(unlearning="RT").query("train_seed == 0")])
+    told = variance.sentences(variance.variance_table(both))
+    assert [text.split(",")[1] for text in told] == [" NG**", " RT**"] and "training" not in told[1]
 
 
 def test_the_page_shows_shares_and_leaves_a_step_out_that_was_not_repeated(tmp_path):

@@ -70,3 +70,11 @@ def test_what_is_missing_runs_and_the_table_reads_it_from_the_store(designed, tm
 def test_a_number_of_classes_that_the_data_lack_is_refused(designed):
     with pytest.raises(ValueError, match="classes is 5; it must be an integer from 1 to 4"):
         crossed.design(designed("NG")[0].specs[0].dataset, "NG", classes=5, given=SETTINGS)
+
+
+def test_the_command_answers_bad_input_with_one_sentence(tmp_path, capsys):
+    assert crossed.main(["--datasets", "nowhere", "--store", str(tmp_path)]) == 2
+    told = ["--datasets", "digits", "--methods", "XX", "--classes", "1", "--store", str(tmp_path)]
+    assert crossed.main(told) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("error: ") and "nowhere" in first and "'XX'" in second and not list(tmp_path.iterdir())
