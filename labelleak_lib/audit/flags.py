@@ -96,7 +96,7 @@ def _stop(learnt: Learnt, null: Null) -> str:
     if learnt.accuracy is not None and np.nanmean(learnt.accuracy) <= 1 / c:
         share = 100 * float(np.nanmean(learnt.accuracy))
         return (
-            f"the model is no better than chance on the samples ({share:.0f}%): wrong range, normalisation or classes?"
+            f"it is no better than chance on the samples ({share:.0f}%): wrong range, normalisation or classes?"
         )
     if found.answered.max() == found.answered.sum():
         most = int(found.answered.argmax())
