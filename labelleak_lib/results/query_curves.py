@@ -113,19 +113,8 @@ def cheapest(frame: pd.DataFrame, level: float = LEVEL) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*by, *names]).astype({"queries": "Int64", "both": "Float64"})
 
 
-def to_markdown(table: pd.DataFrame) -> str:
-    """Write `cheapest` in Markdown, shares in percent; a dash where no budget is enough."""
-    rows = [
-        {
-            "data set": row.dataset, "reading": row_name(row.attack, row.criterion), "answers": row.access,
-            "queries": "-" if pd.isna(row.queries) else f"{row.queries:,}",
-            "there %": "-" if pd.isna(row.queries) else f"{100 * row.both:.0f}",
-            "best %": f"{100 * row.best:.0f}", "with": f"{row.at:,}",
-            "largest budget": f"{row.most:,}", "there % ": f"{100 * row.last:.0f}",
-        }
-        for row in rows_of(table)
-    ]  # fmt: skip
-    return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
+def _place(dataset: str) -> int:
+    return DATASET_ORDER.index(dataset) if dataset in DATASET_ORDER else len(DATASET_ORDER)
 
 
 def lost(table: pd.DataFrame) -> pd.DataFrame:
@@ -143,16 +132,15 @@ def lost(table: pd.DataFrame) -> pd.DataFrame:
 
 def sentences(table: pd.DataFrame, level: float = LEVEL) -> list[str]:
     """Name each reading's cheapest budget, one sentence a reading and data set, and who is lost beyond it."""
-    said = []
-    for row in rows_of(cheapest(curves(table), level)):
-        name = f"`{row.dataset}`, {row_name(row.attack, row.criterion)}, from {row.access}"
-        if pd.isna(row.queries):
-            text = f"at no budget; at most on {100 * row.best:.0f}%, with {row.at:,} queries"
-        else:
-            text = f"with {row.queries:,} queries on {100 * row.both:.0f}% of the targets"
-            later = f", with {row.most:,} queries {100 * row.last:.0f}%"
-            text += later if row.last < level else ""
-        said.append(f"{name}: {text}.")
+    frame, said = curves(table), list[str]()
+    by_dataset = cheapest(frame, level).sort_values("dataset", kind="stable", key=lambda names: names.map(_place))
+    for row in rows_of(by_dataset):
+        n = frame[frame.dataset == row.dataset].n.max()
+        name = f"`{row.dataset}` ({n} targets), {row_name(row.attack, row.criterion)}"
+        later = f"; with {row.most:,} queries {100 * row.last:.0f}%" if row.last < level else ""
+        best = f"at most {100 * row.best:.0f}%, with {row.at:,} queries" if row.best else "on no target"
+        enough = "" if pd.isna(row.queries) else f"{row.queries:,} queries ({100 * row.both:.0f}%{later})"
+        said.append(f"{name}: {enough or f'no budget; {best}'}.")
     fewer = lost(table)
     by_code = ", ".join(f"{row.unlearning} {row.n} of {row.of} (`{row.dataset}`)" for row in rows_of(fewer) if row.n)
     names = "Targets that some reading of reach names exactly at a smaller budget, and no more at the largest"

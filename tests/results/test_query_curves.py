@@ -77,8 +77,8 @@ def test_the_cheapest_budget_is_the_first_that_is_enough():
     assert (rows.queries["query_reach"], rows["last"]["query_reach"], rows.most["query_reach"]) == (100, 0.5, 1000)
     assert pd.isna(rows.queries["blackbox_inversion"]) and rows.best["blackbox_inversion"] == 0
     first, second, third = query_curves.sentences(table())
-    assert first.endswith("with 100 queries on 100% of the targets, with 1,000 queries 50%.")
-    assert "at no budget; at most on 0%" in second and third.endswith("NG 1 of 1 (`digits`).")
+    assert first == "`digits` (2 targets), query reach: 100 queries (100%; with 1,000 queries 50%)."
+    assert second.endswith("threshold: no budget; on no target.") and third.endswith("NG 1 of 1 (`digits`).")
 
 
 def test_the_curves_are_drawn():
