@@ -143,7 +143,7 @@ def adapted(method: Any, **settings: Any) -> UnlearningMethod | PlainMethod:
         found = _made(found)
     verb = found.unlearn if isinstance(found, UnlearningMethod) else found
     require(callable(verb), "method", method, "a function, an object with unlearn, or a name like 'module:function'")
-    if isinstance(found, RecordsTraining) or isinstance(found, Foreign) or _is_ours(verb):
+    if isinstance(found, RecordsTraining | Foreign) or _is_ours(verb):
         require(not settings, "settings", ", ".join(settings), "left out for a method of this library")
         return found
     return Foreign(verb, package=package_of(verb), **settings)

@@ -90,9 +90,7 @@ PUBLIC = {
 
 
 def _one_process() -> Any:
-    from lightning.fabric import Fabric
-
-    return Fabric(accelerator="cpu", devices=1)
+    return resolve("lightning.fabric:Fabric")(accelerator="cpu", devices=1)
 
 
 def chosen(name: str, specs: Sequence[TrialSpec]) -> Foreign:
@@ -123,7 +121,7 @@ def run(dataset: str, trials: int, store: Store, **asked: Any) -> int:
     tuning = Grid(**shared, seed=TUNING_SEED).specs()
     specs = Grid(**shared).specs()
     attacks = {name: specs[0].settings.attacks[name] for name in ATTACKS}
-    methods: dict[str, Any] = {code: None for code in PAPER_METHODS}
+    methods: dict[str, Any] = dict.fromkeys(PAPER_METHODS)
     with one_thread():
         for name in (*methods, *PUBLIC):
             method = chosen(name, tuning) if name in PUBLIC else None
