@@ -73,9 +73,9 @@ class Foreign:
         ValueError, in one sentence, if it fails or what it returns is no model.
         """
         given = copy.deepcopy(original).to(memory_format=torch.contiguous_format).train()
-        values = self._arguments(given, retain, forget, generator) | dict(self.options)
-        # what an object kept of an earlier call would make trials depend on their order
-        function = copy.deepcopy(self.function)
+        # what an object kept of an earlier call would make trials depend on their order, and change its identity
+        function, options = copy.deepcopy((self.function, dict(self.options)))
+        values = self._arguments(given, retain, forget, generator) | options
         with seeded(generator.initial_seed()):
             try:
                 returned = _call(function, values)

@@ -392,6 +392,19 @@ def test_options_partials_and_objects_differ_in_identity():
     assert identities[9] == content_hash(describe(Foreign(Strategy(-5).unlearn)))
 
 
+def count_calls(model, forget_loader, counter):
+    counter.calls += 1
+    silence(model, forget_loader)
+
+
+def test_running_changes_neither_the_method_nor_its_identity():
+    for method in (Foreign(count_calls, {"counter": Strategy()}), Foreign(Strategy().unlearn),
+                   Foreign(functools.partial(count_calls, counter=Strategy()))):  # fmt: skip
+        before = content_hash(describe(method))
+        found = [method.unlearn(trained(), RETAIN, FORGET, generator=rng(0)).state_dict() for _ in range(2)]
+        assert content_hash(describe(method)) == before and same_state(*found)
+
+
 def test_seeding_survives_an_error():
     before = torch.get_rng_state()
     with pytest.raises(KeyError), seeded(3):

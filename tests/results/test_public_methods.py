@@ -46,6 +46,7 @@ def test_a_line_counts_the_trials_that_pass_and_those_found(stored):
     line = table.set_index("unlearning").loc["silent"]
     assert (line.passed, line.forget, line.retain > 0.9) == (2, 0, True)
     records = public_methods.judge(*stored)
+    records = records[records.protocol == "attacker"]
     target = records[(records.unlearning == "silent") & (records.attack == "passive_answers")]
     target = target[(target.criterion == "reach") & (target.control == "none")]
     placebo = records[(records.control == "placebo") & (records.criterion == "reach")]
@@ -61,9 +62,7 @@ def test_the_table_says_where_nothing_can_be_found(stored):
     text = public_methods.to_markdown(table, ROWS, caption="C", name="tbl-x")
     idle = next(line for line in text.splitlines() if line.startswith("| idle"))
     assert [cell.strip() for cell in idle.strip("|").split("|")][1:3] == ["own 1.0", "0 of 2"] and "–" in idle
-    assert ":name: tbl-x" in text and "| retraining" in text.lower() and "built in" in text
+    assert ":name: tbl-x" in text and "| retrain " in text and "built in" in text
     said = public_methods.sentence(table)
-    assert said.startswith(
-        "Of 4 trials of 2 methods of others, 2 pass the gate; labels alone are exact and silent in "
-    )
+    assert said.startswith("Of 4 trials of 2 methods of others, 2 pass the gate; labels alone are exact and silent in ")
     assert "Of 2 trials of 1 built-in methods" in said
