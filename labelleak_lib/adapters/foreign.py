@@ -73,9 +73,9 @@ class Foreign:
         ValueError, in one sentence, if it fails or what it returns is no model.
         """
         given = copy.deepcopy(original).to(memory_format=torch.contiguous_format).train()
-        values = self._arguments(given, retain, forget, generator) | dict(self.options)
-        # what an object kept of an earlier call would make trials depend on their order
-        function = copy.deepcopy(self.function)
+        # what an object kept of an earlier call would make trials depend on their order, and change its identity
+        function, options = copy.deepcopy((self.function, dict(self.options)))
+        values = self._arguments(given, retain, forget, generator) | options
         with seeded(generator.initial_seed()):
             try:
                 returned = _call(function, values)
@@ -143,7 +143,7 @@ def adapted(method: Any, **settings: Any) -> UnlearningMethod | PlainMethod:
         found = _made(found)
     verb = found.unlearn if isinstance(found, UnlearningMethod) else found
     require(callable(verb), "method", method, "a function, an object with unlearn, or a name like 'module:function'")
-    if isinstance(found, RecordsTraining) or isinstance(found, Foreign) or _is_ours(verb):
+    if isinstance(found, RecordsTraining | Foreign) or _is_ours(verb):
         require(not settings, "settings", ", ".join(settings), "left out for a method of this library")
         return found
     return Foreign(verb, package=package_of(verb), **settings)

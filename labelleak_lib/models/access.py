@@ -15,7 +15,6 @@ from labelleak_lib.models import classifier
 from labelleak_lib.models.classifier import Classifier
 from labelleak_lib.space import InputSpace
 
-
 SUM_TOLERANCE = 1e-2
 """How far probabilities may be from the sum 1: half precision and answers of few digits are."""
 

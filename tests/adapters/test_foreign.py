@@ -1,5 +1,7 @@
 """Unlearning code with other signatures than the library's: what it is handed, what may come back, what is refused."""
 
+# ruff: noqa: NPY002 - global generators are what is tested
+
 import copy
 import functools
 import random
@@ -388,6 +390,19 @@ def test_options_partials_and_objects_differ_in_identity():
     identities = [content_hash(describe(method)) for method in methods]
     assert len(set(identities)) == len(methods)
     assert identities[9] == content_hash(describe(Foreign(Strategy(-5).unlearn)))
+
+
+def count_calls(model, forget_loader, counter):
+    counter.calls += 1
+    silence(model, forget_loader)
+
+
+def test_running_changes_neither_the_method_nor_its_identity():
+    for method in (Foreign(count_calls, {"counter": Strategy()}), Foreign(Strategy().unlearn),
+                   Foreign(functools.partial(count_calls, counter=Strategy()))):  # fmt: skip
+        before = content_hash(describe(method))
+        found = [method.unlearn(trained(), RETAIN, FORGET, generator=rng(0)).state_dict() for _ in range(2)]
+        assert content_hash(describe(method)) == before and same_state(*found)
 
 
 def test_seeding_survives_an_error():
