@@ -35,9 +35,11 @@ def verdict(records: pd.DataFrame, rows: Sequence[tuple[str, str]], k: int = 1) 
 def explain(line: Any) -> str:
     """Say in one sentence how a line of `summary.compare` compares with the published rate and with its placebo."""
     name = row_name(line.attack, line.criterion)
+    # by class there is no placebo that informs
+    control = "" if np.isnan(line.placebo) else f", {line.placebo:.1f}% on the placebo"
     if np.isnan(line.published):
-        return f"{name}: {line.measured:.1f}% measured, {line.placebo:.1f}% on the placebo; nothing is published."
-    text = f"{line.measured:.1f}% measured, {line.published:.2f}% published, {line.placebo:.1f}% on the placebo"
+        return f"{name}: {line.measured:.1f}% measured{control}; nothing is published."
+    text = f"{line.measured:.1f}% measured, {line.published:.2f}% published{control}"
     if reaches(line.measured, line.published):
         beside = "; but the placebo reaches it too, without any forgetting" if line.placebo >= line.published else ""
         return f"{name}: **yes**. {text}{beside}."
@@ -95,6 +97,9 @@ def _above(found: pd.DataFrame) -> list[str]:
     if (found.published < chance).all():
         reasons.append(f"what is published lies below the {chance:.0f}% of an answer that looks at nothing")
     matched = found[found.placebo >= found.published]
+    if found.placebo.isna().all():
+        nothing = f"the {chance:.0f}% of an answer that looks at nothing"
+        return reasons or [f"what is published is {span(found.published, '.1f', '%')}, {nothing} below it"]
     if len(matched) == len(found):
         reasons.append("the placebo passes what is published as well, without any forgetting")
     elif len(matched):

@@ -36,7 +36,9 @@ def composition(records: pd.DataFrame) -> str:
     cell = ["seed", "trial", "unlearning"]
     kept = same_at_every_k(records).drop_duplicates(cell).unlearning.value_counts()
     run = records.drop_duplicates(cell).unlearning.value_counts()
-    listed = ", ".join(f"{code} {kept.get(code, 0)} of {run[code]}" for code in ordered(run.index, tuple(METHODS)))
+    listed = ", ".join(
+        f"{code} {kept.get(code, 0)} of {run[code]}" for code in ordered(list(run.index), tuple(METHODS))
+    )
     return f"Trials that pass the gate at every $k$, by method: {listed}."
 
 

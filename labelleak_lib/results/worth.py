@@ -27,9 +27,9 @@ def judged_both_ways(
     """
     published = compare(records, "asr", "paper", PAPER_ROWS, unlearning)
     rates = exact_silent.table(records, (*PAPER_ROWS, *extra))
-    shares = {"measured": rates.both, "low": rates.low, "high": rates.high, "ungated": rates.exact}
-    shares |= {"placebo": rates.silent, "placebo_low": np.nan, "placebo_high": np.nan, "chance": np.nan}
-    judged = rates[["attack", "criterion"]].assign(**{name: 100 * share for name, share in shares.items()})
+    shares = {"measured": "both", "low": "low", "high": "high", "ungated": "exact", "placebo": "silent"}
+    judged = rates[["attack", "criterion"]].assign(**{name: 100 * rates[share] for name, share in shares.items()})
+    judged = judged.assign(**dict.fromkeys(("placebo_low", "placebo_high", "chance"), np.nan))
     return {"judged as published": published, "exact and silent": judged}
 
 

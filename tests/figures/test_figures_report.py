@@ -105,6 +105,8 @@ def test_a_cell_without_a_published_value_takes_no_part():
     ("columns", "words"),
     [
         ({}, ["above for RT", "below the 90%", "placebo stays below it, at 70%"]),
+        ({"placebo": math.nan}, ["above for RT; what is published lies below the 90% of an answer"]),
+        ({"placebo": math.nan, "baseline": 70.0}, ["what is published is 78.5%, the 70% of an answer"]),
         ({"placebo": 80.0}, ["the placebo passes what is published as well"]),
         ({"baseline": 50.0}, ["above for RT; the placebo stays below it"]),
         ({"published": 99.0, "auc": 0.6}, ["below for RT", "AUC 0.60"]),

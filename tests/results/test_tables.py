@@ -202,6 +202,12 @@ def test_the_verdict_says_of_each_row_whether_it_is_reached(asr, placebo, words)
     assert sentence.startswith(f"- dot product, Youden: {words}")
 
 
+def test_the_verdict_on_a_row_judged_by_class_speaks_of_no_placebo() -> None:
+    records = one_line(0.99, 0.9, criterion="threshold", attack="blackbox_inversion")
+    text = against_paper.verdict(records, [("blackbox_inversion", "threshold")])
+    assert text.endswith("black-box inversion, threshold: **yes**. 99.0% measured, 78.50% published.")
+
+
 def test_the_verdict_weighs_data_sets_alike_and_leaves_out_what_fails_the_gate() -> None:
     records = pd.concat([
         one_line(0.9, 0.5, trials=9), one_line(0.7, 0.5, dataset="svhn"),
