@@ -59,7 +59,7 @@ from labelleak_lib import Grid, collect, committed_records
 from labelleak_lib.figures.success import at_a_glance
 from labelleak_lib.names import PAPER_ROWS
 from labelleak_lib.paper import published
-from labelleak_lib.results import against_paper, leakage, sensitivity
+from labelleak_lib.results import against_paper, leakage, sensitivity, variance
 from labelleak_lib.results.leakage import leakage_table, leakage_tabs, to_markdown
 from labelleak_lib.results.markdown import Markdown, bullets, numbered, tabs
 
@@ -203,6 +203,44 @@ display(numbered(text, "Mean distance from the printed rates, one reading change
 
 # %%
 display(Markdown(sensitivity.shown(cells).to_markdown(index=False, disable_numparse=True)))
+
+# %% [markdown]
+# ## Which seed matters?
+#
+# A trial above has one number that seeds the training, the unlearning and the attack, and it decides the class too. Its
+# intervals therefore cannot say where the spread comes from. A small design crosses all four: every forgotten class
+# with three seeds of training, three of unlearning and three of the attacks, for attacks that take a second. RT reads
+# nothing of $M_o$, so that the seed of the original training cannot matter there, and one stands for all.
+#
+# The number that is analysed is the *gap*: by how much the forgotten class stands out beyond the most outlying
+# retained one. It is in units of relative reach, or in standard deviations of the retained scores where an attack has
+# no reach. Above zero the class is ranked first. {numref}`tbl-06-seeds` splits its variance. Each column is what one
+# more step adds when it alone is done again: another class, another $M_o$, another run of the method, another run of
+# the attack, the last as far as it shifts all models alike. The residual is what the attack's seed does to each model
+# on its own; the same seeds give the same number, so that nothing else is left. All models count, whether they pass
+# the gate or not.
+
+# %%
+crossed = variance.crossed()
+components = variance.variance_table(crossed)
+caption = "Share of the variance of the gap by source, percent, from the crossed design; one forgotten class"
+display(numbered(variance.shown(components).to_markdown(index=False, disable_numparse=True), caption, "tbl-06-seeds"))
+
+# %% [markdown]
+# Components are the closed-form estimates of the analysis of variance, with every effect random; one below zero counts
+# as zero. Few levels make them rough, above all the class's: with two classes it has one degree of freedom. On
+# average:
+
+# %%
+display(bullets(variance.sentences(components)))
+
+# %% [markdown]
+# The same for exact match, 0 or 1 for each run, under the rule of reach, or of the largest gap where an attack has no
+# reach. A row without variance succeeds always or never.
+
+# %%
+exact = variance.variance_table(crossed, "exact")
+display(Markdown(variance.shown(exact, percent=True).to_markdown(index=False, disable_numparse=True)))
 
 # %% [markdown]
 # ## What a success rate is worth
