@@ -95,9 +95,7 @@ def _stop(learnt: Learnt, null: Null) -> str:
         return f"only {found.inputs} random inputs were asked about; at least {LOOKS[0]} are needed"
     if learnt.accuracy is not None and np.nanmean(learnt.accuracy) <= 1 / c:
         share = 100 * float(np.nanmean(learnt.accuracy))
-        return (
-            f"it is no better than chance on the samples ({share:.0f}%): wrong range, normalisation or classes?"
-        )
+        return f"it is no better than chance on the samples ({share:.0f}%): wrong range, normalisation or classes?"
     if found.answered.max() == found.answered.sum():
         most = int(found.answered.argmax())
         return f"the model answers class {most} for every random input: wrong range or normalisation, or untrained?"

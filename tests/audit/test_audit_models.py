@@ -280,7 +280,9 @@ def test_a_thousand_classes_need_little_memory():
     assert max(asked) * 1000 <= 16_000_000 and found.queries == box.queries == sum(asked) > 2400
     report = labelleak_lib.audit(answer, InputSpace((1, 6, 6)), budget=4000, progress=False)
     assert len(report.classes) == 1000
-    assert report.verdict.startswith("No verdict") or any("1000 classes; the models compared" in f for f in report.flags)
+    assert report.verdict.startswith("No verdict") or any(
+        "1000 classes; the models compared" in f for f in report.flags
+    )
 
 
 def test_the_package_is_called_and_imported_from():
