@@ -121,7 +121,12 @@ def _flags(learnt: Learnt, null: Null, level: float) -> list[str]:
             f"any class of the models compared with ({100 * null.most_answered:.0f}% at most)"
         )
     flags += _outside(learnt, null, level)
-    if learnt.against is not None and not learnt.decided_by_references(level):
+    if learnt.against is not None and learnt.decided_by_references(level):
+        flags.append(
+            f"{learnt.references} reference models decided (p-value {learnt.against.p_value:.3g}); the p-values of "
+            "single classes are against the library's own models"
+        )
+    elif learnt.against is not None:
         flags.append(
             f"with {learnt.references} references no p-value can be below {1 / (learnt.references + 1):.2g}; "
             f"{int(np.ceil(1 / level)) - 1} are needed at level {level:g}; they decided nothing"

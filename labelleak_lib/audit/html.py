@@ -10,6 +10,7 @@ STYLE = """
 .labelleak table{border-collapse:collapse;font-size:.9rem}
 .labelleak td,.labelleak th{padding:.2rem .6rem;text-align:right;border-bottom:1px solid #ddd}
 .labelleak .named td{color:#c1121f;font-weight:600}
+.labelleak svg{max-width:35rem}
 .labelleak svg text{font:13px system-ui,sans-serif}
 .labelleak pre{white-space:pre-wrap;background:#f4f4f4;padding:.6rem}
 """

@@ -34,7 +34,7 @@ def rows(classes: pd.DataFrame, forgotten: frozenset[int], null: Floats) -> list
 
 def svg(classes: pd.DataFrame, forgotten: frozenset[int], null: Floats) -> str:
     """Return the strip as SVG, as wide as its place."""
-    width, pad, height = 640, 10, 150
+    width, pad, height = 420, 10, 150
     label = "Relative reach of the model's classes, and the lowest of each model that forgot nothing"
     parts = [f'<svg viewBox="0 0 {width} {height}" width="100%" role="img" aria-label="{label}">']
 
