@@ -1,4 +1,4 @@
-"""Networks trained by a plain loop on synthetic data, with or without some classes: what outsiders bring to an audit."""
+"""Networks trained by a plain loop on synthetic data, with or without some classes: what outsiders bring."""
 
 import functools
 import math
@@ -26,7 +26,9 @@ def network(classes, shape):
     if len(shape) == 1:
         return nn.Sequential(nn.Linear(d, 64), nn.ReLU(), nn.Linear(64, classes))
     first = [nn.Conv2d(shape[0], 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.AvgPool2d(2), nn.Flatten()]
-    return nn.Sequential(*first, nn.Linear(8 * (shape[1] // 2) * (shape[2] // 2), 64), nn.ReLU(), nn.Linear(64, classes))
+    return nn.Sequential(
+        *first, nn.Linear(8 * (shape[1] // 2) * (shape[2] // 2), 64), nn.ReLU(), nn.Linear(64, classes)
+    )
 
 
 @functools.cache

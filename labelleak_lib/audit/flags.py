@@ -95,9 +95,7 @@ def _stop(learnt: Learnt, null: Null) -> str:
         return f"only {found.inputs} random inputs were asked about; at least {LOOKS[0]} are needed"
     if learnt.accuracy is not None and np.nanmean(learnt.accuracy) <= 1 / c:
         share = 100 * float(np.nanmean(learnt.accuracy))
-        return (
-            f"it is no better than chance on the samples ({share:.0f}%): wrong range, normalisation or classes?"
-        )
+        return f"it is no better than chance on the samples ({share:.0f}%): wrong range, normalisation or classes?"
     if found.answered.max() == found.answered.sum():
         most = int(found.answered.argmax())
         return f"the model answers class {most} for every random input: wrong range or normalisation, or untrained?"
@@ -123,7 +121,12 @@ def _flags(learnt: Learnt, null: Null, level: float) -> list[str]:
             f"any class of the models compared with ({100 * null.most_answered:.0f}% at most)"
         )
     flags += _outside(learnt, null, level)
-    if learnt.against is not None and not learnt.decided_by_references(level):
+    if learnt.against is not None and learnt.decided_by_references(level):
+        flags.append(
+            f"{learnt.references} reference models decided (p-value {learnt.against.p_value:.3g}); the p-values of "
+            "single classes are against the library's own models"
+        )
+    elif learnt.against is not None:
         flags.append(
             f"with {learnt.references} references no p-value can be below {1 / (learnt.references + 1):.2g}; "
             f"{int(np.ceil(1 / level)) - 1} are needed at level {level:g}; they decided nothing"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from labelleak_lib.audit import strip
+from labelleak_lib.audit import html, strip
 from labelleak_lib.audit.null import Null
 from labelleak_lib.audit.racing import Found
 from labelleak_lib.files import write_atomically
@@ -110,17 +110,16 @@ class AuditReport:
 
     def to_html(self, path: str | Path | None = None) -> str:
         """Return the report as one HTML page that needs no network, written to `path` too if one is given."""
-        from labelleak_lib.audit.html import page
-
-        text = page(self)
+        text = html.page(self.to_dict(), self._strip())
         if path is not None:
             write_atomically(Path(path), text.encode())
         return text
 
     def _repr_html_(self) -> str:
-        from labelleak_lib.audit.html import body
+        return html.body(self.to_dict(), self._strip())
 
-        return body(self)
+    def _strip(self) -> str:
+        return strip.svg(self.classes, self.forgotten, self.null.lowest)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the relative reach of the target's classes beside the lowest of each never-unlearned model."""
@@ -128,7 +127,7 @@ class AuditReport:
 
         if ax is None:
             _, ax = plt.subplots(figsize=(7, 2), layout="constrained")
-        for row, dots in enumerate(strip.rows(self)):
+        for row, dots in enumerate(strip.rows(self.classes, self.forgotten, self.null.lowest)):
             ax.scatter(dots.x, row + dots.shift, s=14 if row else 24, c=dots.colours, alpha=0.8, linewidths=0)
         ax.axvline(0, color=strip.NAMED, linewidth=1)
         ax.set(yticks=[0, 1], yticklabels=strip.LABELS, xlabel="relative reach", xlim=strip.SPAN, ylim=(1.5, -0.5))

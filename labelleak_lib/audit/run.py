@@ -3,6 +3,7 @@
 import platform
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +142,7 @@ def as_target(target: Model, outputs: str = "auto", **read: Any) -> Target:
     if isinstance(target, str | Path):
         return load_target(target, outputs=outputs, **read)
     if isinstance(target, Target):
-        return target
+        return target if outputs == "auto" else replace(target, outputs=outputs)
     return of_module(target, outputs) if isinstance(target, nn.Module) else Target(target, outputs, name=_name(target))
 
 

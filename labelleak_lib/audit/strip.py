@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from labelleak_lib.evidence import Floats
-
-if TYPE_CHECKING:
-    from labelleak_lib.audit.report import AuditReport
 
 SPAN = (-1.1, 2.1)
 """What the axis shows of relative reach; values beyond stand at its ends."""
@@ -26,17 +24,17 @@ class Dots(NamedTuple):
     colours: list[str]
 
 
-def rows(report: AuditReport) -> list[Dots]:
-    """Return the dots of the target's classes, and those of the null."""
-    own = np.nan_to_num(report.classes.relative_reach.to_numpy(float), nan=SPAN[0])
-    colours = [NAMED if c in report.forgotten else REACHED for c in report.classes["class"]]
+def rows(classes: pd.DataFrame, forgotten: frozenset[int], null: Floats) -> list[Dots]:
+    """Return the dots of the target's classes, those `forgotten` in a colour of their own, and of the null (n,)."""
+    own = np.nan_to_num(classes.relative_reach.to_numpy(float), nan=SPAN[0])
+    colours = [NAMED if c in forgotten else REACHED for c in classes["class"]]
     return [Dots(_inside(own), _spread(len(own)), colours),
-            Dots(_inside(report.null.lowest), _spread(len(report.null)), [NULL] * len(report.null))]  # fmt: skip
+            Dots(_inside(null), _spread(len(null)), [NULL] * len(null))]  # fmt: skip
 
 
-def svg(report: AuditReport) -> str:
+def svg(classes: pd.DataFrame, forgotten: frozenset[int], null: Floats) -> str:
     """Return the strip as SVG, as wide as its place."""
-    width, pad, height = 640, 10, 150
+    width, pad, height = 420, 10, 150
     label = "Relative reach of the model's classes, and the lowest of each model that forgot nothing"
     parts = [f'<svg viewBox="0 0 {width} {height}" width="100%" role="img" aria-label="{label}">']
 
@@ -44,7 +42,7 @@ def svg(report: AuditReport) -> str:
         return pad + (x - SPAN[0]) / (SPAN[1] - SPAN[0]) * (width - 2 * pad)
 
     parts.append(f'<line x1="{at(0):.1f}" x2="{at(0):.1f}" y1="0" y2="118" stroke="{NAMED}"/>')
-    for row, (dots, text) in enumerate(zip(rows(report), LABELS, strict=True)):
+    for row, (dots, text) in enumerate(zip(rows(classes, forgotten, null), LABELS, strict=True)):
         middle = 40 + 55 * row
         parts.append(f'<text x="{width - pad}" y="{middle - 22}" text-anchor="end">{" ".join(text.split())}</text>')
         for x, shift, colour in zip(dots.x, dots.shift, dots.colours, strict=True):

@@ -227,10 +227,13 @@ def test_a_space_is_needed_unless_the_model_tells_it():
         labelleak_lib.audit(fitted(3, (1, 8, 8)))
 
 
+POINT = torch.tensor([0.31, 0.62, 0.13, 0.71, 0.22, 0.54])
+
+
 def narrow(x):
     """Answer four classes of vectors: three by the largest feature, the fourth within a hand's breadth of one point."""
     scores = torch.cat([8 * x[:, :3], torch.full((len(x), 1), -9.0)], dim=1)
-    scores[((x - 0.31).abs() < 0.04).all(1), 3] = 99.0
+    scores[((x - POINT).abs() < 0.03).all(1), 3] = 99.0
     return torch.softmax(scores, dim=1)
 
 
@@ -238,7 +241,7 @@ def test_a_class_that_the_model_knows_is_not_named_whatever_the_search_says():
     x = torch.rand((90, 6), generator=torch.Generator().manual_seed(0))
     y = narrow(x).argmax(1)
     assert audited(narrow, (6,), samples=(x, y)).forgotten == {3}, "no sample speaks for it"
-    close = 0.31 + 0.02 * (2 * x[:20] - 1)
+    close = POINT + 0.02 * (2 * x[:20] - 1)
     report = audited(narrow, (6,), samples=(torch.cat([x, close]), torch.cat([y, torch.full((20,), 3)])))
     assert report.forgotten == frozenset() and report.classes.accuracy[3] == 1
     assert report.classes.verdict[3] == "out of reach, yet known"
@@ -280,7 +283,9 @@ def test_a_thousand_classes_need_little_memory():
     assert max(asked) * 1000 <= 16_000_000 and found.queries == box.queries == sum(asked) > 2400
     report = labelleak_lib.audit(answer, InputSpace((1, 6, 6)), budget=4000, progress=False)
     assert len(report.classes) == 1000
-    assert report.verdict.startswith("No verdict") or any("1000 classes; the models compared" in f for f in report.flags)
+    assert report.verdict.startswith("No verdict") or any(
+        "1000 classes; the models compared" in f for f in report.flags
+    )
 
 
 def test_the_package_is_called_and_imported_from():

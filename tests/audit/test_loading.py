@@ -19,6 +19,8 @@ from labelleak_lib.space import InputSpace
 SHAPE = (1, 8, 8)
 SPACE = InputSpace(SHAPE)
 FACTORY = "toy_factory:build"
+EMPTY = b"\x02\x00\x00\x00\x00\x00\x00\x00{}"
+"""Safetensors that hold nothing."""
 
 
 @pytest.fixture
@@ -217,12 +219,12 @@ def test_torchscript_that_writes_files_is_refused(tmp_path, monkeypatch):
     [
         ("gone.pt", None, {}, "model is 'gone.pt'; it must be an existing file"),
         ("m.pt", b"PK\x03\x04 and no more", {}, "a damaged archive"),
-        ("m.safetensors", b"\x02\x00\x00\x00\x00\x00\x00\x00{}", {}, "given with --factory module:function"),
+        ("m.safetensors", EMPTY, {}, "given with --factory module:function"),
         ("m.safetensors", b"\xff\xff\x00\x00\x00\x00\x00\x00{}", {}, "damaged safetensors"),
         ("m.bin", b"", {}, "a pickle that may run code, or a damaged file"),
-        ("m.safetensors", b"\x02\x00\x00\x00\x00\x00\x00\x00{}", {"factory": "build"}, "factory is 'build'; it must be module:function"),
-        ("m.safetensors", b"\x02\x00\x00\x00\x00\x00\x00\x00{}", {"factory": "nowhere:build"}, "it cannot be found"),
-        ("m.safetensors", b"\x02\x00\x00\x00\x00\x00\x00\x00{}", {"factory": "toy_factory:number"}, "not int"),
+        ("m.safetensors", EMPTY, {"factory": "build"}, "factory is 'build'; it must be module:function"),
+        ("m.safetensors", EMPTY, {"factory": "nowhere:build"}, "it cannot be found"),
+        ("m.safetensors", EMPTY, {"factory": "toy_factory:number"}, "not int"),
         ("m.bin", b"", {"device": "tpu"}, "device is 'tpu'"),
     ],
 )  # fmt: skip

@@ -9,6 +9,7 @@ from toys import SMALL_SETTINGS, rng, same_evidence, small_trials
 
 from labelleak_lib.attacks.head_readings import HeadBias
 from labelleak_lib.models.access import BlackBox, WhiteBox, WhiteBoxWithSamples
+from labelleak_lib.space import InputSpace
 from labelleak_lib.trials import grants
 from labelleak_lib.trials.cells import evidence_on
 from labelleak_lib.trials.grants import gather, known_retained, unrelated_images
@@ -175,3 +176,11 @@ def test_labels_alone_may_be_those_of_logits():
 def test_probabilities_of_half_precision_pass():
     images = torch.rand((20, *SHAPE), generator=rng())
     assert BlackBox(lambda x: answers(x).half().float(), 4, SHAPE).query(images).shape == (20, 4)
+
+
+def test_a_black_box_lives_in_any_space():
+    space = InputSpace.vectors(3, -2.0, (1.0, 2.0, 3.0))
+    box = BlackBox(lambda x: torch.softmax(x, dim=1), 3, space)
+    assert box.space is space and box.query(torch.tensor([[-2.0, 2.0, 3.0]])).shape == (1, 3)
+    with pytest.raises(ValueError, match=r"images is .*; it must be within \[-2\.0, \(1\.0, 2\.0, 3\.0\)\]"):
+        box.query(torch.tensor([[1.5, 0.0, 0.0]]))
