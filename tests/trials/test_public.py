@@ -14,7 +14,7 @@ from labelleak_lib.trials.specification import TrialSpec
 from labelleak_lib.trials.store import Store
 
 NEEDED = {"erasus": ("erasus",), "supreme": ("supreme", "lightning", "wandb")}
-SETTINGS = {"erasus negative gradient": {"lr": 1.0, "batch_size": 4}, "supreme SSD": {
+SETTINGS = {"erasus distillation": {"lr": 1e-2, "batch_size": 16}, "supreme SSD": {
     "selection_weighting": 1.0, "dampening_constant": 0.1}}  # fmt: skip
 
 
