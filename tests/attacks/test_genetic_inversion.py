@@ -36,7 +36,7 @@ class Recorder:
 
 
 def with_fitness(own, classes):
-    """Return probabilities (C n, C) in which every class's individuals have p_c = `own` (C n,); another has the rest."""
+    """Return probabilities (C n, C) that give the individuals of class c the p_c in `own` (C n,), another the rest."""
     block = torch.arange(classes).repeat_interleave(len(own) // classes)
     rows = torch.arange(len(own))
     found = torch.zeros(len(own), classes)

@@ -14,7 +14,7 @@ from labelleak_lib.trials.specification import TrialSpec
 from labelleak_lib.trials.store import Store
 
 NEEDED = {"erasus": ("erasus",), "supreme": ("supreme", "lightning", "wandb")}
-SETTINGS = {"erasus negative gradient": {"lr": 1.0, "batch_size": 4}, "supreme SSD": {
+SETTINGS = {"erasus distillation": {"lr": 1e-2, "batch_size": 16}, "supreme SSD": {
     "selection_weighting": 1.0, "dampening_constant": 0.1}}  # fmt: skip
 
 
@@ -54,7 +54,12 @@ def test_the_stored_run_has_every_method_on_the_same_originals():
     models, evidence = Store(STORE).read("digits")
     unlearned = models[models.unlearning != ""]
     assert set(unlearned.unlearning) == {*PAPER_METHODS, *PUBLIC}
-    assert (unlearned.groupby("unlearning").trial.apply(sorted).map(tuple) == (0, 1, 2)).all()
+    trials = unlearned.groupby("unlearning").trial.apply(set)
+    # a trial in which a method broke the model is left out
+    assert all(held and held <= {0, 1, 2} for held in trials) and all(
+        trials[code] == {0, 1, 2} for code in PAPER_METHODS
+    )
+    assert set(unlearned.model) <= set(evidence.model), "all were attacked under the identity that they are stored by"
     assert set(evidence.attack) == set(ATTACKS)
     shared = unlearned[unlearned.unlearning != "AU"]
     assert (shared.groupby("trial").original_weights.nunique() == 1).all(), "amnesiac unlearning alone has its own"
