@@ -473,5 +473,5 @@ def test_a_device_among_a_method_s_fields_is_stored_with_the_cell(spec):
             return original.to(self.device)
 
     cell = run_cell(spec, "MINE", method=OnDevice(), attacks={"head_bias": HeadBias()})
-    assert json.loads(cell.models[1]["method"])["device"] == "cpu"
+    assert json.loads(cell.models[1]["method"])["device"] == "device(type='cpu')"
     assert len(cell.rows)
