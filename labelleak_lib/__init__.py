@@ -13,12 +13,16 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "ATTACKS": "registry",
+    "AuditReport": "audit.report",
     "CRITERIA": "registry",
     "METHODS": "registry",
     "Grid": "trials.grid",
+    "InputSpace": "space",
     "TrialSpec": "trials.specification",
+    "audit": "audit",
     "collect": "trials.engine",
     "committed_records": "trials.committed",
+    "load_target": "audit.loading",
 }
 __all__ = sorted(_HOMES)
 
@@ -27,7 +31,9 @@ def __getattr__(name: str) -> Any:
     """Import a public name from its module when it is first asked for, so that `import labelleak_lib` takes no time."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    home = import_module(f"{__name__}.{_HOMES[name]}")
+    # the package `audit` is what is called
+    return home if _HOMES[name] == name else getattr(home, name)
 
 
 def __dir__() -> list[str]:

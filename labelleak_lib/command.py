@@ -12,6 +12,7 @@ from labelleak_lib import __version__
 
 # Modules are named, not imported: `labelleak --help` answers at once.
 VERBS = {
+    "audit": ("labelleak_lib.audit.command", "say which classes a model behaves as if it had hardly ever seen"),
     "book": ("labelleak_lib.authoring.chapters", "execute the notebooks into the book's chapters"),
     "pages": ("labelleak_lib.authoring.pages", "write the book's pages that are generated from records"),
     "sweep": ("labelleak_lib.trials.engine", "run the trials of a data set and store their records"),

@@ -10,6 +10,8 @@ from labelleak_lib.registry import ATTACKS, CRITERIA, METHODS
 DATASET_ORDER = ("digits", "mnist", "fashion_mnist", "svhn", "cifar10")
 PROTOCOLS = ("paper", "attacker")
 """Which labels an attacker with samples holds: the published ones, which contain the answer, or what it can know."""
+AS_RUN = "as run"
+"""The book's reading of what the paper leaves open, among others."""
 PAPER_METHODS = ("RT", "FT", "RL", "AU", "NG")
 PAPER_ROWS = (
     ("dot_product", "youden"),

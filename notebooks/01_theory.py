@@ -70,12 +70,17 @@ from labelleak_lib import Grid, TrialSpec, theory
 from labelleak_lib.checks import require_choice
 from labelleak_lib.criteria import arithmetic
 from labelleak_lib.figures import theory as figures
+from labelleak_lib.figures.reach import dose as draw_dose
 from labelleak_lib.models import classifier
-from labelleak_lib.results import survey, surveyed
-from labelleak_lib.results.markdown import tabs
-from labelleak_lib.theory import assumptions, collapse, dials, difference, heads, measured, probe, softmax
-from labelleak_lib.theory.lemma_checks import OVERLAPPING_MAXIMA
+
+# %%
+from labelleak_lib.nulls.stored import stored
+from labelleak_lib.results import survey, surveyed, unreachable
+from labelleak_lib.results.markdown import Markdown, bullets, tabs
+from labelleak_lib.theory import assumptions, collapse, dials, difference, heads, measured, probe, reach, softmax
+from labelleak_lib.theory.lemma_checks import OVERLAPPING_MAXIMA, relu_features
 from labelleak_lib.theory.synthetic import ExactFeatures
+from labelleak_lib.trials.committed import committed
 from labelleak_lib.trials.originals import original_model, unlearned_model
 
 # %%
@@ -561,6 +566,113 @@ print(f"target, true forgotten classes: balanced accuracy {actual:.2f}")
 print(f"placebo, each class called forgotten in turn: {np.mean(list(called.values())):.2f} on average")
 
 # %% [markdown]
+# ## A class without samples is out of reach
+#
+# [Reach](../notation.md) asks how far above every other class any input lifts a class. The zero row is about
+# heads; the same argument, carried on to inputs, says when no input at all does.
+#
+# **Assumptions.** (a) Features are never negative, as after a ReLU; otherwise the network that computes them
+# may be any, and may train along. (b) The last layer is trained by the cross-entropy and by SGD, with
+# momentum, weight decay and clipping as one likes. (c) No sample of any batch has the label $u$.
+#
+# **Proposition 1 (the row falls, the sum stays).** After training $w_u(T) \le A\,w_u(0)$ in every entry, the
+# bias too, and $\sum_j w_j(T) = A\sum_j w_j(0)$, where $A \in (0, 1]$ is what weight decay alone leaves of a
+# parameter.
+#
+# *Proof.* Row $j$ has the gradient $g_j = E[(p_j - 1\{y = j\})\,\phi]$. Steps are linear in the gradients, so
+# that $w_j(T) = A\,w_j(0) - \sum_t K_t\,g_j(t)$, with numbers $K_t$ that rates, momentum and decay determine.
+# They are not negative unless decay is strong enough to make the momentum swing: constant rates up to
+# $(1 - \sqrt{\text{momentum}})^2/\text{decay}$ are safe. For an absent class $g_u = E[p_u\,\phi] \ge 0$.
+# Over all rows the gradients of a sample sum to zero, since $\sum_j p_j = 1$. Clipping multiplies all of them
+# by one positive number. $\square$
+#
+# **Proposition 2 (out of reach).** For every input $x$, in the box or not,
+#
+# $$
+# \begin{gathered}
+# z_u(x) - \max_{j \ne u} z_j(x) \;\le\; \frac{C}{C-1}\bigl(z_u(x) - \bar z(x)\bigr) \\
+# \le\; \frac{C}{C-1}\,A\,\Bigl[\bigl(w_u(0) - \bar w(0)\bigr)\cdot\phi(x) + b_u(0) - \bar b(0)\Bigr],
+# \end{gathered}
+# $$
+#
+# where bars are means over all classes. **From a last layer of zeros the reach of $u$ is below zero: at most
+# $\tfrac{C}{C-1}\,b_u(T)$, whatever the input.**
+#
+# *Proof.* The largest of the other logits is at least their mean: the first line. By Proposition 1
+# $\bar z(x) = A\,(\bar w(0)\cdot\phi(x) + \bar b(0))$, and $z_u(x) \le A\,(w_u(0)\cdot\phi(x) + b_u(0))$
+# because $\phi(x) \ge 0$: the second. From zeros $\bar z = 0$ and $z_u(x) \le b_u(T)$, and $b_u$ falls at every
+# step, since $p_u > 0$. $\square$
+#
+# What a class without samples can still reach is therefore left over from the start. RT starts at random: a
+# small number times the length of $\phi(x)$. FT and RL start from the row of a class that was known; so does
+# NG, which climbs on $u$ and descends on the others, pushes the row down with both, and has $A = 1$. There the
+# bound is $A$ times what $M_o$ answers, and promises nothing. Nor is such a row soon gone: the push is
+# proportional to $p_u$ on the samples that are trained on, which is near zero for retained ones from the
+# start, and decay leaves the share $A$.
+
+# %% tags=["nbval-ignore-output"]
+reached = unreachable.rows_and_reach(spec, ("RT", "FT", "RL", "NG"))
+display(Markdown(unreachable.to_markdown(reached)))
+
+# %%
+from_zero = reached.set_index("target").loc[unreachable.ZERO]
+print("Proposition 1, every entry of the row has fallen:", bool((reached["fallen"].dropna() == 1).all()))
+print("Proposition 1, the rows keep their sum, to 0.001:", bool(reached["imbalance"].max() < 1e-3))
+print("Proposition 2, from zeros no features at all reach the class:", bool(from_zero["any_features"] < 0))
+print("nor does a search without bounds:", bool(from_zero[list(unreachable.INPUTS)].max() < 0))
+
+# %% [markdown]
+# *Entries fallen* and *sum kept within* check Proposition 1 on this page's networks, trained as everywhere in
+# the book; the first line differs in its last layer of zeros alone. *Allowed by the start* is the bound of
+# Proposition 2 on training images. *Any features* is the largest margin over all features up to the largest
+# that training images have, by a linear programme: no image is needed for it. The last three columns are
+# margins that Adam finds among smooth images of the box, among all images of the box, and without bounds.
+
+# %% tags=["nbval-ignore-output"]
+display(bullets(unreachable.sentences(reached)))
+
+# %% [markdown]
+# ### A few samples are enough, given time
+#
+# **Proposition 3 (dose).** Let a share $s$ of the samples have the label $u$, let the features be fixed, and
+# descend from zero for the time $t$ (rate times steps) on all samples at once. Then for every $x$
+#
+# $$
+# z_u(x) - \max_{j \ne u} z_j(x) \;\le\; \frac{C}{C-1}\; s\,t\, \max_{i:\,y_i = u} \phi_i\cdot\phi(x),
+# $$
+#
+# with the constant feature of the bias in the inner product.
+#
+# *Proof.* $w_u = \sum_{y_i = u} a_i\phi_i - \sum_{y_i \ne u} b_i\phi_i$, where $a_i$ sums $(1 - p_u)/n$ over the
+# time, so that $0 \le a_i \le t/n$, and $b_i$ sums $p_u/n \ge 0$. Features are not negative: leave the second sum
+# out. $\square$
+#
+# Nothing lifts the class at $s = 0$, ever. At any other share the bound grows with *share times time*, and
+# where features can be separated descent fits every sample in the end {cite:p}`soudry2018implicit`: then its own
+# sample reaches the class.
+
+# %% mystnb={"image": {"alt": "Left, lines: reach of a class over all features against training time, one line a number of samples; without samples it falls for ever, with one or more it turns upwards, the later the fewer they are. Right, dots: reach in stored networks against the share of the class's samples; below zero without samples, above zero from one hundredth on in nearly all"}}
+steps = [int(n) for n in np.geomspace(3, 4000, 22).round()]
+by_dose = reach.dose_path(*relu_features(np.random.default_rng(seed)), 6, 5, [0, 1, 3, 10, 30, 80], 0.05, steps)
+networks = unreachable.dose(stored(), committed())
+draw_dose(by_dose, networks)
+plt.show()
+
+# %%
+first = by_dose[by_dose["reach"] > 0].groupby("samples").first()
+few = first.loc[[1, 3, 10]]
+needed = few["share"] * few["time"]
+print("reach stays below the bound:", bool((by_dose["reach"] <= by_dose["bound"] + 1e-9).all()))
+print("without samples, above zero at any time:", bool((by_dose.query("samples == 0")["reach"] > 0).any()))
+print(f"share times time at first reach, 1 to 10 samples: {needed.min():.2f} to {needed.max():.2f}")
+
+# %% [markdown]
+# On the left the largest margin over *all* features in a box, for heads on synthetic features; on the right
+# what gradient reach found on stored networks: the rare classes of the null bank and, at share 0, the class that
+# RT forgot. Ten times the samples bring the moment forward by about as much. The critical share is no constant
+# of the attack. It falls as training goes on, and that is why a single image of a digit is seen after many
+# passes, where eighteen garments of 6,000 are not.
+#
 # ## Where the criteria must fail
 #
 # ### The threshold criterion

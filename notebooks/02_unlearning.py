@@ -56,7 +56,7 @@ from scipy.stats import binomtest
 from labelleak_lib import Grid, committed_records
 from labelleak_lib.figures import unlearning as figures
 from labelleak_lib.results import accuracies, amnesia
-from labelleak_lib.results.markdown import Markdown, span, tabs
+from labelleak_lib.results.markdown import Markdown, bullets, numbered, span, tabs
 from labelleak_lib.trials.gate import FORGET_LIMIT, RETAIN_MARGIN
 
 # %%
@@ -285,6 +285,42 @@ wide = pooled.pivot_table(index=["dataset", "profile", "k", "trial"], columns="u
 gap = (100 * (wide["AU"] - wide["RT"])).groupby(level=["dataset", "profile", "k"]).agg(["mean", "count"])
 gap.columns = ["AU minus RT, points on $D_f$ before unlearning", "trials"]
 display(Markdown(gap.dropna().reset_index().to_markdown(index=False, floatfmt=".1f")))
+
+# %% [markdown]
+# ## A second look: is the class gone, or hidden?
+#
+# Accuracy asks what a model answers. Two further measures ask what is left. Both were taken on trials of the long runs,
+# with one forgotten class. Both mean something only beside RT, which never saw the class: what can be found or
+# learned there comes from the other classes and from the new samples.
+#
+# **A linear probe.** The features $\phi$ stay as they are, and a fresh last layer is trained for all classes, on
+# samples of the attacker pool. Its accuracy on $D_f$ says whether the features still tell the class apart.
+#
+# **Steps to relearn.** The whole model is trained on a few samples of every class, and the steps are counted until
+# its accuracy on $D_f$ is half of what $M_o$ had {cite:p}`golatkar2020eternal`.
+
+# %%
+from labelleak_lib.figures import forgetting as forgetting_figures
+from labelleak_lib.results import forgetting
+
+probed = forgetting.lines()
+left_over = forgetting.table(probed)
+caption = "What is left of a forgotten class: a linear probe, and median steps to relearn (of two middle values the lower); k = 1"
+text = forgetting.shown(left_over).to_markdown(index=False, disable_numparse=True)
+display(numbered(text, caption, "tbl-02-left"))
+
+# %% mystnb={"image": {"alt": "For each data set two panels by unlearning method, one dot a trial: accuracy of a linear probe on the forgotten class, beside original and untrained networks, and steps until the class is relearned"}, "figure": {"caption": "Left: accuracy on $D_f$ of a linear probe of the features, beside its mean on original and on untrained networks. Right: gradient steps until half of $M_o$'s accuracy on $D_f$ is back. One dot a trial; hollow: fails the gate.", "name": "fig-02-left"}}
+forgetting_figures.left(probed)
+plt.show()
+
+# %%
+display(bullets([forgetting.probe_sentence(left_over), *forgetting.sentences(probed)]))
+
+# %% [markdown]
+# Where the features of an untrained network tell the class apart nearly as well, a probe can say little: it measures how
+# easy the data are. Steps say more. A method whose models relearn much sooner than retrained ones has turned the
+# class's answer off and kept what it rests on. One whose models relearn later has trained *against* the class, which
+# leaves a trace of its own. Neither is what retraining leaves, and a low accuracy on $D_f$ shows none of it.
 
 # %% [markdown]
 # ## Every data set, from the committed records

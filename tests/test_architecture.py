@@ -9,8 +9,8 @@ from project import ROOT
 
 LIBRARY = ROOT / "labelleak_lib"
 FOLDERS = [
-    "", "paper", "data", "models", "unlearning", "defences", "attacks", "criteria", "theory", "trials", "nulls",
-    "results", "audit", "figures", "authoring",
+    "", "paper", "data", "models", "unlearning", "adapters", "defences", "attacks", "criteria", "theory", "trials",
+    "nulls", "results", "audit", "figures", "authoring",
 ]  # fmt: skip
 """Each folder imports from those before it alone; "" are the files beside them."""
 COMMAND = {"labelleak_lib.command", "labelleak_lib.__main__"}

@@ -37,7 +37,7 @@ def test_a_verb_explains_its_options(verb: str, capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit) as stop:
         main([verb, "--help"])
     assert stop.value.code == 0
-    assert ("--picture" if verb == "pages" else "--dataset") in capsys.readouterr().out
+    assert {"audit": "--labels-only", "pages": "--picture"}.get(verb, "--dataset") in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("verb", VERBS)

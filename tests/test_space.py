@@ -5,7 +5,7 @@ import pytest
 import torch
 from toys import rng
 
-from labelleak_lib.space import FAMILIES, InputSpace
+from labelleak_lib.space import FAMILIES, VECTOR_FAMILIES, InputSpace
 
 
 @pytest.mark.parametrize("family", list(FAMILIES))
@@ -57,6 +57,62 @@ def test_a_smooth_input_has_no_fine_detail():
         return power[:, :, 7:22].sum() / power.sum()
 
     assert fine_share(smooth) < 0.05 < 0.4 < fine_share(noise)
+
+
+@pytest.mark.parametrize("family", list(VECTOR_FAMILIES))
+@pytest.mark.parametrize("length", [2, 30])
+def test_unrelated_vectors_fill_their_box_and_differ(family, length):
+    low, high = [float(-i) for i in range(length)], [2.0 * i + 1 for i in range(length)]
+    space = InputSpace.vectors(length, low, high)
+    drawn = space.unrelated(family, 200, rng(1))
+    assert drawn.shape == (200, length) and space.holds(drawn)
+    assert (drawn.amax(0) - drawn.amin(0) > 0.7 * (torch.tensor(high) - torch.tensor(low))).all()
+    assert torch.equal(drawn, space.unrelated(family, 200, rng(1)))
+    assert len(drawn.unique(dim=0)) > (3 if (family, length) == ("corners", 2) else 150)
+
+
+@pytest.mark.parametrize("length", [3, 25, 60])
+def test_a_smooth_vector_moves_its_features_in_groups(length):
+    space = InputSpace.vectors(length, -1, 1)
+    [points] = space.grid(5)
+    assert points == min(25, length)
+    z = torch.randn((4, points), generator=rng(0))
+    x = space.smooth(z)
+    assert x.shape == (4, length) and space.holds(x)
+    torch.testing.assert_close(x.unique_consecutive(dim=1), -1 + 2 * torch.sigmoid(z))
+
+
+def test_an_image_space_has_a_name_of_its_own():
+    assert InputSpace.images([3, 20, 12], -1.0, 1.0) == InputSpace((3, 20, 12), -1.0, 1.0)
+    with pytest.raises(ValueError, match=r"shape is \(20,\); it must be \(channels, height, width\)"):
+        InputSpace.images((20,))
+
+
+def test_no_box_holds_nan_or_what_is_outside():
+    space = InputSpace.vectors(2, (0.0, 5.0), (1.0, 6.0))
+    assert space.holds(torch.tensor([[0.0, 6.0], [1.0, 5.0]]))
+    for outside in ([0.5, 1.0], [1.5, 5.5], [torch.nan, 5.5]):
+        assert not space.holds(torch.tensor([outside]))
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: InputSpace.vectors(), "length is None; it must be an integer"),
+        (lambda: InputSpace.vectors(3, (0.0, 1.0), 2.0), "low is .*; it must be a number, or one a feature"),
+        (lambda: InputSpace.vectors(2, 0.0, (1.0, 0.0)), "high is 0.0"),
+        (
+            lambda: InputSpace.vectors(sample=[1.0, 2.0]),
+            r"sample is .*\(2,\).*; it must be finite numbers \(n, length\)",
+        ),
+        (lambda: InputSpace.vectors(sample=[[1.0, np.nan]]), "sample is"),
+        (lambda: InputSpace.vectors(3, sample=[[1.0, 2.0]]), "sample is"),
+        (lambda: InputSpace.vectors(3).unrelated("blobs", 2, rng()), "family is 'blobs'; it must be one of uniform, "),
+    ],
+)
+def test_vectors_without_a_box_are_refused(make, words):
+    with pytest.raises(ValueError, match=words):
+        make()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Writes the pages that are generated: front page, what was learned, speed, what is stored, the library."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from labelleak_lib import Grid, collect, committed_records
+from labelleak_lib.audit.report import JSON_VERSION, SCHEMA
 from labelleak_lib.authoring.reference import reference_page
 from labelleak_lib.command import Parser
 from labelleak_lib.figures.bench import figure as speed_figure
@@ -90,6 +92,20 @@ def stored_page(output_dir: Path) -> None:
     (output_dir / "stored.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
+def report_page(output_dir: Path) -> None:
+    """Write `report.md`: the fields of an audit's JSON, as its schema describes them."""
+    schema_of = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    parts = [f"The form's version is {JSON_VERSION}; its JSON schema comes with the library, as `audit/{SCHEMA.name}`."]
+    fields = schema_of["properties"]
+    inner = {"classes": fields["classes"]["items"], "null": fields["null"], "reproduce": fields["reproduce"]}
+    for title, described in {"Report": schema_of, **inner}.items():
+        lines = [f"| `{name}` | {field.get('description', '')} |" for name, field in described["properties"].items()]
+        heading = title if title == "Report" else f"`{title}`"
+        parts.append("\n".join([f"## {heading}\n", "| field | meaning |", "|---|---|", *lines]))
+    output_dir.mkdir(parents=True, exist_ok=True)
+    (output_dir / "report.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
 def _image(path: Path, figure: Figure, alternative: str) -> str:
     """Save a figure, in a folder made if missing, and return the Markdown that shows it."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -107,6 +123,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         (README_PICTURE / "front.md").unlink()
         return 0
     GENERATED.mkdir(parents=True, exist_ok=True)
-    for write in (front_page, learned_page, speed_page, stored_page, reference_page):
+    for write in (front_page, learned_page, speed_page, stored_page, report_page, reference_page):
         write(GENERATED)
     return 0

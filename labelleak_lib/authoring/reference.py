@@ -10,6 +10,7 @@ FOLDERS = (
         "data",
         "models",
         "unlearning",
+        "adapters",
         "defences",
         "attacks",
         "criteria",

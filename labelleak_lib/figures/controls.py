@@ -80,3 +80,12 @@ def dose(table: pd.DataFrame) -> Figure:
         ax.invert_xaxis()
     axes[0].set_ylabel("models whose rare class is named, %")
     return bottom_legend(figure, axes)
+
+
+def thresholds(curves: dict[str, pd.DataFrame]) -> Figure:
+    """Draw the `tuning.curve` of each search, by its title."""
+    figure, [[ax]] = grid(1, 1, (6, 3.5))
+    for title, curve in curves.items():
+        ax.plot(curve.threshold, 100 * curve.right, marker="o", markersize=3, label=title)
+    ax.set(xlabel="threshold on relative reach", ylabel="models judged rightly, %", ylim=(40, 102))
+    return bottom_legend(figure, [ax])

@@ -15,6 +15,9 @@ from labelleak_lib.models import classifier
 from labelleak_lib.models.classifier import Classifier
 from labelleak_lib.space import InputSpace
 
+SUM_TOLERANCE = 1e-2
+"""How far probabilities may be from the sum 1: half precision and answers of few digits are."""
+
 
 @dataclass(frozen=True, eq=False)
 class WhiteBox:
@@ -74,9 +77,11 @@ class BlackBox:
     Parameters
     ----------
     answer : callable
-        Maps float images (n, channels, height, width) in [0, 1] to probabilities (n, classes).
-    classes, shape : int, tuple of int
-        Number of classes, and shape (channels, height, width) of one input image.
+        Maps float inputs (n, *shape) to probabilities (n, classes).
+    classes : int
+        Number of classes.
+    shape : tuple of int or InputSpace
+        Where the inputs live; of a tuple, images of this shape (channels, height, width) with values in [0, 1].
     labels_only : bool
         Answer with one-hot vectors of the most probable class instead of probabilities.
     budget : int, optional
@@ -84,7 +89,7 @@ class BlackBox:
     """
 
     def __init__(
-        self, answer: Callable[[Tensor], Tensor], classes: int, shape: tuple[int, int, int], *,
+        self, answer: Callable[[Tensor], Tensor], classes: int, shape: tuple[int, int, int] | InputSpace, *,
         labels_only: bool = False, budget: int | None = None,
     ) -> None:  # fmt: skip
         require_int("classes", classes, low=2)
@@ -92,13 +97,14 @@ class BlackBox:
             require_int("budget", budget, low=1)
         self._answer, self.classes = answer, classes
         self.labels_only, self.budget = labels_only, budget
-        self.space = InputSpace(shape)
+        self.space = shape if isinstance(shape, InputSpace) else InputSpace(shape)
         self.queries = 0
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Shape (channels, height, width) of one input image."""
-        return self.space.shape
+        """Shape (channels, height, width) of one input image; vectors have none, `space` tells theirs."""
+        channels, height, width = self.space.shape
+        return channels, height, width
 
     @classmethod
     def of(cls, model: Classifier, *, labels_only: bool = False, budget: int | None = None) -> BlackBox:
@@ -107,18 +113,33 @@ class BlackBox:
         return cls(answer, model.spec.classes, model.spec.shape, labels_only=labels_only, budget=budget)
 
     def query(self, images: Tensor) -> Tensor:
-        """Return float32 probabilities (n, classes) of float `images` (n, channels, height, width) in [0, 1].
+        """Return float32 probabilities (n, classes) of float `images` (n, *shape) inside the box of `space`.
 
-        ValueError if the images have another shape or leave [0, 1]; QueryBudgetError if answering would exceed the
-        budget, and nothing is answered then.
+        ValueError if the images have another shape or leave the box, or the answers are no probabilities of these
+        classes; QueryBudgetError if answering would exceed the budget, and nothing is answered then.
         """
-        require(tuple(images.shape[1:]) == self.shape, "images", tuple(images.shape), f"of shape (n, *{self.shape})")
+        shape = self.space.shape
+        require(tuple(images.shape[1:]) == shape, "images", tuple(images.shape), f"of shape (n, *{shape})")
         low, high = (float(images.min()), float(images.max())) if len(images) else (0.0, 0.0)
-        require(low >= 0 and high <= 1, "images", (low, high), "within [0, 1]")
+        require(self.space.holds(images), "images", (low, high), f"within [{self.space.low}, {self.space.high}]")
         if self.budget is not None and self.queries + len(images) > self.budget:
             raise QueryBudgetError(f"{self.queries + len(images)} queries asked, the budget is {self.budget}")
         self.queries += len(images)
         probabilities = self._answer(images)
+        self._require_probabilities(probabilities, len(images))
         if self.labels_only:
             return torch.nn.functional.one_hot(probabilities.argmax(1), self.classes).float()
         return probabilities
+
+    def _require_probabilities(self, answers: Tensor, n: int) -> None:
+        valid = f"({n}, {self.classes}) for {n} images: one number a class"
+        require(
+            tuple(answers.shape) == (n, self.classes), "shape of the black box's answers", tuple(answers.shape), valid
+        )
+        require(bool(torch.isfinite(answers).all()), "black box's answers", "not finite", "finite numbers")
+        if self.labels_only or n == 0:
+            return  # of logits, too, the largest is the label
+        sums, low = answers.sum(1), float(answers.min())
+        given = f"from {low:.3g}, with sums from {float(sums.min()):.3g} to {float(sums.max()):.3g}"
+        valid = "probabilities, at least 0 with the sum 1; logits need a softmax first"
+        require(low >= 0 and float((sums - 1).abs().max()) < SUM_TOLERANCE, "black box's answers", given, valid)

@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 
 from labelleak_lib import __version__
+from labelleak_lib.adapters.foreign import adapted
 from labelleak_lib.attacks import Attack
 from labelleak_lib.data.samples import split_classes
 from labelleak_lib.models.classifier import Classifier, predict_proba
@@ -51,7 +52,7 @@ def run_cell(
     spec: TrialSpec,
     unlearning: str,
     *,
-    method: UnlearningMethod | PlainMethod | None = None,
+    method: UnlearningMethod | PlainMethod | str | None = None,
     attacks: dict[str, Attack] | None = None,
 ) -> Cell:
     """Run one trial under one unlearning method, with its placebo.
@@ -60,12 +61,18 @@ def run_cell(
     ----------
     unlearning : str
         The method's code.
-    method : object, optional
-        A method or plain function in place of the registered one.
+    method : object or str, optional
+        In place of the registered one: a method, a function, or its name "module:function". One of other signature is
+        called by the names of its parameters (:func:`~labelleak_lib.adapters.foreign.adapted`).
     attacks : dict, optional
         Attacks by name, in place of the trial's settings.
+
+    Raises
+    ------
+    ValueError
+        If the method cannot be called, or what it returns is no model of this data set; before any attack.
     """
-    used = spec.method(unlearning) if method is None else method
+    used = spec.method(unlearning) if method is None else adapted(method)
     chosen = spec.settings.attacks if attacks is None else attacks
     original, unlearned = original_and_unlearned(spec, unlearning, used)
     facts = original_facts(spec, used, original), unlearned_facts(spec, unlearning, used, original, unlearned)

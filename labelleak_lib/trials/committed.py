@@ -12,6 +12,8 @@ from labelleak_lib.trials.judging import COLUMNS, EVIDENCE_COLUMNS, evidence_by_
 from labelleak_lib.trials.store import Store, Stored
 
 PROFILE = "paper"
+BUDGETS = COMMITTED / "queries"
+"""What `trials.queries` stores: black-box attacks at many budgets."""
 
 
 def committed(root: Path = COMMITTED) -> dict[str, Stored]:

@@ -9,12 +9,13 @@ import json
 import re
 import sys
 from dataclasses import asdict, is_dataclass
+from enum import Enum
 from pathlib import Path
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
-from torch import Tensor
+from torch import Generator, Tensor
 
 from labelleak_lib.checks import require
 from labelleak_lib.files import ROOT
@@ -24,6 +25,7 @@ NUMERIC = (
     "data",
     "models",
     "unlearning",
+    "adapters",
     "defences",
     "attacks",
     "space.py",
@@ -47,7 +49,7 @@ def content_hash(content: Any) -> str:
 
 def to_json(content: Any) -> str:
     """Return content as JSON, the same in every process; functions and arrays enter with all that they hold."""
-    return json.dumps(content, sort_keys=True, default=lambda value: _held(value, set()))
+    return json.dumps(_with_plain_keys(content), sort_keys=True, default=lambda value: _held(value, set()))
 
 
 def describe(thing: Any) -> dict[str, Any]:
@@ -128,6 +130,17 @@ def _with_neighbours(path: Path) -> list[Path]:
     return sorted(known)
 
 
+def _with_plain_keys(value: Any) -> Any:
+    """Return content whose dictionaries JSON can hold and sort; one with keys of several kinds as a list of pairs."""
+    if isinstance(value, list | tuple):
+        return [_with_plain_keys(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    plain = any(all(isinstance(key, kind) for key in value) for kind in (str, int, float))
+    pairs = {key: _with_plain_keys(part) for key, part in value.items()}
+    return pairs if plain else sorted([repr(key), part] for key, part in pairs.items())
+
+
 def _held(value: Any, seen: set[int]) -> Any:
     """Return what identifies a value, as JSON can hold it; `seen` are the functions and classes under way."""
     if isinstance(value, list | tuple):
@@ -148,7 +161,33 @@ def _held(value: Any, seen: set[int]) -> Any:
         return _body(value, seen)
     if isinstance(value, type) and value.__module__ == "__main__":
         return _members(value, seen)
+    if inspect.ismethod(value):
+        return [_held(value.__func__, seen), _held(value.__self__, seen)]
+    if isinstance(value, Generator):
+        return _held(value.get_state(), seen)
+    if isinstance(value, np.random.Generator):
+        return _held(value.bit_generator.state, seen)
+    if _has_state(value):
+        return _state(value, seen)
     return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
+
+
+def _has_state(value: Any) -> bool:
+    """Tell whether a value is an object of a class written in Python, whose attributes its repr need not show."""
+    whole = isinstance(value, type | ModuleType | Enum) or inspect.isroutine(value)
+    silent = type(value).__repr__ is object.__repr__ and "__slots__" in vars(type(value))
+    return not whole and (silent or bool(getattr(value, "__dict__", None)))
+
+
+def _state(value: Any, seen: set[int]) -> list[Any]:
+    """Return class and attributes of an object."""
+    if id(value) in seen:
+        return []
+    seen.add(id(value))
+    slots = [name for base in type(value).__mro__ for name in np.atleast_1d(vars(base).get("__slots__", ()))]
+    named = {**{name: getattr(value, name) for name in slots if hasattr(value, name)}, **getattr(value, "__dict__", {})}
+    kept = _held(dict(sorted(named.items())), seen)
+    return [type(value).__qualname__, re.sub(r" at 0x[0-9a-f]+", "", repr(value)), kept]
 
 
 def _body(function: FunctionType, seen: set[int]) -> list[Any]:

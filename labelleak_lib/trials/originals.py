@@ -10,6 +10,9 @@ from pathlib import Path
 import torch
 from filelock import FileLock
 
+from labelleak_lib.adapters.foreign import Foreign, adapted
+from labelleak_lib.adapters.returned import is_plain, require_judgeable
+from labelleak_lib.adapters.surroundings import seeded
 from labelleak_lib.checks import require
 from labelleak_lib.data.files import cache_dir
 from labelleak_lib.data.samples import Samples, split_classes
@@ -41,15 +44,16 @@ def original_model(spec: TrialSpec, method: UnlearningMethod | PlainMethod | Non
 
 
 def original_and_unlearned(
-    spec: TrialSpec, unlearning: str, method: UnlearningMethod | PlainMethod | None = None
+    spec: TrialSpec, unlearning: str, method: UnlearningMethod | PlainMethod | str | None = None
 ) -> tuple[Classifier, Classifier]:
     """Return (M_o, M_u) of the trial under a method's code, or under `method` itself where one is given.
 
-    Both are read from the cache where they were made before.
+    Both are read from the cache where they were made before. ValueError if M_u has other outputs than one a class, or
+    numbers in it are not finite.
     """
-    chosen = spec.method(unlearning) if method is None else method
+    chosen = spec.method(unlearning) if method is None else adapted(method)
     original, identity = original_model(spec, chosen), spec.unlearned_id(unlearning, chosen)
-    if not is_dataclass(chosen) or type(chosen).__module__ == "__main__":
+    if not is_dataclass(chosen) or isinstance(chosen, Foreign) or type(chosen).__module__ == "__main__":
         # of code outside files nobody can say that it is still the same
         return original, _forget(spec, unlearning, chosen, original)
     return original, _kept(spec, identity, lambda: _forget(spec, unlearning, chosen, original))
@@ -80,7 +84,11 @@ def _forget(
     generator = make_generator(spec.unlearn_seed, "unlearn", unlearning)
     if isinstance(method, RecordsTraining):
         original = watched(spec, method, original, torch.isin(spec.part("train").labels, torch.tensor(spec.forgotten)))
-    return apply_method(method, original, retain, forget, generator=generator)
+    # a method may draw from the global generators
+    with seeded(generator.initial_seed()):
+        model = apply_method(method, original, retain, forget, generator=generator)
+    require_judgeable(model, spec.model_spec, f"the unlearning method {unlearning}")
+    return model
 
 
 def trained(spec: TrialSpec, samples: Samples, recipe: Recipe) -> Classifier:
@@ -112,20 +120,13 @@ def _kept(spec: TrialSpec, identity: str, make: Callable[[], Classifier]) -> Cla
     with FileLock(path.with_suffix(".lock")):
         if not path.exists():
             model = make()
-            if not _is_as_built(model, spec):
+            if not is_plain(model, spec.model_spec):
                 return model
             save_checkpoint(model, path)
             _prune(path.parent)
     with contextlib.suppress(OSError):
         os.utime(path)
     return load_checkpoint(path).to(resolve_device(spec.device))
-
-
-def _is_as_built(model: Classifier, spec: TrialSpec) -> bool:
-    """Tell whether a checkpoint can hold the model: a method may return a network of another form."""
-    like = classifier.build(spec.model_spec, seed=0).state_dict()
-    own = model.state_dict() if isinstance(model, Classifier) else {}
-    return {name: value.shape for name, value in own.items()} == {name: value.shape for name, value in like.items()}
 
 
 def _prune(folder: Path) -> None:

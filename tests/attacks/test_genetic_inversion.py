@@ -35,6 +35,16 @@ class Recorder:
         return self.answer(images)
 
 
+def with_fitness(own, classes):
+    """Return probabilities (C n, C) that give the individuals of class c the p_c in `own` (C n,), another the rest."""
+    block = torch.arange(classes).repeat_interleave(len(own) // classes)
+    rows = torch.arange(len(own))
+    found = torch.zeros(len(own), classes)
+    found[rows, (block + 1) % classes] = 1 - own
+    found[rows, block] = own
+    return found
+
+
 def search(attack, seed=0, shape=SHAPE, classes=4, answer=answers, **options):
     recorder = Recorder(functools.partial(answer, classes=classes))
     box = BlackBox(recorder, classes, shape, **options)
@@ -139,7 +149,7 @@ def test_a_class_never_answered_gets_a_uniform_selection_and_no_failure():
 def test_selection_tells_apart_fitnesses_that_are_all_tiny():
     def tiny(images, classes):
         first = images.flatten(1)[:, 0]
-        return torch.stack([1e-30 * first] * classes, dim=1)
+        return with_fitness(1e-30 * first, classes)
 
     found, _, _ = search(GeneticInversion(population=40, generations=30, elites=0), answer=tiny)
     assert found.inverted.flatten(1)[:, 0].min() > 0.8, "without elites, selection alone must climb"
@@ -177,8 +187,7 @@ def test_children_are_two_parents_crossed_at_one_point_with_one_gene_stepped():
 
 def test_parents_are_drawn_in_proportion_to_their_fitness():
     def stepped(images, classes):
-        high = images.flatten(1)[:, :1] > 0.5
-        return torch.where(high, 0.8, 0.2).expand(-1, classes)
+        return with_fitness(torch.where(images.flatten(1)[:, 0] > 0.5, 0.8, 0.2), classes)
 
     n = 1500
     attack = GeneticInversion(population=n, generations=2, elites=0, mutation=1e-9)
@@ -216,9 +225,9 @@ def test_steps_are_normal_and_shrink_geometrically():
     n = 1000
 
     def favour_the_first(images, classes):
-        found = torch.zeros(classes, n, classes)
-        found[:, 0] = 1  # the only parent of every child
-        return found.view(classes * n, classes)
+        own = torch.zeros(classes, n)
+        own[:, 0] = 1  # the only parent of every child
+        return with_fitness(own.flatten(), classes)
 
     attack = GeneticInversion(population=n, generations=5, elites=0, mutation=0.02, decay=0.5)
     _, recorder, _ = search(attack, shape=(1, 1, 1), classes=2, answer=favour_the_first)

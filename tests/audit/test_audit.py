@@ -1,14 +1,13 @@
-"""Audits: verdicts by hand-made records, and a checkpoint of which nothing is told."""
+"""Audits of a checkpoint of which nothing is told."""
 
 import copy
 
 import pandas as pd
 import pytest
 import torch
-from record_samples import record
 from toys import small_trials
 
-from labelleak_lib.audit import blind, method
+from labelleak_lib.audit import blind
 from labelleak_lib.models import classifier
 from labelleak_lib.models.checkpoints import save_checkpoint
 from labelleak_lib.models.classifier import ModelSpec
@@ -20,43 +19,6 @@ from labelleak_lib.trials.specification import TrialSpec
 def spec(tmp_path_factory):
     with small_trials(tmp_path_factory.mktemp("audit")) as path:
         yield TrialSpec.from_parameters(dataset=path, forgotten=(1,), device="cpu")
-
-
-def judged(auc, placebo_auc, accuracy, placebo_accuracy, flags=""):
-    shared = {"attack": "direct_probe", "criterion": "two_means", "protocol": "attacker"}
-    rows = [record(auc=auc, balanced_accuracy=accuracy, flags=flags, **shared)]
-    rows += [record(auc=placebo_auc, balanced_accuracy=placebo_accuracy, control="placebo", **shared)]
-    (line,) = method.verdicts(pd.DataFrame(rows)).itertuples()
-    return line
-
-
-@pytest.mark.parametrize(
-    ("numbers", "verdict"),
-    [
-        ((1.0, 0.5, 1.0, 0.5), "leaks"),
-        ((1.0, 1.0, 0.9, 0.9), "nothing found"),
-        ((1.0, 0.9, 0.8, 0.8), "leaks in part"),
-        ((0.8, 0.6, 1.0, 0.5), "leaks in part"),
-        ((0.6, 0.6, 1.0, 0.5), "nothing found"),
-        ((0.4, 0.1, 1.0, 0.5), "nothing found"),
-    ],
-)
-def test_a_leak_ranks_the_forgotten_first_and_beats_the_placebo(numbers, verdict):
-    assert judged(*numbers).verdict == verdict
-
-
-def test_verdicts_are_shown_in_percent_beside_their_placebo() -> None:
-    found = {"row": "direct probe", "verdict": "leaks", "auc": 1.0, "auc_placebo": 0.25, "balanced_accuracy": 0.9}
-    found |= {"balanced_accuracy_placebo": 0.5, "flags": "odd"}
-    head, _, line = method.verdict_table(pd.DataFrame([found])).splitlines()
-    assert "AUC % | placebo % | balanced accuracy % | its placebo %" in " ".join(head.split())
-    assert " ".join(line.split()) == "| direct probe | leaks | 100 | 25 | 90 | 50 | odd |"
-
-
-def test_a_verdict_carries_the_flags_of_the_target_once():
-    line = judged(1.0, 0.5, 1.0, 0.5, "not forgotten; no better than on M_o")
-    assert line.flags == "no better than on M_o; not forgotten"
-    assert line.row == "direct probe"
 
 
 def silenced(spec, c):

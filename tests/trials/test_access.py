@@ -9,6 +9,7 @@ from toys import SMALL_SETTINGS, rng, same_evidence, small_trials
 
 from labelleak_lib.attacks.head_readings import HeadBias
 from labelleak_lib.models.access import BlackBox, WhiteBox, WhiteBoxWithSamples
+from labelleak_lib.space import InputSpace
 from labelleak_lib.trials import grants
 from labelleak_lib.trials.cells import evidence_on
 from labelleak_lib.trials.grants import gather, known_retained, unrelated_images
@@ -144,3 +145,42 @@ def test_labels_only_are_the_most_probable_class():
     labels = BlackBox(answers, 4, SHAPE, labels_only=True).query(images)
     assert torch.equal(labels.argmax(1), answers(images).argmax(1))
     assert torch.equal(labels.sum(1), torch.ones(20)) and set(labels.unique().tolist()) == {0.0, 1.0}
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (
+            lambda x: answers(x)[:, :3],
+            r"shape of the black box's answers is \(5, 3\); it must be \(5, 4\) for 5 images",
+        ),
+        (lambda x: answers(x)[:1], r"\(1, 4\); it must be \(5, 4\)"),
+        (lambda x: answers(x).log(), "probabilities, at least 0 with the sum 1; logits need a softmax first"),
+        (lambda x: answers(x) * 2, "with sums from 2 to 2"),
+        (lambda x: answers(x) * torch.nan, "not finite"),
+    ],
+)
+def test_answers_that_are_no_probabilities_are_refused(answer, words):
+    with pytest.raises(ValueError, match=words):
+        BlackBox(answer, 4, SHAPE).query(torch.rand((5, *SHAPE), generator=rng()))
+
+
+def test_labels_alone_may_be_those_of_logits():
+    images = torch.rand((20, *SHAPE), generator=rng())
+    labels = BlackBox(lambda x: answers(x).log(), 4, SHAPE, labels_only=True).query(images)
+    assert torch.equal(labels.argmax(1), answers(images).argmax(1))
+    with pytest.raises(ValueError, match=r"\(20, 3\)"):
+        BlackBox(lambda x: answers(x)[:, :3], 4, SHAPE, labels_only=True).query(images)
+
+
+def test_probabilities_of_half_precision_pass():
+    images = torch.rand((20, *SHAPE), generator=rng())
+    assert BlackBox(lambda x: answers(x).half().float(), 4, SHAPE).query(images).shape == (20, 4)
+
+
+def test_a_black_box_lives_in_any_space():
+    space = InputSpace.vectors(3, -2.0, (1.0, 2.0, 3.0))
+    box = BlackBox(lambda x: torch.softmax(x, dim=1), 3, space)
+    assert box.space is space and box.query(torch.tensor([[-2.0, 2.0, 3.0]])).shape == (1, 3)
+    with pytest.raises(ValueError, match=r"images is .*; it must be within \[-2\.0, \(1\.0, 2\.0, 3\.0\)\]"):
+        box.query(torch.tensor([[1.5, 0.0, 0.0]]))

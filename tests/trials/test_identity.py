@@ -5,9 +5,11 @@ import functools
 import importlib
 import json
 import os
+import pathlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from toys import SMALL_SETTINGS, small_trials
@@ -17,7 +19,7 @@ from labelleak_lib.attacks.random_inputs import RandomInputs
 from labelleak_lib.defences import defended
 from labelleak_lib.defences.mean_row import MeanRow
 from labelleak_lib.registry import ATTACKS, METHODS
-from labelleak_lib.trials.cells import run_cell
+from labelleak_lib.trials.cells import as_json, run_cell
 from labelleak_lib.trials.grid import wanted
 from labelleak_lib.trials.identity import content_hash, describe
 from labelleak_lib.trials.settings import settings
@@ -405,3 +407,71 @@ def test_a_hyperparameter_that_would_hide_the_code_is_refused():
 
     with pytest.raises(ValueError, match="hyperparameter's name is 'code'; it must be another"):
         describe(Odd())
+
+
+class Opaque:
+    """An object whose repr says nothing of what it holds."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def call(self):
+        """Return what it holds."""
+        return self.value
+
+
+class Slotted:
+    """The same without a dictionary."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value):
+        self.value = value
+
+
+def layer(value):
+    made = torch.nn.Linear(2, 2)
+    torch.nn.init.constant_(made.weight, value)
+    torch.nn.init.zeros_(made.bias)
+    return made
+
+
+HELD = {
+    "object": Opaque, "slots": Slotted, "bound method": lambda value: Opaque(value).call, "network": layer,
+    "torch generator": lambda value: torch.Generator().manual_seed(value), "numpy generator": np.random.default_rng,
+    "partial": lambda value: functools.partial(layer, value), "keys of two kinds": lambda value: {1: value, "a": 0},
+    "keys that are tuples": lambda value: {(1, 2): value}, "object in a list": lambda value: [Opaque(value)],
+    "device": lambda value: torch.device("cpu", value), "type": lambda value: (torch.float16, torch.float32)[value - 1],
+    "path": lambda value: pathlib.Path(str(value)), "set": lambda value: {value, 7}, "number": np.int64,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", HELD)
+def test_whatever_a_method_holds_is_in_its_identity(kind, spec):
+    @dataclasses.dataclass(frozen=True)
+    class Holder:
+        held: object
+
+        def unlearn(self, original, retain, forget, *, generator):
+            return original
+
+    def plain(original, retain, forget, *, held, generator):
+        return original
+
+    for make in (lambda value: Holder(HELD[kind](value)), lambda v: functools.partial(plain, held=HELD[kind](v))):
+        first, again, other = (spec.unlearned_id("MINE", make(value)) for value in (1, 1, 2))
+        assert first == again != other
+        json.loads(as_json(make(1)))
+
+
+def test_a_device_among_a_method_s_fields_is_stored_with_the_cell(spec):
+    @dataclasses.dataclass(frozen=True)
+    class OnDevice:
+        device: torch.device = dataclasses.field(default_factory=lambda: torch.device("cpu"))
+
+        def unlearn(self, original, retain, forget, *, generator):
+            return original.to(self.device)
+
+    cell = run_cell(spec, "MINE", method=OnDevice(), attacks={"head_bias": HeadBias()})
+    assert json.loads(cell.models[1]["method"])["device"] == "cpu"
+    assert len(cell.rows)

@@ -1,0 +1,90 @@
+"""`labelleak audit`: a model file, its verdict."""
+
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from labelleak_lib.audit.report import AuditReport
+from labelleak_lib.audit.run import audit
+from labelleak_lib.audit.targets import OUTPUTS
+from labelleak_lib.checks import one_line
+from labelleak_lib.command import Parser
+from labelleak_lib.criteria.calibrated import LEVEL
+from labelleak_lib.files import require_writable
+from labelleak_lib.space import InputSpace
+
+
+def numbers(text: str) -> list[float]:
+    """Return the numbers of a list with commas.
+
+    >>> numbers("0.5,1")
+    [0.5, 1.0]
+    """
+    return [float(part) for part in text.split(",")]
+
+
+def lengths(text: str) -> tuple[int, ...]:
+    """Return the lengths of a list with commas.
+
+    >>> lengths("3,32,32"), lengths("20")
+    ((3, 32, 32), (20,))
+    """
+    return tuple(int(part) for part in text.split(","))
+
+
+def parser() -> Parser:
+    """Return the parser of the verb's options."""
+    made = Parser(
+        prog="labelleak audit", description="Say which classes a model behaves as if it had hardly ever seen."
+    )
+    made.add_argument("model", help="safetensors, state dict, TorchScript, torch.export (.pt2) or ONNX file")
+    made.add_argument("--factory", help="module:function that builds the network of a state dict")
+    made.add_argument("--shape", type=lengths, help="shape of one input: 3,32,32 of images, 20 of vectors")
+    made.add_argument("--range", type=numbers, default=[0.0, 1.0], dest="box", help="smallest and largest value [0,1]")
+    made.add_argument("--mean", type=numbers, help="of the normalisation between that range and the model")
+    made.add_argument("--std", type=numbers, help="of the normalisation")
+    made.add_argument("--outputs", choices=OUTPUTS, default="auto", help="what the model answers [auto]")
+    made.add_argument("--classes", type=int, help="their number, where the model answers labels alone")
+    made.add_argument("--labels-only", action="store_true", help="read the most probable class alone")
+    made.add_argument("--budget", type=int, help="inputs that the model is asked about, at most")
+    made.add_argument("--samples", type=Path, help="folder of class folders, or .npz with inputs and labels")
+    made.add_argument("--references", type=Path, help="folder of never-unlearned models of the same recipe")
+    made.add_argument("--level", type=float, default=LEVEL, help=f"level at which a class is named [{LEVEL}]")
+    made.add_argument("--seed", type=int, default=0, help="draws the inputs [0]")
+    made.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps [auto]")
+    made.add_argument("--out", type=Path, help="folder for report.json and report.html; nothing is written without it")
+    made.add_argument("--fail-on-leak", action="store_true", help="exit status 1 when a class is named")
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Audit a model file, print the report and return the exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = parser().parse_args(given)
+    try:
+        if options.out is not None:
+            require_writable(options.out)
+        report = _audited(options)
+        report.reproduce["call"] = " ".join(["labelleak audit", *given])
+        if options.out is not None:
+            report.to_json(options.out / "report.json")
+            report.to_html(options.out / "report.html")
+    except (ValueError, OSError) as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        return 2
+    print(report)
+    return int(options.fail_on_leak and bool(report.forgotten))
+
+
+def _audited(options: Namespace) -> AuditReport:
+    space = None
+    if len(options.box) != 2:
+        raise ValueError(f"--range is {options.box}; it must be two numbers, as in 0,1")
+    if options.shape is not None:
+        space = InputSpace(options.shape, *options.box)
+    return audit(
+        options.model, space, samples=options.samples, references=options.references, labels_only=options.labels_only,
+        budget=options.budget, level=options.level, seed=options.seed, classes=options.classes, outputs=options.outputs,
+        mean=options.mean, std=options.std, factory=options.factory, device=options.device,
+    )  # fmt: skip

@@ -1,0 +1,191 @@
+"""What an audit can ask: a module or any callable, as a function from inputs to probabilities or labels."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from labelleak_lib.checks import require, require_choice, require_int
+from labelleak_lib.models.classifier import Classifier
+from labelleak_lib.space import InputSpace
+
+OUTPUTS = ("auto", "either", "probabilities", "logits", "labels")
+"""What a model may be said to put out; "either": probabilities where rows are distributions, else logits."""
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """A model to audit, as far as it is known before it is asked.
+
+    Parameters
+    ----------
+    answer : callable
+        Maps a float32 batch (n, *shape) to what the model puts out.
+    outputs : {"auto", "probabilities", "logits", "labels"}
+        What that is. "auto" takes rows that are distributions for probabilities; other rows are logits of a module,
+        and an error of anything else. "either" takes them for logits everywhere.
+    space : InputSpace, optional
+        Where its inputs live, where the file says so.
+    classes : int, optional
+        Number of classes, where it is known.
+    module : nn.Module, optional
+        The network itself.
+    name : str
+        How the report calls it.
+    """
+
+    answer: Callable[[Tensor], Any]
+    outputs: str = "auto"
+    space: InputSpace | None = None
+    classes: int | None = None
+    module: nn.Module | None = None
+    name: str = "model"
+
+    def __post_init__(self) -> None:
+        require(callable(self.answer), "target", self.answer, "a module, a callable, a path or a Target")
+        require_choice("outputs", self.outputs, OUTPUTS)
+
+
+def of_module(module: nn.Module, outputs: str = "auto", name: str = "") -> Target:
+    """Return the target around a module, which is asked in evaluation mode and left as it was."""
+    space, classes = None, None
+    if isinstance(module, Classifier):
+        space, classes = InputSpace(module.spec.shape), module.spec.classes
+
+    def answer(x: Tensor) -> Any:
+        like = next((p for p in [*module.parameters(), *module.buffers()] if p.is_floating_point()), x)
+        with as_it_was(module), torch.no_grad():
+            return module(x.to(like.device, like.dtype))
+
+    return Target(answer, outputs, space, classes, module, name or type(module).__name__)
+
+
+@contextlib.contextmanager
+def as_it_was(module: nn.Module) -> Iterator[None]:
+    """Put a module into evaluation mode, and give back each part's mode, its buffers and the random state."""
+    modes = {part: part.training for part in module.modules()}
+    held = [(buffer, buffer.detach().clone()) for buffer in module.buffers()]
+    try:
+        with torch.random.fork_rng(devices=[]):
+            # a program made by torch.export has no modes to switch
+            for part in modes:
+                part.training = False
+            yield
+    finally:
+        for part, training in modes.items():
+            part.training = training
+        with torch.no_grad():
+            for buffer, before in held:
+                buffer.copy_(before)
+
+
+def normalised(target: Target, mean: Sequence[float] | None, std: Sequence[float] | None) -> Target:
+    """Return the target behind (x - mean) / std, of which either is one number, or one a channel or feature."""
+    if mean is None and std is None:
+        return target
+    shift, scale = torch.tensor([*(mean or (0.0,))]).float(), torch.tensor([*(std or (1.0,))]).float()
+    require(bool((scale > 0).all()), "std", std, "above zero")
+
+    def answer(x: Tensor) -> Any:
+        for name, values in (("mean", shift), ("std", scale)):
+            require(len(values) in (1, x.shape[1]), name, values.tolist(), f"one number, or {x.shape[1]}")
+        form = (1, -1, *(1,) * (x.dim() - 2))
+        return target.answer((x - shift.view(form)) / scale.view(form))
+
+    return Target(answer, target.outputs, target.space, target.classes, target.module, target.name)
+
+
+def answering(target: Target, classes: int, batch_size: int = 512) -> Callable[[Tensor], Tensor]:
+    """Return the function that a black box needs: float32 probabilities (n, classes), of labels one-hot vectors.
+
+    ValueError if the model answers anything else.
+    """
+
+    def answer(x: Tensor) -> Tensor:
+        return torch.cat(
+            [probabilities(target.answer(part), target, len(part), classes) for part in x.split(batch_size)]
+        )
+
+    return answer
+
+
+def probabilities(raw: Any, target: Target, n: int, classes: int | None) -> Tensor:
+    """Return what a model put out for `n` inputs as float32 probabilities (n, classes); ValueError if it cannot be."""
+    values = _tensor(raw)
+    if target.outputs == "labels" or (
+        target.outputs == "auto" and values.dim() == 1 and not values.is_floating_point()
+    ):
+        return _one_hot(values, n, classes)
+    require(values.dim() == 2, "the model's output", f"of shape {tuple(values.shape)}", f"({n}, number of classes)")
+    require(len(values) == n, "the model's output", f"of {len(values)} rows", f"one row for each of {n} inputs")
+    width = values.shape[1]
+    require(width >= 2, "the model's output", f"of {width} column", "one column a class, both of two classes too")
+    require(
+        classes in (None, width),
+        "the model's output",
+        f"of {width} columns",
+        f"one column for each of {classes} classes",
+    )
+    values = values.double()
+    require(
+        not bool(values.isnan().any()), "the model's output", "NaN for some inputs", "finite; check the inputs' range"
+    )
+    distributions = _distributions(values)
+    guessed = target.outputs == "either" or (target.outputs == "auto" and target.module is not None)
+    if target.outputs == "logits" or (guessed and not distributions):
+        return torch.softmax(values, dim=1).float()
+    seen = [round(float(values.min()), 3), round(float(values.max()), 3)]
+    valid = "probabilities, each row summing to 1; say outputs='logits' (--outputs logits) if it answers logits"
+    require(distributions, "the model's output", f"values in {seen}", valid)
+    return values.float()
+
+
+def _distributions(values: Tensor) -> bool:
+    return bool((values >= -1e-6).all()) and bool(((values.sum(1) - 1).abs() < 1e-2).all())
+
+
+def _tensor(raw: Any) -> Tensor:
+    if isinstance(raw, dict) and "logits" in raw:
+        raw = raw["logits"]
+    elif hasattr(raw, "logits"):
+        raw = raw.logits
+    elif isinstance(raw, tuple | list) and len(raw) == 1:
+        raw = raw[0]
+    try:
+        return torch.as_tensor(raw).detach().cpu()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"the model's output is a {type(raw).__name__}; it must be one array of probabilities, logits or labels"
+        ) from error
+
+
+def _one_hot(labels: Tensor, n: int, classes: int | None) -> Tensor:
+    require(classes is not None, "classes", classes, "given where the model answers with labels alone")
+    require(tuple(labels.shape) == (n,), "the model's labels", f"of shape {tuple(labels.shape)}", f"of shape ({n},)")
+    whole = bool((labels == labels.long()).all()) and bool((labels >= 0).all() and (labels < int(classes or 0)).all())
+    require(whole, "the model's labels", labels[:5].tolist(), f"integers from 0 to {int(classes or 0) - 1}")
+    return torch.nn.functional.one_hot(labels.long(), int(classes or 0)).float()
+
+
+def outputs_of(target: Target, space: InputSpace, classes: int | None = None) -> tuple[Target, int]:
+    """Return the target with what it puts out made certain, and its number of classes.
+
+    Two inputs in the middle of the box are asked about. ValueError if the answer is not as promised.
+    """
+    if classes is not None:
+        require_int("classes", classes, low=2)
+    known = classes if classes is not None else target.classes
+    middle = space.smooth(torch.zeros((2, *space.grid(1))))
+    raw = target.answer(middle)
+    c = probabilities(raw, target, 2, known).shape[1]
+    values = _tensor(raw)
+    outputs = target.outputs
+    if outputs in ("auto", "either"):
+        # decided once, so that no later batch is read in another way
+        outputs = "labels" if values.dim() == 1 else "probabilities" if _distributions(values.double()) else "logits"
+    return Target(target.answer, outputs, target.space, c, target.module, target.name), c
