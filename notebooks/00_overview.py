@@ -60,6 +60,8 @@ from labelleak_lib import Grid, collect
 from labelleak_lib.figures import overview
 from labelleak_lib.models.access import BlackBox, QueryBudgetError, WhiteBox, WhiteBoxWithSamples
 from labelleak_lib.names import PAPER_ROWS
+
+# %%
 from labelleak_lib.results import exact_silent, front
 from labelleak_lib.results.inverted import mean_answers
 from labelleak_lib.results.leakage import leakage_table, to_markdown

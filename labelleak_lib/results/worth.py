@@ -10,7 +10,7 @@ from labelleak_lib.registry import CRITERIA
 from labelleak_lib.results import exact_silent
 from labelleak_lib.results.false_alarms import RULES
 from labelleak_lib.results.markdown import Markdown, numbered, rows_of, with_interval
-from labelleak_lib.results.summary import attackers, compare, of_the_paper
+from labelleak_lib.results.summary import attackers, compare, of_the_paper, passing
 
 UNITS = ("success rate, ASR (%)", "share (%)")
 """What the two panels of :func:`judged_both_ways` measure."""
@@ -40,8 +40,7 @@ def exact_and_silent(
 
     The mean is over the paper's data sets where `records` hold any, else over what they hold; data sets weigh alike.
     """
-    pooled = of_the_paper(records) if len(of_the_paper(records)) else records
-    rates, datasets = exact_silent.table(pooled, rows), ordered(records.dataset, DATASET_ORDER)
+    rates, datasets = exact_silent.table(_pooled(records), rows), ordered(records.dataset, DATASET_ORDER)
     lines = pd.DataFrame({
         "row": [row_name(line.attack, line.criterion) for line in rows_of(rates)],
         "exact and silent %": [with_interval(100 * x.both, 100 * x.low, 100 * x.high) for x in rows_of(rates)],
@@ -56,6 +55,19 @@ def exact_and_silent(
     return numbered(lines.to_markdown(index=False, disable_numparse=True), caption, name)
 
 
+def _pooled(records: pd.DataFrame) -> pd.DataFrame:
+    return of_the_paper(records) if len(of_the_paper(records)) else records
+
+
+def _with_all(records: pd.DataFrame, attacks: Sequence[str]) -> tuple[pd.DataFrame, bool]:
+    """Return the records of the targets that pass the gate and have all `attacks`, and whether some have not all."""
+    targets = passing(records)
+    targets = targets[(targets.control == "none") & targets.attack.isin(attacks)]
+    held = targets.groupby("config_hash").attack.nunique()
+    complete = held.index[held == targets.attack.nunique()]
+    return records[records.config_hash.isin(complete)], len(complete) < len(held)
+
+
 def _both(records: pd.DataFrame, row: tuple[str, str]) -> str:
     rates = exact_silent.table(records, [row])
     return f"{100 * rates.both.iloc[0]:.0f}" if len(rates) else ""
@@ -66,8 +78,11 @@ def under_one_rule(
 ) -> Markdown:
     """Write how often each of `attacks` is exact and silent under each rule, in percent; data sets weigh alike.
 
-    Searches and free readings stand in one column under the same rule. Empty where a rule cannot read a score.
+    Searches and free readings stand in one column under the same rule, on the same targets: those that have every one
+    of the scores. Of the paper's data sets where `records` hold any. Empty where a rule cannot read a score.
     """
+    records, left_out = _with_all(_pooled(records), attacks)
+    caption += f"; on the {records.config_hash.nunique()} targets that have every score" * left_out
     table = {"score": [attack_title(attack) for attack in attacks]}
     for rule in rules:
         table[CRITERIA.title(rule) or rule.replace("_", " ")] = [_both(records, (attack, rule)) for attack in attacks]
@@ -93,10 +108,11 @@ def search_or_not(records: pd.DataFrame) -> str:
     On the trials that have both; nothing where none has.
     """
     rows = ("blackbox_inversion", "reach"), exact_silent.LABEL_ROW
-    both = set.intersection(*(set(exact_silent.cells(records, *row).config_hash) for row in rows))
+    pooled = _pooled(records)
+    both = set.intersection(*(set(exact_silent.cells(pooled, *row).config_hash) for row in rows))
     if not both:
         return ""
-    shared = records[records.config_hash.isin(both)]
+    shared = pooled[pooled.config_hash.isin(both)]
     search, labels = rows_of(exact_silent.table(shared, rows))
     queries = [int(attackers(shared, *row).queries.max()) for row in rows]
     verdict = "earns its queries" if search.both > labels.both else "does not earn its queries"

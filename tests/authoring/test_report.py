@@ -191,7 +191,7 @@ def test_the_method_of_the_readme_runs_in_a_grid(toy, registries, capsys, monkey
     target = found[found.control == "none"]
     assert (target.forget_acc_after == 0).all()
     assert set(target.attack) == set(SMALL_SETTINGS.attacks)
-    assert "placebo" in capsys.readouterr().out
+    assert "silent" in capsys.readouterr().out
 
 
 def test_the_attack_of_the_readme_asks_one_question(toy, registries, capsys):

@@ -43,6 +43,16 @@ def test_searches_and_free_readings_stand_under_one_rule():
     ]
 
 
+def test_one_rule_is_asked_of_the_same_targets_of_the_papers_data_sets():
+    records = missed(full_records(), "passive_answers", trial=0)
+    records = records[(records.attack != "blackbox_inversion") | (records.trial > 0)]
+    records = pd.concat([records, missed(full_records("digits"), "passive_answers")])
+    scores = ("blackbox_inversion", "passive_answers")
+    text = worth.under_one_rule(records, scores, rules=("reach",), caption="Rules", name="tbl-rules")
+    assert "Rules; on the 10 targets that have every score" in text
+    assert [line[1] for line in cells_of(text)[2:]] == ["100", "100"]
+
+
 def test_the_cells_where_a_row_fails_are_named_the_worst_first():
     records = missed(
         missed(full_records(), "passive_answers", unlearning="NG"), "passive_answers", unlearning="FT", trial=1
