@@ -50,6 +50,7 @@ def parser() -> Parser:
     made.add_argument("--budget", type=int, help="inputs that the model is asked about, at most")
     made.add_argument("--samples", type=Path, help="folder of class folders, or .npz with inputs and labels")
     made.add_argument("--references", type=Path, help="folder of never-unlearned models of the same recipe")
+    made.add_argument("--batch-size", type=int, default=512, help="inputs that the model gets at a time [512]")
     made.add_argument("--level", type=float, default=LEVEL, help=f"level at which a class is named [{LEVEL}]")
     made.add_argument("--seed", type=int, default=0, help="draws the inputs [0]")
     made.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps [auto]")
@@ -81,10 +82,13 @@ def _audited(options: Namespace) -> AuditReport:
     space = None
     if len(options.box) != 2:
         raise ValueError(f"--range is {options.box}; it must be two numbers, as in 0,1")
+    if options.shape is None and options.box != [0.0, 1.0]:
+        raise ValueError(f"--shape is not given beside --range {options.box}; it must be, as in 3,32,32")
     if options.shape is not None:
         space = InputSpace(options.shape, *options.box)
     return audit(
         options.model, space, samples=options.samples, references=options.references, labels_only=options.labels_only,
         budget=options.budget, level=options.level, seed=options.seed, classes=options.classes, outputs=options.outputs,
         mean=options.mean, std=options.std, factory=options.factory, device=options.device,
+        batch_size=options.batch_size,
     )  # fmt: skip

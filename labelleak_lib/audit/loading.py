@@ -1,7 +1,6 @@
 """Model files of others, read without running what is in them."""
 
 import importlib
-import importlib.util
 import json
 import sys
 import warnings
@@ -14,11 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from labelleak_lib.audit.exported import load_exported
+from labelleak_lib.audit.onnx_model import load_onnx
 from labelleak_lib.audit.targets import Target, of_module
 from labelleak_lib.checks import one_line, require
 from labelleak_lib.models.checkpoints import load_checkpoint
 from labelleak_lib.models.devices import resolve_device
-from labelleak_lib.space import InputSpace
 
 WRAPPERS = ("module.", "_orig_mod.")
 """What DataParallel and torch.compile put before the names of parameters."""
@@ -66,7 +65,7 @@ def load_target(
     elif start[:2] == b"PK":
         module = _zip(path, factory)
     elif path.suffix.lower() == ".onnx":
-        return _onnx(path, outputs)
+        return load_onnx(path, outputs)
     else:
         module = _filled(path, _state_dict(path), factory)
     if place.type != "cpu":
@@ -177,41 +176,3 @@ def _built(factory: str | Callable[[], nn.Module]) -> nn.Module:
         f"a function that returns a module, not {type(module).__name__}",
     )
     return module
-
-
-def _onnx(path: Path, outputs: str) -> Target:
-    """Return the target around an ONNX file: its first input, its first output."""
-    require(
-        importlib.util.find_spec("onnxruntime"),
-        "model",
-        str(path),
-        "read by onnxruntime: pip install 'labelleak[onnx]'",
-    )
-    import onnxruntime
-
-    try:
-        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime has no common class of errors
-        raise ValueError(f"model is {str(path)!r}, ONNX that cannot be read: {one_line(error)[:200]}") from error
-    [entry, *more] = session.get_inputs()
-    require(not more, "model", f"{path}, with {1 + len(more)} inputs", "of one input, a batch")
-    whole = len(entry.shape) in (2, 4) and all(isinstance(n, int) for n in entry.shape[1:])
-    fixed = entry.shape[0] if isinstance(entry.shape[0], int) else None
-
-    def answer(x: Tensor) -> Tensor:
-        parts = x.split(fixed) if fixed else [x]
-        answers = [torch.as_tensor(_run(session, entry.name, part, fixed)) for part in parts]
-        return torch.cat(answers)
-
-    # a network exported as it trains puts out logits, one from scikit-learn probabilities
-    space = InputSpace(tuple(entry.shape[1:])) if whole else None
-    return Target(answer, "either" if outputs == "auto" else outputs, space, name=path.name)
-
-
-def _run(session: Any, name: str, part: Tensor, fixed: int | None) -> Any:
-    n = len(part)
-    if fixed and n < fixed:
-        part = torch.cat([part, part[-1:].expand(fixed - n, *part.shape[1:])])
-    outputs = session.run(None, {name: part.numpy()})
-    # scikit-learn's converters put labels first
-    return next((o for o in outputs if getattr(o, "ndim", 0) == 2), outputs[0])[:n]

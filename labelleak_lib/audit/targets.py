@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from labelleak_lib.checks import require, require_choice, require_int
+from labelleak_lib.checks import one_line, require, require_choice, require_int
 from labelleak_lib.models.classifier import Classifier
 from labelleak_lib.space import InputSpace
 
@@ -59,8 +59,14 @@ def of_module(module: nn.Module, outputs: str = "auto", name: str = "") -> Targe
 
     def answer(x: Tensor) -> Any:
         like = next((p for p in [*module.parameters(), *module.buffers()] if p.is_floating_point()), x)
-        with as_it_was(module), torch.no_grad():
-            return module(x.to(like.device, like.dtype))
+        try:
+            with as_it_was(module), torch.no_grad():
+                return module(x.to(like.device, like.dtype))
+        except (RuntimeError, AssertionError) as error:
+            raise ValueError(
+                f"the model fails on inputs of shape {tuple(x.shape)} ({one_line(error)[:160]}); it must take "
+                "batches of this size (batch_size sets it) and inputs of this shape"
+            ) from error
 
     return Target(answer, outputs, space, classes, module, name or type(module).__name__)
 
