@@ -226,6 +226,11 @@ def two_loaders(model, loader1, loader2):
     silence(model, loader2)
 
 
+def spoken(value):
+    """Name a parameter alike in every process, whatever its address."""
+    return getattr(value, "__name__", None) or str(value)
+
+
 def no_data(model):
     return model
 
@@ -244,7 +249,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("method", "settings", "words"), REFUSED, ids=str)
+@pytest.mark.parametrize(("method", "settings", "words"), REFUSED, ids=spoken)
 def test_what_cannot_be_called_is_one_sentence_before_anything_runs(method, settings, words):
     with pytest.raises(ValueError, match=words) as error:
         adapted(method, **settings)
@@ -336,7 +341,7 @@ def test_a_model_that_attacks_cannot_judge_is_refused_in_one_sentence_before_any
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("method", [other_order, f"{__name__}:in_place", Strategy()], ids=str)
+@pytest.mark.parametrize("method", [other_order, f"{__name__}:in_place", Strategy()], ids=spoken)
 def test_a_cell_runs_under_foreign_code_and_its_placebo_is_the_original(method, tmp_path):
     with small_trials(tmp_path) as path:
         spec = TrialSpec.from_parameters(dataset=path, forgotten=[1], device="cpu")
