@@ -228,7 +228,8 @@ def two_loaders(model, loader1, loader2):
 
 def spoken(value):
     """Name a parameter alike in every process, whatever its address."""
-    return getattr(value, "__name__", None) or str(value)
+    plain = isinstance(value, str | int | dict)
+    return str(value) if plain else getattr(value, "__name__", type(value).__name__)
 
 
 def no_data(model):
