@@ -41,9 +41,10 @@ def test_methods_are_compared_with_retraining_in_the_same_trial_behind_the_gate(
 
 
 def test_the_sentences_say_what_was_counted(lines):
-    said = {text[2:4]: text for text in forgetting.sentences(lines)}
-    assert "in 3 and later in 0 of 3 trials" in said["NG"] and "less is gone" in said["NG"]
-    assert "too few trials to tell" in said["FT"] and "of 2 trials" in said["FT"]
+    twice = pd.concat([lines, lines.assign(trial=lines.trial + 3)])
+    said = {text[2:4]: text for text in forgetting.sentences(twice)}
+    assert "in 6 and later in 0 of 6 trials" in said["NG"] and "less is gone" in said["NG"]
+    assert "too few trials to tell" in said["FT"] and "of 4 trials" in said["FT"]
     assert "no clear difference" in said["RL"] and "over 300 steps beside RT's 30" in said["RL"]
     assert "RT 90%, untrained 50%" in forgetting.probe_sentence(forgetting.table(lines))
 
