@@ -36,8 +36,8 @@ class JointReach:
     access_kind: ClassVar[str] = "black_box"
     per_protocol: ClassVar[bool] = False
     criteria: ClassVar[tuple[str, ...]] = ("reach",)
-    # of 0, 0.025, ... the one that judges most models rightly on printed characters, 5 and 10 classes, seeds from 1000
-    threshold: ClassVar[float] = 0.25
+    # see results.tuning: chosen on printed characters, 5 and 10 classes, seeds from 1000
+    threshold: ClassVar[float] = 0.175
 
     def evidence(self, access: BlackBox, *, generator: torch.Generator) -> Evidence:
         """Return minus the mean relative reach; `probe` holds both parts, float (2, C)."""

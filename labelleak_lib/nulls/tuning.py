@@ -17,7 +17,7 @@ from labelleak_lib.trials.store import Store
 
 TUNING = COMMITTED / "tuning"
 SEED = 1000
-KS = {"glyphs5": (1, 2), "glyphs10": (1, 3), "glyphs26": (1, 3)}
+KS = {"glyphs5": (1, 2), "glyphs10": (1, 3)}
 """Data sets, which no table of the book reports on, and numbers of forgotten classes."""
 ATTACKS = ("passive_reach", "passive_answers", "query_reach", "joint_reach", "gradient_reach")
 
