@@ -626,7 +626,8 @@ print("nor does a search without bounds:", bool(from_zero[list(unreachable.INPUT
 # the book; the first line differs in its last layer of zeros alone. *Allowed by the start* is the bound of
 # Proposition 2 on training images. *Any features* is the largest margin over all features up to the largest
 # that training images have, by a linear programme: no image is needed for it. The last three columns are
-# margins that Adam finds among smooth images of the box, among all images of the box, and without bounds.
+# margins that Adam finds among smooth images of the box, among all images of the box, and without bounds. AU is not
+# in the table: it subtracts recorded updates, which is no descent, so that Proposition 1 does not speak of it.
 
 # %% tags=["nbval-ignore-output"]
 display(bullets(unreachable.sentences(reached)))

@@ -169,7 +169,9 @@ print(sentence(mine))
 # chosen among a few on trials with seeds from 1000 up, by the gate alone. Only small grids were tried, so a method that
 # does not pass here says nothing against its authors. {numref}`tbl-09-public` has them beside the built-in methods, on
 # the same originals. Counts are trials in which a row is exact and silent, of those that pass the gate. A trial in
-# which a method ends in numbers that are not finite is left out. `python -m labelleak_lib.trials.public` makes these
+# which a method ends in numbers that are not finite is left out. Not every method of the packages is here: `erasus`
+# SCRUB, saliency and gradient ascent found no setting that forgets without large losses, `supreme-unlearning` UNSIR
+# takes colour images alone, and its random labels and bad teacher want arguments of their own. `python -m labelleak_lib.trials.public` makes these
 # records anew.
 
 # %%

@@ -81,6 +81,13 @@ def by_reading(table: pd.DataFrame) -> pd.DataFrame:
     return found.reset_index().sort_values("changed", kind="stable", ignore_index=True)
 
 
+def basis(table: pd.DataFrame) -> str:
+    """Say on which data sets, and on how many trials of each, the readings were changed."""
+    trials = table[table.reading == AS_RUN].groupby("dataset").trials.max()
+    listed = ", ".join(f"{name} ({n} trial{'s' if n > 1 else ''})" for name, n in trials.items())
+    return f"Of the paper's data sets these were run: {listed}. A printed rate is the mean over four."
+
+
 def sentences(cells: pd.DataFrame, readings: pd.DataFrame) -> list[str]:
     """Say how many printed cells ours reach, how many they come near, and which reading brings most of them nearer."""
     off = (cells.as_run - cells.printed).abs()

@@ -62,3 +62,8 @@ def test_sentences_count_on_both_sides_of_print():
     text = "\n".join(sensitivity.sentences(cells, readings))
     assert "Of 2 printed cells ours reach 2, but only 1 lie within 2 points" in text
     assert f"zero: 0.0 points from print in place of {100 - PRINTED:.1f}, over 1 cells." in text
+
+
+def test_the_basis_names_data_sets_and_trials():
+    said = sensitivity.basis(table((AS_RUN, "RT", 1, "mnist", 90.0), ("zero", "RT", 1, "svhn", 80.0)))
+    assert "these were run: mnist (3 trials). A printed rate is the mean over four." in said

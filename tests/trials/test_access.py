@@ -123,9 +123,9 @@ def test_a_black_box_refuses_images_that_are_none():
     for images, word in (
         (torch.rand(2, 1, 4, 3), "shape"),
         (torch.rand(3, 4), "shape"),
-        (torch.full((1, *SHAPE), 1.5), r"within \[0, 1\]"),
-        (torch.full((1, *SHAPE), -0.1), r"within \[0, 1\]"),
-        (torch.full((1, *SHAPE), torch.nan), r"within \[0, 1\]"),
+        (torch.full((1, *SHAPE), 1.5), r"within \[0\.0, 1\.0\]"),
+        (torch.full((1, *SHAPE), -0.1), r"within \[0\.0, 1\.0\]"),
+        (torch.full((1, *SHAPE), torch.nan), r"within \[0\.0, 1\.0\]"),
     ):
         with pytest.raises(ValueError, match=f"images is .*{word}"):
             box.query(images)
