@@ -57,7 +57,6 @@ from labelleak_lib.figures import controls
 from labelleak_lib.figures.overview import attack_rows
 from labelleak_lib.names import PAPER_METHODS, PAPER_ROWS, attack_title, row_name
 from labelleak_lib.nulls import calibration
-from labelleak_lib.nulls import stored as null_bank
 from labelleak_lib.paper import granularity, published
 from labelleak_lib.results import exact_silent, false_alarms, readings, references, tuning, worth
 from labelleak_lib.results.inverted import peak_frame
@@ -397,7 +396,7 @@ plt.show()
 # the targets of the committed records that pass the gate, with one forgotten class.
 
 # %%
-beside = references.survey(committed(), null_bank.stored())
+beside = references.survey(committed(), calibration.stored())
 caption = "Judged beside reference models; one forgotten class. Codes: named exactly by unlearning method, percent"
 text = references.page_table(beside).to_markdown(index=False, disable_numparse=True)
 display(numbered(text, caption, "tbl-08-references"))
