@@ -58,6 +58,8 @@ from labelleak_lib.figures.overview import attack_rows
 from labelleak_lib.names import PAPER_METHODS, PAPER_ROWS, attack_title, row_name
 from labelleak_lib.nulls import calibration
 from labelleak_lib.paper import granularity, published
+
+# %%
 from labelleak_lib.results import exact_silent, false_alarms, readings, references, tuning, worth
 from labelleak_lib.results.inverted import peak_frame
 from labelleak_lib.results.leakage import leakage_table, to_markdown
