@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labelleak_lib.audit.null import Null
+from labelleak_lib.audit.null import Comparison
 from labelleak_lib.audit.racing import LOOKS, Found
 from labelleak_lib.criteria.calibrated import AgainstReferences
 from labelleak_lib.evidence import Floats
@@ -83,13 +83,13 @@ class Learnt:
         return "out of reach, yet known" if c in self.known else "out of reach, as in models that forgot nothing"
 
 
-def flags_of(learnt: Learnt, null: Null, level: float) -> tuple[list[str], str]:
+def flags_of(learnt: Learnt, null: Comparison, level: float) -> tuple[list[str], str]:
     """Return the flags, and why there is no verdict (empty where there is one)."""
     stop = _stop(learnt, null)
     return [flag for flag in ([stop] if stop else []) + _flags(learnt, null, level) if flag], stop
 
 
-def _stop(learnt: Learnt, null: Null) -> str:
+def _stop(learnt: Learnt, null: Comparison) -> str:
     found, c = learnt.found, learnt.classes
     if found.inputs < LOOKS[0]:
         return f"only {found.inputs} random inputs were asked about; at least {LOOKS[0]} are needed"
@@ -110,7 +110,7 @@ def _stop(learnt: Learnt, null: Null) -> str:
     return ""
 
 
-def _flags(learnt: Learnt, null: Null, level: float) -> list[str]:
+def _flags(learnt: Learnt, null: Comparison, level: float) -> list[str]:
     found, flags = learnt.found, []
     if found.stopped:
         flags.append(f"{found.stopped} after {found.queries:,} inputs: what was found until then is judged")
@@ -136,7 +136,7 @@ def _flags(learnt: Learnt, null: Null, level: float) -> list[str]:
     return flags
 
 
-def _outside(learnt: Learnt, null: Null, level: float) -> list[str]:
+def _outside(learnt: Learnt, null: Comparison, level: float) -> list[str]:
     flags, counts = [], (int(null.classes.min()), int(null.classes.max()))
     if learnt.vectors:
         flags.append("the inputs are vectors; the rule's false alarms were measured on images only")

@@ -25,7 +25,7 @@ FINITE = 1e6
 
 
 @dataclass(frozen=True, eq=False)
-class Null:
+class Comparison:
     """Never-unlearned models that are comparable with a target.
 
     Parameters
@@ -91,7 +91,7 @@ def content(path: Path = FILE) -> dict[str, list]:
     return dict(json.loads(path.read_text(encoding="utf-8"))["models"])
 
 
-def comparable(classes: int, *, labels_only: bool, inputs: int = 0) -> Null:
+def comparable(classes: int, *, labels_only: bool, inputs: int = 0) -> Comparison:
     """Return the models whose number of classes is like the target's, or the nearest where these are fewer than 19.
 
     They are compared after the whole search, or after the largest number of random inputs that is not above `inputs`.
@@ -112,7 +112,7 @@ def comparable(classes: int, *, labels_only: bool, inputs: int = 0) -> Null:
         return tuple(dict.fromkeys(name for name, taken in zip(held[column], alike, strict=True) if taken))
 
     scale = float(np.asarray(held["scale"])[alike].min())
-    return Null(
+    return Comparison(
         lowest, int((lowest <= 0).sum()), own[alike], names("dataset"), names("architecture"), look,
         float(np.asarray(held["most_answered"])[alike].max()), float("nan") if labels_only else scale,
     )  # fmt: skip

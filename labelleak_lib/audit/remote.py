@@ -23,7 +23,7 @@ class RemoteModel:
     Parameters
     ----------
     ask : callable
-        Sends float32 inputs (n, *shape) and returns an array with a row, or a label, for each. What it raises of
+        Sends float32 inputs `(n, *shape)` and returns an array with a row, or a label, for each. What it raises of
         `OSError` (to which the errors of urllib, http.client's and requests' connections belong) is tried again, but
         for HTTP errors that would come again, such as 401.
     batch_size : int
@@ -68,7 +68,7 @@ class RemoteModel:
         self.sent = self.requests = 0
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Return the answers to inputs, float (n, *shape): (n, C), or labels (n,)."""
+        """Return the answers to inputs, float `(n, *shape)`: (n, C), or labels (n,)."""
         inputs = x.detach().cpu().numpy().astype(np.float32)
         keys = [hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in inputs]
         new = [i for key, i in {key: i for i, key in reversed(list(enumerate(keys)))}.items() if key not in self._known]

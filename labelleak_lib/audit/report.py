@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from labelleak_lib.audit import html, strip
-from labelleak_lib.audit.null import Null
+from labelleak_lib.audit.null import Comparison
 from labelleak_lib.audit.racing import Found
 from labelleak_lib.files import write_atomically
 
@@ -51,7 +51,7 @@ class AuditReport:
         Inputs that the model was asked about, samples among them.
     seconds : float
         Wall time.
-    null : Null
+    null : Comparison
         The never-unlearned models that it was compared with.
     status : {"complete", "interrupted", "budget spent"}
         How the search ended.
@@ -70,7 +70,7 @@ class AuditReport:
     flags: tuple[str, ...]
     queries: int
     seconds: float
-    null: Null
+    null: Comparison
     status: str
     labels_only: bool
     level: float

@@ -46,7 +46,7 @@ def audit(
     Parameters
     ----------
     target : nn.Module, callable, str, Path or Target
-        The model: a module, which stays as it is; a function of a float32 batch (n, *shape); or a file (see
+        The model: a module, which stays as it is; a function of a float32 batch `(n, *shape)`; or a file (see
         `labelleak_lib.load_target`).
     space : InputSpace, optional
         Where its inputs live; needed unless the file says so.

@@ -20,7 +20,7 @@ MOST = 200
 
 
 def as_samples(samples: Any, space: InputSpace, classes: int) -> tuple[Tensor, Tensor]:
-    """Return float32 inputs (n, *shape) in the box and int64 labels (n,).
+    """Return float32 inputs `(n, *shape)` in the box and int64 labels (n,).
 
     `samples` are `Samples`, a pair (inputs, labels) of arrays, a folder of class folders, or an ``.npz`` with `inputs`
     and `labels`. Bytes are scaled to the box; floats have to lie in it.
@@ -48,7 +48,7 @@ def as_samples(samples: Any, space: InputSpace, classes: int) -> tuple[Tensor, T
 
 
 def read_folder(root: Path, space: InputSpace, classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return (uint8 images (n, *shape), labels (n,)) of ``root/<class>/<image>``, stretched to the model's shape.
+    """Return (uint8 images `(n, *shape)`, labels (n,)) of ``root/<class>/<image>``, stretched to the model's shape.
 
     A folder's name is its class where all names are numbers below `classes`; else there is one folder for each class,
     in the order of their names, numbers in them counting as numbers.

@@ -25,7 +25,7 @@ class Target:
     Parameters
     ----------
     answer : callable
-        Maps a float32 batch (n, *shape) to what the model puts out.
+        Maps a float32 batch `(n, *shape)` to what the model puts out.
     outputs : {"auto", "probabilities", "logits", "labels"}
         What that is. "auto" takes rows that are distributions for probabilities; other rows are logits of a module,
         and an error of anything else. "either" takes them for logits everywhere.

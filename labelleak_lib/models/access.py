@@ -77,7 +77,7 @@ class BlackBox:
     Parameters
     ----------
     answer : callable
-        Maps float inputs (n, *shape) to probabilities (n, classes).
+        Maps float inputs `(n, *shape)` to probabilities (n, classes).
     classes : int
         Number of classes.
     shape : tuple of int or InputSpace
@@ -113,7 +113,7 @@ class BlackBox:
         return cls(answer, model.spec.classes, model.spec.shape, labels_only=labels_only, budget=budget)
 
     def query(self, images: Tensor) -> Tensor:
-        """Return float32 probabilities (n, classes) of float `images` (n, *shape) inside the box of `space`.
+        """Return float32 probabilities (n, classes) of float `images` `(n, *shape)` inside the box of `space`.
 
         ValueError if the images have another shape or leave the box, or the answers are no probabilities of these
         classes; QueryBudgetError if answering would exceed the budget, and nothing is answered then.

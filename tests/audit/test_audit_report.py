@@ -18,7 +18,7 @@ import labelleak_lib
 from labelleak_lib import InputSpace
 from labelleak_lib.attacks.reach import relative_reach
 from labelleak_lib.audit import measuring
-from labelleak_lib.audit.null import FILE, Null, comparable, content
+from labelleak_lib.audit.null import FILE, Comparison, comparable, content
 from labelleak_lib.audit.racing import Racing
 from labelleak_lib.audit.report import SCHEMA
 from labelleak_lib.nulls.calibration import RARE, evidence_on_bank, kinds
@@ -147,13 +147,13 @@ def test_any_number_of_classes_has_models_to_be_compared_with(classes, labels_on
 
 
 def test_a_p_value_is_the_rank_among_the_models():
-    null = Null(np.array([0.1, 0.2, 0.3]), 0, np.array([10] * 3), ("d",), ("a",), 0, 0.5, 1.0)
+    null = Comparison(np.array([0.1, 0.2, 0.3]), 0, np.array([10] * 3), ("d",), ("a",), 0, 0.5, 1.0)
     np.testing.assert_allclose(null.p_values([0.05, 0.1, 0.25, 0.9, np.nan]), [1 / 4, 2 / 4, 3 / 4, 1, 1])
 
 
 def test_on_the_bank_itself_p_values_are_at_most_uniform():
     lowest = comparable(10, labels_only=False).lowest
-    others = [Null(np.delete(lowest, i), 0, np.zeros(1, int), (), (), 0, 0, 0) for i in range(len(lowest))]
+    others = [Comparison(np.delete(lowest, i), 0, np.zeros(1, int), (), (), 0, 0, 0) for i in range(len(lowest))]
     p = np.array([null.p_values([own])[0] for null, own in zip(others, lowest, strict=True)])
     for level in (0.05, 0.1, 0.3):
         assert (p <= level).mean() <= level
