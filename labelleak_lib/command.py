@@ -2,14 +2,17 @@
 
 import argparse
 import difflib
+import functools
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
-from typing import NoReturn
+from typing import NoReturn, ParamSpec
 
 from labelleak_lib import __version__
+from labelleak_lib.checks import one_line
 
+P = ParamSpec("P")
 # Modules are named, not imported: `labelleak --help` answers at once.
 VERBS = {
     "audit": ("labelleak_lib.audit.command", "say which classes a model behaves as if it had hardly ever seen"),
@@ -36,6 +39,20 @@ def nearest(word: str, known: Iterable[str]) -> str:
     'trials'
     """
     return difflib.get_close_matches(word, list(known), n=1, cutoff=0)[0]
+
+
+def one_sentence(main: Callable[P, int]) -> Callable[P, int]:
+    """Have a verb's `main` answer bad input, or a file it cannot use, with one sentence and exit status 2."""
+
+    @functools.wraps(main)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> int:
+        try:
+            return main(*args, **kwargs)
+        except (ValueError, OSError) as error:
+            print(f"error: {one_line(error)}", file=sys.stderr)
+            return 2
+
+    return guarded
 
 
 class Parser(argparse.ArgumentParser):

@@ -60,7 +60,7 @@ from labelleak_lib.nulls import calibration
 from labelleak_lib.paper import granularity, published
 
 # %%
-from labelleak_lib.results import exact_silent, false_alarms, readings, references, tuning, worth
+from labelleak_lib.results import exact_silent, false_alarms, readings, referenced, references, tuning, worth
 from labelleak_lib.results.inverted import peak_frame
 from labelleak_lib.results.leakage import leakage_table, to_markdown
 from labelleak_lib.results.markdown import Markdown, bullets, numbered
@@ -400,11 +400,11 @@ plt.show()
 # %%
 beside = references.survey(committed(), calibration.stored())
 caption = "Judged beside reference models; one forgotten class. Codes: named exactly by unlearning method, percent"
-text = references.page_table(beside).to_markdown(index=False, disable_numparse=True)
+text = referenced.page_table(beside).to_markdown(index=False, disable_numparse=True)
 display(numbered(text, caption, "tbl-08-references"))
 
 # %%
-display(bullets(references.sentences(beside)))
+display(bullets(referenced.sentences(beside)))
 
 # %% [markdown]
 # So references do away with the threshold, at a price: they have to be many, and trained exactly as the target was. A

@@ -36,13 +36,15 @@
 # `model` is the path of a file to audit; `factory`, `shape`, `labels_only`, `budget` and `references` are as for
 # `labelleak audit`.
 
+# %%
+method = None
+
 # %% tags=["parameters"]
 dataset = "digits"
 trials = 1
 seed = 0
 k = 1
 forgotten = None
-method = None
 model = None
 factory = None
 shape = None

@@ -85,3 +85,24 @@ def test_the_command_is_installed_under_its_name() -> None:
     ].partition(":")
     assert getattr(import_module(module), function) is main
     assert run("--version").stdout == f"labelleak {import_module('labelleak_lib').__version__}\n"
+
+
+RUNNERS = {
+    "nulls.bank": ["--jobs", "0"],
+    "nulls.tuning": ["--trials", "0"],
+    "trials.sensitivity": ["--trials", "0"],
+    "trials.crossed": ["--datasets", "nothing_here"],
+    "trials.forgetting": ["--trials", "0"],
+    "trials.queries": ["digits", "--jobs", "0"],
+    "trials.public": ["--trials", "0"],
+}
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_a_long_run_answers_bad_input_with_one_sentence(
+    runner: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_main = import_module(f"labelleak_lib.{runner}").main
+    assert run_main([*RUNNERS[runner], "--store", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ") and said.count("\n") == 1 and RUNNERS[runner][-1] in said

@@ -8,8 +8,7 @@ from pathlib import Path
 from labelleak_lib.audit.report import AuditReport
 from labelleak_lib.audit.run import audit
 from labelleak_lib.audit.targets import OUTPUTS
-from labelleak_lib.checks import one_line
-from labelleak_lib.command import Parser
+from labelleak_lib.command import Parser, one_sentence
 from labelleak_lib.criteria.calibrated import LEVEL
 from labelleak_lib.files import require_writable
 from labelleak_lib.space import InputSpace
@@ -59,21 +58,18 @@ def parser() -> Parser:
     return made
 
 
+@one_sentence
 def main(arguments: Sequence[str] | None = None) -> int:
     """Audit a model file, print the report and return the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = parser().parse_args(given)
-    try:
-        if options.out is not None:
-            require_writable(options.out)
-        report = _audited(options)
-        report.reproduce["call"] = " ".join(["labelleak audit", *given])
-        if options.out is not None:
-            report.to_json(options.out / "report.json")
-            report.to_html(options.out / "report.html")
-    except (ValueError, OSError) as error:
-        print(f"error: {one_line(error)}", file=sys.stderr)
-        return 2
+    if options.out is not None:
+        require_writable(options.out)
+    report = _audited(options)
+    report.reproduce["call"] = " ".join(["labelleak audit", *given])
+    if options.out is not None:
+        report.to_json(options.out / "report.json")
+        report.to_html(options.out / "report.html")
     print(report)
     return int(options.fail_on_leak and bool(report.forgotten))
 

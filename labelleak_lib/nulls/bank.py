@@ -13,7 +13,7 @@ import joblib
 
 from labelleak_lib.attacks import Attack
 from labelleak_lib.checks import require_int
-from labelleak_lib.data.files import DataError
+from labelleak_lib.command import one_sentence
 from labelleak_lib.nulls import NeverUnlearned
 from labelleak_lib.nulls.adam import AdamShifted
 from labelleak_lib.nulls.plain import Plain, Short, WeightDecay
@@ -125,6 +125,7 @@ def missing(wanted: Sequence[Null], root: Path) -> list[Null]:
     return found
 
 
+@one_sentence
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is missing of the bank, or of some data sets of it, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m labelleak_lib.nulls.bank", description=__doc__)
@@ -134,11 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     require_int("jobs", chosen.jobs, low=1)
     wanted = [null for null in bank() if null.dataset in (chosen.datasets or DATASETS)]
-    try:
-        tasks = missing(wanted, chosen.store)
-    except DataError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    tasks = missing(wanted, chosen.store)
     print(f"{len(tasks)} of {len(wanted)} models are missing", flush=True)
     joblib.Parallel(n_jobs=chosen.jobs)(joblib.delayed(run)(null, chosen.store) for null in tasks)
     return 0

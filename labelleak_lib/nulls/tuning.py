@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from labelleak_lib.checks import require_int
+from labelleak_lib.command import one_sentence
 from labelleak_lib.files import COMMITTED
 from labelleak_lib.trials.engine import sweep
 from labelleak_lib.trials.grid import Grid
@@ -29,6 +30,7 @@ def grids(trials: int) -> list[Grid]:
     return [Grid(name, trials, ks=ks, seed=SEED, profile="paper", given=given) for name, ks in KS.items()]
 
 
+@one_sentence
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is missing and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m labelleak_lib.nulls.tuning", description=__doc__)
@@ -37,8 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--store", type=Path, default=TUNING)
     chosen = parser.parse_args(arguments)
     require_int("trials", chosen.trials, low=1)
+    store = Store(chosen.store)
     for grid in grids(chosen.trials):
-        sweep(grid, Store(chosen.store), jobs=chosen.jobs)
+        sweep(grid, store, jobs=chosen.jobs)
+        store.fold(grid.dataset, thin=True)
     return 0
 
 

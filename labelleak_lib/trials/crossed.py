@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from labelleak_lib.checks import require_int
-from labelleak_lib.data.files import DataError
+from labelleak_lib.command import one_sentence
 from labelleak_lib.evidence import Evidence
 from labelleak_lib.files import COMMITTED
 from labelleak_lib.trials.cells import evidence_on, unlearned_facts
@@ -118,6 +118,7 @@ def missing(crossings: Sequence[Crossing], store: Store) -> list[Crossing]:
     return [crossing for crossing in crossings if not crossing.wanted <= known]
 
 
+@one_sentence
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is missing of the design and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m labelleak_lib.trials.crossed", description=__doc__)
@@ -128,17 +129,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--store", type=Path, default=CROSSED)
     chosen = parser.parse_args(arguments)
     store = Store(chosen.store)
-    try:
-        for method, dataset in product(chosen.methods, chosen.datasets):
-            crossings = design(dataset, method, classes=chosen.classes, data_dir=chosen.data_dir)
-            tasks = missing(crossings, store)
-            print(f"{dataset}, {method}: {len(tasks)} of {len(crossings)} models are missing", flush=True)
-            for crossing in tasks:
-                run(crossing, store)
-            store.fold(crossings[0].specs[0].data.name, thin=True)
-    except (ValueError, DataError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    for method, dataset in product(chosen.methods, chosen.datasets):
+        crossings = design(dataset, method, classes=chosen.classes, data_dir=chosen.data_dir)
+        tasks = missing(crossings, store)
+        print(f"{dataset}, {method}: {len(tasks)} of {len(crossings)} models are missing", flush=True)
+        for crossing in tasks:
+            run(crossing, store)
+        store.fold(crossings[0].specs[0].data.name, thin=True)
     return 0
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +18,9 @@ import pandas as pd
 from tqdm import tqdm
 
 from labelleak_lib.checks import require_choice, require_int
-from labelleak_lib.command import Parser
+from labelleak_lib.command import Parser, one_sentence
 from labelleak_lib.data.files import cache_dir
-from labelleak_lib.files import COMMITTED, UnwritableError, require_writable
+from labelleak_lib.files import COMMITTED, require_writable
 from labelleak_lib.names import PAPER_METHODS
 from labelleak_lib.registry import ARCHITECTURES, DATASETS
 from labelleak_lib.trials.cells import Cell, evidence_on, original_facts, unlearned_facts
@@ -197,6 +196,7 @@ def select(cells: Sequence[Wanted], *stored: Stored) -> Stored:
     )
 
 
+@one_sentence
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a sweep from the command line, fold its records into Parquet files, and return the exit status."""
     parser = Parser(prog="labelleak sweep", description="Run a grid of trials.")
@@ -214,14 +214,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--store", type=Path, default=COMMITTED, help="folder of the records")
     chosen = parser.parse_args(arguments)
     names = ("dataset", "trials", "first", "seed", "profile", "device", "data_dir")
-    try:
-        grid = Grid(**{n: getattr(chosen, n) for n in names}, ks=tuple(chosen.ks), methods=tuple(chosen.methods))
-        store = Store(chosen.store)
-        ran = sweep(grid, store, jobs=chosen.jobs, scheduler=chosen.scheduler)
-        # what the project archives is kept small
-        store.fold(grid.specs()[0].data.name, thin=chosen.store == COMMITTED)
-    except (ValueError, UnwritableError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    grid = Grid(**{n: getattr(chosen, n) for n in names}, ks=tuple(chosen.ks), methods=tuple(chosen.methods))
+    store = Store(chosen.store)
+    ran = sweep(grid, store, jobs=chosen.jobs, scheduler=chosen.scheduler)
+    # what the project archives is kept small
+    store.fold(grid.specs()[0].data.name, thin=chosen.store == COMMITTED)
     print(f"{ran} tasks run; records in {chosen.store}")
     return 0

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from labelleak_lib.checks import require_int
-from labelleak_lib.data.files import DataError
+from labelleak_lib.command import one_sentence
 from labelleak_lib.data.samples import split_classes
 from labelleak_lib.files import COMMITTED, write_atomically
 from labelleak_lib.names import PAPER_METHODS
@@ -70,6 +70,7 @@ def stored(root: Path = FORGETTING) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["dataset", "model", "parameters"])
 
 
+@one_sentence
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what is missing, one forgotten class a trial, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m labelleak_lib.trials.forgetting", description=__doc__)
@@ -80,25 +81,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data-dir")
     parser.add_argument("--store", type=Path, default=FORGETTING)
     chosen = parser.parse_args(arguments)
-    try:
-        require_int("trials", chosen.trials, low=1)
-        for dataset, trial, code in product(chosen.datasets, range(chosen.trials), chosen.methods):
-            spec = TrialSpec.from_parameters(
-                dataset=dataset, trial=trial, seed=chosen.seed, profile="paper", data_dir=chosen.data_dir
-            )
-            held = stored(chosen.store)
-            if key_of(spec, code) in set(zip(held.model, held.parameters, strict=True)):
-                continue
-            line = measure(spec, code)
-            own = held[(held.dataset == spec.data.name) & (held.model != line["model"])]
-            frame = pd.concat([own, pd.DataFrame([line])], ignore_index=True) if len(own) else pd.DataFrame([line])
-            buffer = io.BytesIO()
-            frame.sort_values(["seed", "trial", "unlearning"]).to_parquet(buffer, index=False)
-            write_atomically(chosen.store / f"{spec.data.name}.parquet", buffer.getvalue())
-            print(f"{dataset}, trial {trial}, {code}: measured", flush=True)
-    except (ValueError, DataError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    require_int("trials", chosen.trials, low=1)
+    for dataset, trial, code in product(chosen.datasets, range(chosen.trials), chosen.methods):
+        spec = TrialSpec.from_parameters(
+            dataset=dataset, trial=trial, seed=chosen.seed, profile="paper", data_dir=chosen.data_dir
+        )
+        held = stored(chosen.store)
+        if key_of(spec, code) in set(zip(held.model, held.parameters, strict=True)):
+            continue
+        line = measure(spec, code)
+        own = held[(held.dataset == spec.data.name) & (held.model != line["model"])]
+        frame = pd.concat([own, pd.DataFrame([line])], ignore_index=True) if len(own) else pd.DataFrame([line])
+        buffer = io.BytesIO()
+        frame.sort_values(["seed", "trial", "unlearning"]).to_parquet(buffer, index=False)
+        write_atomically(chosen.store / f"{spec.data.name}.parquet", buffer.getvalue())
+        print(f"{dataset}, trial {trial}, {code}: measured", flush=True)
     return 0
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from labelleak_lib.adapters.foreign import Foreign, adapted, resolve
 from labelleak_lib.attacks import Attack
-from labelleak_lib.command import Parser
+from labelleak_lib.command import Parser, one_sentence
 from labelleak_lib.files import COMMITTED
 from labelleak_lib.names import PAPER_METHODS
 from labelleak_lib.trials.cells import evidence_on, measure_accuracies, original_facts, unlearned_facts
@@ -148,6 +148,7 @@ def _run_cell(spec: TrialSpec, name: str, method: Any, attacks: dict[str, Attack
     store.write(spec.data.name, models, on_original + evidence_on(spec, unlearned, after, attacks))
 
 
+@one_sentence
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the public methods from the command line, fold the records, and return the exit status."""
     parser = Parser(prog="python -m labelleak_lib.trials.public", description=__doc__)
@@ -157,11 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--store", type=Path, default=STORE, help="folder of the records")
     given = parser.parse_args(arguments)
     store = Store(given.store)
-    try:
-        count = run(given.dataset, given.trials, store, data_dir=given.data_dir)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    count = run(given.dataset, given.trials, store, data_dir=given.data_dir)
     store.fold(given.dataset, thin=True)
     print(f"{count} cells; records in {given.store}")
     return 0

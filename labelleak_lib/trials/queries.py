@@ -15,7 +15,7 @@ from labelleak_lib.attacks.joint_reach import JointReach
 from labelleak_lib.attacks.passive_reach import PassiveAnswers, PassiveReach
 from labelleak_lib.attacks.query_reach import QueryReach
 from labelleak_lib.checks import require_int
-from labelleak_lib.files import UnwritableError
+from labelleak_lib.command import one_sentence
 from labelleak_lib.registry import ATTACKS
 from labelleak_lib.trials.committed import BUDGETS
 from labelleak_lib.trials.engine import sweep
@@ -60,6 +60,7 @@ def grids(dataset: str, trials: int, *, first: int = 0, data_dir: str | None = N
     return [replace(plain, given=replace(made, attacks=attacks)) for attacks in passes()]
 
 
+@one_sentence
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is missing of some data sets and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m labelleak_lib.trials.queries", description=__doc__)
@@ -69,16 +70,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--store", type=Path, default=BUDGETS)
     chosen = parser.parse_args(arguments)
-    try:
-        require_int("jobs", chosen.jobs, low=1)
-        for name in chosen.dataset:
-            store = Store(chosen.store)
-            for grid in grids(name, chosen.trials, data_dir=chosen.data_dir):
-                sweep(grid, store, jobs=chosen.jobs)
-            store.fold(name, thin=True)
-    except (ValueError, UnwritableError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    require_int("jobs", chosen.jobs, low=1)
+    for name in chosen.dataset:
+        store = Store(chosen.store)
+        for grid in grids(name, chosen.trials, data_dir=chosen.data_dir):
+            sweep(grid, store, jobs=chosen.jobs)
+        store.fold(name, thin=True)
     return 0
 
 

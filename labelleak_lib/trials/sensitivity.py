@@ -18,6 +18,7 @@ from labelleak_lib.attacks.dot_product import DotProduct
 from labelleak_lib.attacks.genetic_inversion import GeneticInversion
 from labelleak_lib.attacks.gradient_inversion import GradientInversion
 from labelleak_lib.checks import require_int
+from labelleak_lib.command import one_sentence
 from labelleak_lib.data.samples import Samples
 from labelleak_lib.files import COMMITTED
 from labelleak_lib.names import AS_RUN
@@ -93,6 +94,7 @@ def cells(reading: str, given: Settings, dataset: str, trial: int) -> list[Wante
     return [cell._replace(spec=InTraining(**vars(cell.spec))) for cell in grid.cells()]
 
 
+@one_sentence
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is missing of a data set and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m labelleak_lib.trials.sensitivity", description=__doc__)
@@ -107,6 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             store = Store(chosen.store / reading.replace(" ", "_").replace(",", ""))
             wanted = cells(reading, given, chosen.dataset, trial)
             run(wanted, store, Known.of(store.read(chosen.dataset)))
+            store.fold(chosen.dataset, thin=True)
     return 0
 
 

@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import beta, betabinom
 
 from labelleak_lib.criteria.calibrated import against_references
-from labelleak_lib.results import references
+from labelleak_lib.results import referenced, references
 from labelleak_lib.trials.schema import EVIDENCE, MODELS, pack
 from labelleak_lib.trials.store import Stored
 
@@ -110,14 +110,14 @@ def test_a_model_of_which_no_class_is_reached_is_not_accused():
 
 
 def test_rates_have_clopper_and_pearsons_interval(world):
-    (line,) = references.rates(references.on_targets(world), ["dataset"], "exact").itertuples(index=False)
+    (line,) = referenced.rates(references.on_targets(world), ["dataset"], "exact").itertuples(index=False)
     assert (line.n, line.hits, line.rate, line.references) == (19, 19, 1.0, 19)
     assert (line.low, line.high) == pytest.approx((beta.ppf(0.025, 19, 1), 1.0))
 
 
 def test_the_rate_given_one_set_is_as_loose_as_it_is_said_to_be():
     """Of one set and many new models the alarms are beta-binomial; simulated, with the rule itself."""
-    low, high = references.given_one_set(19)
+    low, high = referenced.given_one_set(19)
     draw, n, new = np.random.default_rng(0), 19, 40
     alarms = []
     for _ in range(300):
@@ -135,10 +135,10 @@ def test_the_page_tells_levels_arithmetic_and_accusations(world):
         [found_on(f"b{i}", [10] * C if i < 5 else [10, 10, 10, -9, 10, 10]) for i in range(10)],
     )
     found = references.survey({"toy": world}, bank)
-    (row,) = references.page_table(found).to_dict("records")
+    (row,) = referenced.page_table(found).to_dict("records")
     assert row["named exactly %"].startswith("100 (82 to 100)") and row["RT"] == "100" and row["NG"] == ""
     assert (row["accused, same recipe"], row["accused, other kinds"]) == ("0 of 5", "5 of 5")
-    said = references.sentences(found)
+    said = referenced.sentences(found)
     assert "toy 19 (5%)" in said[0] and "0 of 1 data sets" in said[0]
     assert "1 of 20 pairs" in said[1] and "it would be 1, by arithmetic" in said[1]
     assert "same recipe, toy: by attack, 0% of them" in said[2] and "query reach (100 (48 to 100)%)" in said[3]
