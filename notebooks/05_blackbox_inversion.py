@@ -249,7 +249,7 @@ display(leakage.to_markdown(table, caption=caption, name="tbl-05-live"))
 # population of ten up to the published one. {numref}`fig-05-queries` counts targets of all methods that pass the
 # gate, and their original models, as `python -m labelleak_lib.trials.queries` stored them ($k = 1$).
 
-# %% mystnb={"image": {"alt": "Two rows of panels, one column a data set: share of targets named exactly, and of original models met with silence, against the number of queries, one line a reading; readings of reach are high from some hundred queries on and lose a little with more, the published threshold is silent on most originals only with the most queries"}, "figure": {"caption": "Targets named exactly (above) and original models met with silence (below) against the number of queries put to a model; one forgotten class. Joint reach keeps the threshold of its default budget.", "name": "fig-05-queries"}}
+# %% mystnb={"image": {"alt": "Two rows of panels, one column a data set: share of targets named exactly, and of original models met with silence, against the number of queries, one line a reading"}, "figure": {"caption": "Targets named exactly (above) and original models met with silence (below) against the number of queries put to a model; one forgotten class. Joint reach keeps the threshold of its default budget.", "name": "fig-05-queries"}}
 asked = query_curves.decided()
 reach_figures.queries(query_curves.curves(asked))
 plt.show()

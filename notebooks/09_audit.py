@@ -177,10 +177,9 @@ print(sentence(mine))
 # chosen among a few on trials with seeds from 1000 up, by the gate alone. Only small grids were tried, so a method that
 # does not pass here says nothing against its authors. {numref}`tbl-09-public` has them beside the built-in methods, on
 # the same originals. Counts are trials in which a row is exact and silent, of those that pass the gate. A trial in
-# which a method ends in numbers that are not finite is left out. Not every method of the packages is here: `erasus`
-# SCRUB, saliency and gradient ascent found no setting that forgets without large losses, `supreme-unlearning` UNSIR
-# takes colour images alone, and its random labels and bad teacher want arguments of their own. `python -m labelleak_lib.trials.public` makes these
-# records anew.
+# which a method ends in numbers that are not finite is left out. Not every method of the packages is here: SCRUB,
+# saliency and gradient ascent of `erasus`, and UNSIR, random labels and bad teacher of `supreme-unlearning` were left
+# out. `python -m labelleak_lib.trials.public` makes these records anew.
 
 # %%
 public = public_methods.method_table(Store(STORE).read("digits"))
@@ -211,9 +210,9 @@ if model is None:
 # %% [markdown]
 # ### How often is it right?
 #
-# This project trained the bank that the audit compares with. Twelve other recipes were audited apart, written in plain
-# PyTorch: 3 to 100 classes, grey images of 16x16, colour ones of 96x96 and vectors, with batch norm and without any
-# bias, each trained on all classes and on all but one, with several seeds ({numref}`tbl-09-plain`).
+# This project trained the bank that the audit compares with. Other recipes were audited apart, written in plain
+# PyTorch: grey images, larger ones in colour and vectors, few classes and many, with batch norm and without any bias,
+# each trained on all classes and on all but one, with several seeds ({numref}`tbl-09-plain`).
 
 # %%
 plain = plain_models.audited()

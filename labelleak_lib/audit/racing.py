@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from labelleak_lib.attacks.query_reach import _utilities
 from labelleak_lib.attacks.reach import answered_margins
 from labelleak_lib.checks import require_int
 from labelleak_lib.evidence import Floats, Ints
@@ -180,9 +181,3 @@ class Racing:
 
     def _input(self, access: BlackBox, z: Tensor) -> Tensor:
         return access.space.smooth(z.view(-1, *access.space.grid(self.fineness)))
-
-
-def _utilities(population: int) -> Tensor:
-    """Return what each rank weighs, the best first: float32 (population,), summing to zero."""
-    raw = (math.log(population / 2 + 1) - torch.arange(1, population + 1).log()).clamp_min(0)
-    return raw / raw.sum() - 1 / population

@@ -21,7 +21,7 @@ from labelleak_lib.audit.null import comparable
 from labelleak_lib.audit.racing import Found, Racing
 from labelleak_lib.audit.report import AuditReport, verdict_of
 from labelleak_lib.audit.samples import as_samples, natural
-from labelleak_lib.audit.targets import Target, answering, normalised, of_module, outputs_of
+from labelleak_lib.audit.targets import FIRST, Target, answering, normalised, of_module, outputs_of
 from labelleak_lib.checks import require, require_choice, require_int, require_number
 from labelleak_lib.criteria.calibrated import LEVEL, AgainstReferences, against_references
 from labelleak_lib.evidence import Floats
@@ -95,6 +95,8 @@ def audit(
     require_number("level", level, above=0, high=1)
     require_int("seed", seed, low=0)
     require_int("batch_size", batch_size, low=1)
+    if budget is not None:
+        require_int("budget", budget, low=FIRST + 1)
     model = normalised(as_target(target, outputs, **read), mean, std)
     lives = space or model.space
     if lives is None:
@@ -105,7 +107,8 @@ def audit(
     others = [normalised(as_target(each, outputs, **read), mean, std) for each in _listed(references)]
     require(not others or len(others) >= LEAST, "number of references", len(others), f"at least {LEAST}")
     held = None if samples is None else as_samples(samples, lives, c)
-    box = BlackBox(answering(asked, c, batch_size), c, lives, labels_only=labels_only, budget=budget)
+    left = None if budget is None else budget - FIRST
+    box = BlackBox(answering(asked, c, batch_size), c, lives, labels_only=labels_only, budget=left)
     accuracy = None if held is None else _accuracy(box, *held)
     found = _searched(box, seed, progress)
     compared = _against(others, found, c, lives, labels_only, batch_size, level, seed)
@@ -126,7 +129,7 @@ def audit(
     return AuditReport(
         verdict=verdict_of(named, names, found, stop), forgotten=named,
         p_value=float("nan") if stop else decisive.p_value if decisive else float(p_values.min()),
-        classes=table, flags=tuple(flags), queries=2 + box.queries, seconds=time.monotonic() - start, null=null,
+        classes=table, flags=tuple(flags), queries=FIRST + box.queries, seconds=time.monotonic() - start, null=null,
         status=found.stopped or "complete", labels_only=labels_only, level=level,
         reproduce={
             "call": _call(asked, lives, labels_only, budget, level, seed), "seed": seed,

@@ -16,6 +16,8 @@ from labelleak_lib.space import InputSpace
 
 OUTPUTS = ("auto", "either", "probabilities", "logits", "labels")
 """What a model may be said to put out; "either": probabilities where rows are distributions, else logits."""
+FIRST = 2
+"""Inputs that tell what a model puts out, before any search."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,14 +183,14 @@ def _one_hot(labels: Tensor, n: int, classes: int | None) -> Tensor:
 def outputs_of(target: Target, space: InputSpace, classes: int | None = None) -> tuple[Target, int]:
     """Return the target with what it puts out made certain, and its number of classes.
 
-    Two inputs in the middle of the box are asked about. ValueError if the answer is not as promised.
+    `FIRST` inputs in the middle of the box are asked about. ValueError if the answer is not as promised.
     """
     if classes is not None:
         require_int("classes", classes, low=2)
     known = classes if classes is not None else target.classes
-    middle = space.smooth(torch.zeros((2, *space.grid(1))))
+    middle = space.smooth(torch.zeros((FIRST, *space.grid(1))))
     raw = target.answer(middle)
-    c = probabilities(raw, target, 2, known).shape[1]
+    c = probabilities(raw, target, FIRST, known).shape[1]
     values = _tensor(raw)
     outputs = target.outputs
     if outputs in ("auto", "either"):

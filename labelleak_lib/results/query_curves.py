@@ -113,10 +113,6 @@ def cheapest(frame: pd.DataFrame, level: float = LEVEL) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*by, *names]).astype({"queries": "Int64", "both": "Float64"})
 
 
-def _place(dataset: str) -> int:
-    return DATASET_ORDER.index(dataset) if dataset in DATASET_ORDER else len(DATASET_ORDER)
-
-
 def lost(table: pd.DataFrame) -> pd.DataFrame:
     """Return the targets named exactly at fewer queries, but no longer with the most: ``dataset unlearning n of``.
 
@@ -133,7 +129,8 @@ def lost(table: pd.DataFrame) -> pd.DataFrame:
 def sentences(table: pd.DataFrame, level: float = LEVEL) -> list[str]:
     """Name each reading's cheapest budget, one sentence a reading and data set, and who is lost beyond it."""
     frame, said = curves(table), list[str]()
-    by_dataset = cheapest(frame, level).sort_values("dataset", kind="stable", key=lambda names: names.map(_place))
+    place = ordered(frame.dataset, DATASET_ORDER).index
+    by_dataset = cheapest(frame, level).sort_values("dataset", kind="stable", key=lambda names: names.map(place))
     for row in rows_of(by_dataset):
         n = frame[frame.dataset == row.dataset].n.max()
         name = f"`{row.dataset}` ({n} targets), {row_name(row.attack, row.criterion)}"
