@@ -23,21 +23,16 @@
 #
 # :::{admonition} Reproduce this page
 # :class: tip
-# From the project's root, with any data set, and with a model or a method of yours:
+# From the project's root, with any data set, and with a model of yours:
 #
 # ```bash
 # papermill notebooks/09_audit.ipynb out.ipynb \
 #   -p model path/to/model.pt -p factory mine:network -p shape 3,32,32
-# papermill notebooks/09_audit.ipynb out.ipynb -p method mine:forget -p trials 5
 # ```
 # :::
 #
-# `method` is the name of an unlearning function, "module:function", in a module that Python can import.
 # `model` is the path of a file to audit; `factory`, `shape`, `labels_only`, `budget` and `references` are as for
 # `labelleak audit`.
-
-# %%
-method = None
 
 # %% tags=["parameters"]
 dataset = "digits"
@@ -116,8 +111,8 @@ report = blind.blind_audit(spec, model, labels_only=labels_only, **options)
 # themselves, as the built-in methods do. Attacks read `features` and `head`, so a network of another form cannot be
 # judged here.
 #
-# The example is the cheapest that comes to mind: it silences the forgotten class in the last layer. It is judged here
-# unless `method` names another.
+# The example is the cheapest that comes to mind: it silences the forgotten class in the last layer. Put your own, or its
+# name "module:function", in its place: `adapted` takes either.
 
 
 # %% tags=["show-code"]
@@ -129,7 +124,7 @@ def silence_row(model, forget_loader):
             model.head.bias[labels] = -10
 
 
-own = adapted(silence_row if method is None else method)
+own = adapted(silence_row)
 
 # %% [markdown]
 # `run_cell` unlearns with it, runs every attack on the result and on $M_o$, and sets the flags.

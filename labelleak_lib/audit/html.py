@@ -39,12 +39,12 @@ def body(held: dict[str, Any], strip: str) -> str:
 <p class="verdict">{escape(held["verdict"])}</p>
 {p_value}{strip}
 <p>{escape(held["null"]["sentence"])}</p>
-<h2>Flags</h2><ul>{flags}</ul>
-<h2>Classes</h2><div class="table">{_table(held)}</div>
+<h3>Flags</h3><ul>{flags}</ul>
+<h3>Classes</h3><div class="table">{_table(held)}</div>
 <p>Reach is how far the best input lifts a class above all others ({unit}); relative reach is in units of the upper
 quartile of the model's own. {held["queries"]:,} inputs were asked about in {held["seconds"]:.1f} seconds
 ({escape(held["status"])}).</p>
-<h2>Reproduce</h2><pre>{escape(held["reproduce"]["call"])}</pre><p>{escape(versions)}</p></div>"""
+<h3>Reproduce</h3><pre>{escape(held["reproduce"]["call"])}</pre><p>{escape(versions)}</p></div>"""
 
 
 def _table(held: dict[str, Any]) -> str:

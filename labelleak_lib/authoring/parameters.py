@@ -39,7 +39,7 @@ def require_declared(cells: Sequence[str] | None = None) -> None:
     injected = next((index for index, cell in enumerate(cells) if cell.startswith(_INJECTED)), None)
     if injected is None:
         return
-    declared = [name for cell in cells[:injected] for name in _assigned(cell)]
+    declared = _assigned(cells[injected - 1])
     for name in _assigned(cells[injected]):
         if name not in declared:
             raise ValueError(f"{name} is not a parameter of this notebook; the nearest is {nearest(name, declared)}")

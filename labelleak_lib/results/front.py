@@ -13,7 +13,7 @@ from labelleak_lib.results.markdown import rows_of
 from labelleak_lib.results.summary import TRIAL, of_the_paper
 
 SHOWN_ROWS = tuple(
-    (search, "reach") for search in ("passive_answers", "passive_reach", "query_reach", "gradient_reach")
+    (search, "reach") for search in ("passive_answers", "passive_reach", "query_reach", "joint_reach", "gradient_reach")
 )
 
 

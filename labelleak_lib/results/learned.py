@@ -48,7 +48,7 @@ def auditor(records: pd.DataFrame) -> list[str]:
         f"{100 * rules.silent.max():.0f}% of the models from which nothing was forgotten; the rule of reach is on "
         f"{100 * exact_silent.table(records, [JOINT]).silent.iloc[0]:.0f}%. The answer that nothing was forgotten is "
         f"right for {floor:.0f}% of the classes, so that a success rate says little.",
-        "The [audit chapter](chapters/09_audit.ipynb) attacks a checkpoint of your own.",
+        "The [audit chapter](chapters/09_audit.ipynb) judges a model or an unlearning method of your own.",
     ]
 
 

@@ -54,9 +54,6 @@ def papermill(notebook, folder, *options):
 
 
 CHECKED = """
-# %%
-method = None
-
 # %% tags=["parameters"]
 trials = 1
 data_dir = None
@@ -74,7 +71,6 @@ print("checked", trials)
     [
         ([], 0, ""),
         (["-p", "trials", "3"], 0, ""),
-        (["-p", "method", "mine:forget"], 0, ""),
         (["-p", "tirals", "3"], 1, "ValueError: tirals is not a parameter of this notebook; the nearest is trials"),
         (["-p", "trials", "3", "-y", "data_dri: here"], 1, "data_dri is not a parameter of this notebook"),
     ],
