@@ -18,8 +18,9 @@ import labelleak_lib
 from labelleak_lib import InputSpace
 from labelleak_lib.attacks.reach import relative_reach
 from labelleak_lib.audit import measuring
+from labelleak_lib.audit.flags import Learnt
 from labelleak_lib.audit.null import FILE, Comparison, comparable, content
-from labelleak_lib.audit.racing import Racing
+from labelleak_lib.audit.racing import Found, Racing
 from labelleak_lib.audit.report import SCHEMA
 from labelleak_lib.nulls.calibration import RARE, evidence_on_bank, kinds
 from labelleak_lib.nulls.stored import stored
@@ -163,3 +164,11 @@ def test_the_schema_and_the_null_are_part_of_the_package():
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
     assert listed["labelleak_lib.audit"] == [FILE.name, SCHEMA.name]
     assert isinstance(pd.DataFrame(content()), pd.DataFrame), "columns of one length"
+
+
+@pytest.mark.parametrize(("p_value", "named"), [(0.05, {1}), (0.06, set())])
+def test_a_class_out_of_reach_is_named_only_where_hardly_any_model_has_such_a_class(p_value, named):
+    learnt = Learnt(Found(np.array([4.0, -1.0, 3.0]), np.array([9, 0, 8])))
+    assert learnt.named(np.array([0.9, p_value, 0.8]), level=0.05) == named
+    assert learnt.said_of(1, bool(named)).startswith("as if" if named else "out of reach, as in models that forgot")
+    assert learnt.named(np.array([0.01, p_value, 0.01]), level=0.05) == named, "a class in reach is never named"
