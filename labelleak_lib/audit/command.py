@@ -49,6 +49,9 @@ def parser() -> Parser:
     made.add_argument("--budget", type=int, help="inputs that the model is asked about, at most")
     made.add_argument("--samples", type=Path, help="folder of class folders, or .npz with inputs and labels")
     made.add_argument("--references", type=Path, help="folder of never-unlearned models of the same recipe")
+    made.add_argument("--head", help="name of the last layer, where it is not found by itself")
+    made.add_argument("--original", help="the model before unlearning: with --forgotten, say what leaks")
+    made.add_argument("--forgotten", type=lengths, help="the truth beside --original, as in 3,8")
     made.add_argument("--batch-size", type=int, default=512, help="inputs that the model gets at a time [512]")
     made.add_argument("--level", type=float, default=LEVEL, help=f"level at which a class is named [{LEVEL}]")
     made.add_argument("--seed", type=int, default=0, help="draws the inputs [0]")
@@ -86,5 +89,5 @@ def _audited(options: Namespace) -> AuditReport:
         options.model, space, samples=options.samples, references=options.references, labels_only=options.labels_only,
         budget=options.budget, level=options.level, seed=options.seed, classes=options.classes, outputs=options.outputs,
         mean=options.mean, std=options.std, factory=options.factory, device=options.device,
-        batch_size=options.batch_size,
+        batch_size=options.batch_size, head=options.head, original=options.original, forgotten=options.forgotten,
     )  # fmt: skip

@@ -3,20 +3,22 @@
 from html import escape
 from typing import Any
 
+# text keeps the colours of what it stands in: a notebook may be dark
 STYLE = """
-.labelleak{font:16px/1.5 system-ui,sans-serif;color:#222;background:#fff;max-width:46rem;overflow-wrap:break-word}
+.labelleak{font:16px/1.5 system-ui,sans-serif;max-width:46rem;overflow-wrap:break-word}
 .labelleak .verdict{font-size:1.15rem;font-weight:600}
 .labelleak .table{overflow-x:auto}
 .labelleak table{border-collapse:collapse;font-size:.9rem}
-.labelleak td,.labelleak th{padding:.2rem .6rem;text-align:right;border-bottom:1px solid #ddd}
-.labelleak .named td{color:#c1121f;font-weight:600}
-.labelleak svg{max-width:35rem}
+.labelleak td,.labelleak th{padding:.2rem .6rem;text-align:right;border-bottom:1px solid rgba(127,127,127,.4)}
+.labelleak .named td{font-weight:600}
+.labelleak svg{max-width:35rem;background:#fff}
 .labelleak svg text{font:13px system-ui,sans-serif}
-.labelleak pre{white-space:pre-wrap;background:#f4f4f4;padding:.6rem}
+.labelleak pre{white-space:pre-wrap;color:inherit;background:rgba(127,127,127,.12);padding:.6rem}
 """
 COLUMNS = {
     "class": "class", "name": "name", "reach": "reach", "relative_reach": "relative reach", "answered": "answered",
-    "accuracy": "accuracy", "p_value": "p-value", "verdict": "verdict",
+    "accuracy": "accuracy", "p_value": "p-value", "verdict": "verdict", "head_bias": "head bias",
+    "head_row_sum": "head row sum", "dot_product": "dot product", "difference": "difference",
 }  # fmt: skip
 
 
@@ -44,7 +46,25 @@ def body(held: dict[str, Any], strip: str) -> str:
 <p>Reach is how far the best input lifts a class above all others ({unit}); relative reach is in units of the upper
 quartile of the model's own. {held["queries"]:,} inputs were asked about in {held["seconds"]:.1f} seconds
 ({escape(held["status"])}).</p>
-<h3>Reproduce</h3><pre>{escape(held["reproduce"]["call"])}</pre><p>{escape(versions)}</p></div>"""
+{_leaks(held["leaks"])}<h3>Reproduce</h3><pre>{escape(held["reproduce"]["call"])}</pre><p>{escape(versions)}</p></div>"""
+
+
+def _leaks(rows: list[dict[str, Any]]) -> str:
+    if not rows:
+        return ""
+    lines = []
+    for row in rows:
+        accused = "needs both models" if row["accused"] is None else _classes(row["accused"])
+        exact = "yes" if row["exact"] else "no"
+        cells = (row["reading"], row["access"], f"{row['auc']:.2f}", _classes(row["named"]), exact, accused)
+        lines.append(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>")
+    head = "".join(f"<th>{name}</th>" for name in ("reading", "access", "AUC", "names", "exactly", "names on M_o"))
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    return f'<h3>What leaks</h3><div class="table">{table}</div>'
+
+
+def _classes(named: list[int]) -> str:
+    return ", ".join(map(str, named)) or "none"
 
 
 def _table(held: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,7 +44,9 @@ class AuditReport:
         verdict is given.
     classes : DataFrame
         One line a class: ``class name reach relative_reach answered p_value verdict``, and ``accuracy`` where there
-        were samples. Reach is in nats, of labels alone in answers; `answered` counts random inputs.
+        were samples. Reach is in nats, of labels alone in answers; `answered` counts random inputs. Where a last layer
+        was found also ``head_bias head_row_sum``, and with samples of every class ``dot_product difference``: the
+        higher, the more forgotten. They decide nothing, since they differ between the classes of any model.
     flags : tuple of str
         What looks broken, and where the rule was not measured.
     queries : int
@@ -61,6 +63,9 @@ class AuditReport:
         The level at which classes were named.
     reproduce : dict
         ``call``, ``seed`` and ``versions``.
+    leaks : DataFrame, optional
+        What each reading says of the target and of its original, judged by the truth, where both were given; see
+        `audit.leaks.table`.
     """
 
     verdict: str
@@ -75,6 +80,7 @@ class AuditReport:
     labels_only: bool
     level: float
     reproduce: dict[str, Any]
+    leaks: pd.DataFrame | None = None
 
     def __repr__(self) -> str:
         return f"<AuditReport: {self.verdict}>"
@@ -82,7 +88,11 @@ class AuditReport:
     def __str__(self) -> str:
         lines = [self.verdict, "", self.classes.to_string(index=False, float_format="{:.3g}".format), ""]
         lines += [f'p-value of "nothing was forgotten": {self._p()}', self.null.sentence()]
-        return "\n".join([*lines, *(f"flag: {flag}" for flag in self.flags)])
+        lines += [f"flag: {flag}" for flag in self.flags]
+        if self.leaks is not None:
+            written = dict.fromkeys(("named", "accused"), _classes)
+            lines += ["", self.leaks.to_string(index=False, float_format="{:.3g}".format, formatters=written)]
+        return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as it stands in JSON (see `audit/report.schema.json`)."""
@@ -97,6 +107,7 @@ class AuditReport:
             "p_value": _finite(self.p_value), "level": self.level, "status": self.status,
             "labels_only": self.labels_only,
             "classes": [{str(k): _finite(v) for k, v in row.items()} for row in self.classes.to_dict("records")],
+            "leaks": [] if self.leaks is None else [_listed(row) for row in self.leaks.to_dict("records")],
             "flags": list(self.flags), "queries": self.queries, "seconds": round(self.seconds, 3), "null": null,
             "reproduce": self.reproduce,
         }  # fmt: skip
@@ -154,6 +165,14 @@ def verdict_of(named: frozenset[int], names: Sequence[str], found: Found, stop: 
         f"The model behaves as if it had hardly ever seen class{'' if one else 'es'} {listed}: {why}. "
         "A class that was rare in training looks the same."
     )
+
+
+def _classes(named: tuple[int, ...] | None) -> str:
+    return "needs both" if named is None else ", ".join(map(str, named)) or "none"
+
+
+def _listed(row: dict[Hashable, Any]) -> dict[str, Any]:
+    return {str(k): list(v) if isinstance(v, tuple) else _finite(v) for k, v in row.items()}
 
 
 def _finite(value: Any) -> Any:
