@@ -24,6 +24,9 @@ from labelleak_lib.models.access import BlackBox
 from labelleak_lib.space import InputSpace
 from labelleak_lib.trials.seeds import make_generator
 
+BUDGET = 40_000
+"""Inputs that a search asks about at most, unless told otherwise: it bounds the time with 1,000 classes."""
+
 
 @dataclass(frozen=True, eq=False)
 class Plan:
@@ -40,7 +43,7 @@ class Plan:
     space: InputSpace
     classes: int
     labels_only: bool
-    budget: int | None
+    budget: int
     level: float
     seed: int
     batch_size: int
@@ -53,7 +56,7 @@ class Plan:
         """Audit a target that has been asked what it puts out."""
         start, c = time.monotonic(), self.classes
         headed = head_of(target, self.space, c, self.head)
-        box = self._box(target, None if self.budget is None else self.budget - FIRST)
+        box = self._box(target, self.budget - FIRST)
         accuracy = None if self.samples is None else _accuracy(box, *self.samples)
         found = self._searched(box)
         compared = self._against(references, found)
@@ -114,7 +117,7 @@ class Plan:
 
     def _call(self, target: Target) -> str:
         said = "" if not self.labels_only else ", labels_only=True"
-        limit = "" if self.budget is None else f", budget={self.budget}"
+        limit = "" if self.budget >= BUDGET else f", budget={self.budget}"
         given = f"space={self.space!r}{said}{limit}, level={self.level}, seed={self.seed}"
         return f"labelleak_lib.audit({target.name}, {given})"
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from labelleak_lib.audit.leaks import leaks
 from labelleak_lib.audit.loading import load_target
-from labelleak_lib.audit.plan import Plan
+from labelleak_lib.audit.plan import BUDGET, Plan
 from labelleak_lib.audit.report import AuditReport
 from labelleak_lib.audit.samples import as_samples, natural
 from labelleak_lib.audit.targets import FIRST, Target, normalised, of_module, outputs_of
@@ -46,7 +46,8 @@ def audit(
     labels_only : bool
         Read the most probable class alone.
     budget : int, optional
-        Inputs that the model is asked about, at most.
+        Inputs that the model is asked about, at most; `BUDGET` beside the samples where none is given. A search that
+        ends by itself is rarely as long, but with hundreds of classes.
     level : float
         A class is named when its p-value is at most this.
     seed : int
@@ -104,9 +105,12 @@ def audit(
     asked, c = outputs_of(read, lives, classes)
     others = [outputs_of(opened(each), lives, c)[0] for each in _listed(references)]
     require(not others or len(others) >= LEAST, "number of references", len(others), f"at least {LEAST}")
+    held = None if samples is None else as_samples(samples, lives, c)
+    count = 0 if held is None else len(held[1])
+    require(budget is None or budget > count + FIRST, "budget", budget, f"above {count + FIRST}: the samples count")
     plan = Plan(
-        lives, c, labels_only or asked.outputs == "labels", budget, level, seed, batch_size, head, progress,
-        None if samples is None else as_samples(samples, lives, c), _names(class_names, c),
+        lives, c, labels_only or asked.outputs == "labels", BUDGET + count if budget is None else budget, level, seed,
+        batch_size, head, progress, held, _names(class_names, c),
     )  # fmt: skip
     if original is None or forgotten is None:
         return plan.audit(asked, others)

@@ -1,0 +1,93 @@
+"""The audit: its seconds, its memory with 1,000 classes, and its queries beside the published search's."""
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torchvision.models import resnet18
+
+import labelleak_lib
+from labelleak_lib import InputSpace
+from labelleak_lib.attacks.genetic_inversion import GeneticInversion
+from labelleak_lib.audit.plan import BUDGET
+from labelleak_lib.audit.racing import LOOKS
+from labelleak_lib.criteria.scores import TwoMeans
+from labelleak_lib.models.access import BlackBox
+from labelleak_lib.models.classifier import ModelSpec, build
+from labelleak_lib.trials.originals import unlearned_model
+from labelleak_lib.trials.specification import TrialSpec
+
+SUBJECT, QUERIES, LARGE = "audit without samples", "queries that name the class exactly", "audit of 1,000 classes"
+SHARE = 20
+
+
+def audit(model, **options):
+    return labelleak_lib.audit(model, progress=False, **options)
+
+
+def said(report):
+    return f"{sorted(report.forgotten) or 'nobody'} named, {report.queries:,} queries"
+
+
+def test_lenet(enter, target):
+    enter(lambda: audit(target), subject=SUBJECT, name="LeNet", role="at_most", target=3, unit="s",
+          quality=said, value=lambda report: report.seconds)  # fmt: skip
+
+
+def test_resnet18(enter):
+    """A network of random weights, from which most classes are out of reach: the longest search."""
+    model = build(ModelSpec("resnet18", 10, 3), seed=0).eval()
+    enter(lambda: audit(model), subject=SUBJECT, name="ResNet18, 32 x 32", role="at_most", target=20, rounds=1,
+          unit="s", quality=said, value=lambda report: report.seconds)  # fmt: skip
+
+
+def test_queries(enter):
+    """Search four targets both ways; the audit may ask as few as name the class as often as the published search."""
+    specs = [TrialSpec.from_parameters(dataset="fashion_mnist", seed=1000, trial=t, profile="paper", device="cpu")
+             for t in range(4)]  # fmt: skip
+    models = [unlearned_model(spec, "RT") for spec in specs]
+    truth = [frozenset(spec.forgotten) for spec in specs]
+
+    def both():
+        asked, exact = 0, 0
+        for model, lost in zip(models, truth, strict=True):
+            box = BlackBox.of(model)
+            evidence = GeneticInversion().evidence(box, generator=torch.Generator().manual_seed(0))
+            asked, exact = box.queries, exact + (TwoMeans().decide(evidence) == lost)
+        for budget in LOOKS:
+            reports = [audit(model, budget=budget + 2) for model in models]
+            named = sum(report.forgotten == lost for report, lost in zip(reports, truth, strict=True))
+            if named >= exact:
+                break
+        return asked, exact, reports[0].queries, named
+
+    enter(both, subject=QUERIES, name="published search over audit", role="at_least", target=50, rounds=1,
+          unit="times as many", value=lambda found: found[0] / found[2],
+          quality=lambda f: f"{f[1]} of 4 targets by {f[0]:,}, {f[3]} of 4 by {f[2]:,}")  # fmt: skip
+
+
+def thousand(budget):
+    """Audit a network of 1,000 classes at 224 x 224 on two threads."""
+    torch.set_num_threads(2)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = resnet18(weights=None).eval()
+    return audit(model, space=InputSpace((3, 224, 224)), budget=budget)
+
+
+def test_thousand_classes(enter):
+    """Audit with a part of the default budget, in a process of its own; its time is that of the whole."""
+    code = (f"import sys; sys.path.insert(0, 'tests/benchmarks'); import bench_audit; "
+            f"r = bench_audit.thousand({BUDGET // SHARE}); print(r.seconds, r.queries, open('/proc/self/status').read())")  # fmt: skip
+
+    def run():
+        out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        seconds, queries = out.split()[:2]
+        return float(seconds) / 60 * BUDGET / int(queries), int(re.search(r"VmHWM:\s+(\d+) kB", out)[1]) / 1024**2
+
+    enter(run, subject=LARGE, name="ResNet18, 224 x 224, two threads", role="at_most", rounds=1, wall=True, target=15,
+          unit="min", scaled_from=f"{BUDGET // SHARE:,} of {BUDGET:,} inputs", value=lambda found: found[0],
+          quality=lambda found: f"{found[1]:.1f} GiB at most (of 8)")  # fmt: skip
