@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from torch import Tensor
+from torch import Tensor, nn
 
 from labelleak_lib.checks import require, require_int, require_number
 
@@ -136,7 +136,7 @@ def _side(bound: float | Sequence[float]) -> float | tuple[float, ...]:
 
 
 def _enlarge(x: Tensor, shape: tuple[int, ...]) -> Tensor:
-    return torch.nn.functional.interpolate(x, tuple(shape[1:]), mode="bilinear", align_corners=False)
+    return nn.functional.interpolate(x, tuple(shape[1:]), mode="bilinear", align_corners=False)
 
 
 def blobs(n: int, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
@@ -203,7 +203,9 @@ def _crop(photo: Tensor, shape: tuple[int, int, int], generator: torch.Generator
     side = int(torch.randint(32, 257, (1,), generator=generator))
     top, left = (int(torch.randint(photo.shape[i] - side + 1, (1,), generator=generator)) for i in (1, 2))
     crop = photo[None, :, top : top + side, left : left + side]
-    scaled = torch.nn.functional.interpolate(crop, shape[1:], mode="area")[0].clamp(0, 1)
+    larger = shape[1] > side or shape[2] > side
+    scaled = _enlarge(crop, shape)[0] if larger else nn.functional.interpolate(crop, shape[1:], mode="area")[0]
+    scaled = scaled.clamp(0, 1)
     return scaled if shape[0] == 3 else scaled.mean(0, keepdim=True).expand(shape[0], -1, -1)
 
 

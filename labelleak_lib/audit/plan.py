@@ -24,7 +24,7 @@ from labelleak_lib.models.access import BlackBox
 from labelleak_lib.space import InputSpace
 from labelleak_lib.trials.seeds import make_generator
 
-BUDGET = 40_000
+BUDGET = 22_000
 """Inputs that a search asks about at most, unless told otherwise: it bounds the time with 1,000 classes."""
 
 
