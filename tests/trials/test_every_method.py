@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from toys import small_trials
+from toys import SMALL_SETTINGS, small_trials
 
 from labelleak_lib.registry import ATTACKS, METHODS
 from labelleak_lib.trials import every_method
@@ -25,13 +25,13 @@ def test_a_grid_holds_every_method_and_every_access():
 
 
 def test_methods_are_attacked_and_timed_once(path, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(every_method, "ATTACKS", ("head_bias", "passive_answers"))
+    monkeypatch.setattr(every_method, "ATTACKS", two := tuple(SMALL_SETTINGS.attacks)[:2])
     root = tmp_path / "store"
     told = ["--dataset", path, "--ks", "1", "--methods", "NG", "RT", "--timed", "1", "--store", str(root)]
     assert every_method.main(told) == 0
     name = Store(root).datasets()[0]
     records = judge(*Store(root).read(name))
-    assert set(records.unlearning) == {"NG", "RT"} and set(records.attack) == {"head_bias", "passive_answers"}
+    assert set(records.unlearning) == {"NG", "RT"} and set(records.attack) == set(two)
     lines = every_method.costs(root)
     assert sorted(lines.unlearning) == ["NG", "RT"] and (lines.seconds > 0).all()
     monkeypatch.setattr(every_method, "cost", lambda *_: pytest.fail("it is stored"))
