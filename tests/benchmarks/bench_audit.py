@@ -4,8 +4,6 @@ import re
 import subprocess
 import sys
 
-import numpy as np
-import pytest
 import torch
 from torchvision.models import resnet18
 
@@ -81,7 +79,8 @@ def thousand(budget):
 def test_thousand_classes(enter):
     """Audit with a part of the default budget, in a process of its own; its time is that of the whole."""
     code = (f"import sys; sys.path.insert(0, 'tests/benchmarks'); import bench_audit; "
-            f"r = bench_audit.thousand({BUDGET // SHARE}); print(r.seconds, r.queries, open('/proc/self/status').read())")  # fmt: skip
+            f"report = bench_audit.thousand({BUDGET // SHARE}); "
+            "print(report.seconds, report.queries, open('/proc/self/status').read())")  # fmt: skip
 
     def run():
         out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
