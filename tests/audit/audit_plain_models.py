@@ -2,7 +2,7 @@
 
 Twelve recipes, five seeds; each trains once on every class and once without one. Every model is audited as it is, by
 probabilities and by labels alone, and once more through a file. It goes on where it stopped. The ONNX files among them
-are read by the extra "onnx".
+are written by the package onnx, and read by the extra "onnx".
 """
 
 import json

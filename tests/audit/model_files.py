@@ -36,7 +36,7 @@ def exported(model: nn.Module, x: torch.Tensor, path: Path) -> None:
 
 
 def onnx(model: nn.Module, x: torch.Tensor, path: Path) -> None:
-    """Write a graph for batches of any size; the exporter without torch.export needs no other package."""
+    """Write a graph for batches of any size, by the exporter that needs no other package than onnx."""
     names = {"input_names": ["x"], "dynamic_axes": {"x": {0: "batch"}}}
     torch.onnx.export(model, (x,), str(path), dynamo=False, **names)
 
