@@ -4,8 +4,6 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from labelleak_lib.results.markdown import rows_of
-
 
 def ranked(ranking: pd.DataFrame) -> Figure:
     """Draw leakage against what a probe finds of the class, one dot a method, from `leak_cards.ranking`.
@@ -17,7 +15,7 @@ def ranked(ranking: pd.DataFrame) -> Figure:
     bars = [100 * (ranking.leak - ranking.low), 100 * (ranking.high - ranking.leak)]
     ax.errorbar(100 * ranking.probe, 100 * ranking.leak, yerr=bars, fmt="none", ecolor="0.8", elinewidth=1, zorder=1)
     dots = ax.scatter(100 * ranking.probe, 100 * ranking.leak, c=share, cmap="viridis_r", vmin=0, vmax=1, zorder=2)
-    for line in rows_of(ranking):
+    for line in ranking.itertuples():
         ax.annotate(line.unlearning, (100 * line.probe, 100 * line.leak), xytext=(4, 4), textcoords="offset points",
                     fontsize=8)  # fmt: skip
     figure.colorbar(dots, ax=ax, label="share of targets that pass the gate")
