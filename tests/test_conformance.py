@@ -35,7 +35,7 @@ SMALL = {
     "RL": {"epochs": 1, "batch_size": 12},
     "AU": {"epochs": 1, "batch_size": 12},
     "NG": {"max_steps": 6, "margin": 0.5},
-    "UNSIR": {"noise": 12, "noise_copies": 2, "noise_steps": 4},
+    "UNSIR": {"noise": 12, "noise_steps": 4},
     "FF": {"samples": 12},
     "dot_product": {"recipe": HEADS},
     "difference": {"recipe": HEADS},

@@ -60,7 +60,7 @@ class BadTeacher(Descent):
         answers, taught = (logits / self.temperature).softmax(1), join(forget, some)
         model = copy.deepcopy(original).train()
         optimiser, device = self.optimiser_of(model), device_of(model)
-        for _ in range(self.epochs):
+        for _ in self.passes(taught):
             for index in self.one_pass(taught, generator):
                 images, _ = placed(taught, index, device)
                 self.step(optimiser, divergence(answers[index.to(device)], model(images), self.temperature))

@@ -52,7 +52,7 @@ class BoundaryExpand(Descent):
         model, classes = copy.deepcopy(original).eval(), original.head.out_features
         model.head = widened(model.head, generator)
         optimiser, device = self.optimiser_of(model), device_of(model)
-        for _ in range(self.epochs):
+        for _ in self.passes(forget):
             for index in self.one_pass(forget, generator):
                 images, labels = placed(forget, index, device)
                 self.step(optimiser, nn.functional.cross_entropy(model(images), torch.full_like(labels, classes)))

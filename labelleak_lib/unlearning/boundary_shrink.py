@@ -65,7 +65,7 @@ class BoundaryShrink(Descent):
         across = Samples(forget.images, nearest_labels(original, forget, self.bound, self.batch_size))
         model = copy.deepcopy(original).eval()
         optimiser, device = self.optimiser_of(model), device_of(model)
-        for _ in range(self.epochs):
+        for _ in self.passes(across):
             for index in self.one_pass(across, generator):
                 images, labels = placed(across, index, device)
                 self.step(optimiser, nn.functional.cross_entropy(model(images), labels))

@@ -42,7 +42,7 @@ class Delete(Descent):
         """Return a copy of `original` that answers `forget` with other classes; `retain` is not read."""
         targets, model = masked_answers(original, forget), copy.deepcopy(original).eval()
         optimiser, device = self.optimiser_of(model), device_of(model)
-        for _ in range(self.epochs):
+        for _ in self.passes(forget):
             for index in self.one_pass(forget, generator):
                 images, _ = placed(forget, index, device)
                 self.step(optimiser, divergence(targets[index.to(device)], model(images)))

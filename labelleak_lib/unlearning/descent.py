@@ -1,6 +1,6 @@
 """Gradient descent on a loss of a method's own: pace, optimiser, batches, and the end of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -23,6 +23,8 @@ class Descent:
     ----------
     epochs, batch_size : int
         Passes over the data, samples a step.
+    min_steps : int
+        On small data, passes are added until there are at least so many steps.
     lr : float
         Learning rate.
     momentum, weight_decay : float
@@ -36,6 +38,7 @@ class Descent:
     epochs: int = 10
     lr: float = 0.01
     batch_size: int = 128
+    min_steps: int = 0
     momentum: float = 0.9
     weight_decay: float = 0.0
     optimiser: str = "sgd"
@@ -45,6 +48,7 @@ class Descent:
         require_int("epochs", self.epochs, low=1)
         require_number("lr", self.lr, above=0)
         require_int("batch_size", self.batch_size, low=1)
+        require_int("min_steps", self.min_steps, low=0)
         require_number("momentum", self.momentum, low=0, high=0.999)
         require_number("weight_decay", self.weight_decay, low=0)
         require_choice("optimiser", self.optimiser, OPTIMISERS)
@@ -57,17 +61,23 @@ class Descent:
             return torch.optim.Adam(groups, self.lr, betas=(self.momentum, 0.999), weight_decay=self.weight_decay)
         return torch.optim.SGD(groups, self.lr, self.momentum, weight_decay=self.weight_decay)
 
-    def step(self, optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
-        """Take one step down `loss`, a number."""
+    def step(
+        self, optimiser: torch.optim.Optimizer, loss: Tensor, masks: Mapping[nn.Parameter, Tensor] | None = None
+    ) -> None:
+        """Take one step down `loss`, a number, along the part of its gradient that `masks`, by parameter, leave."""
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        self.move(optimiser)
-
-    def move(self, optimiser: torch.optim.Optimizer) -> None:
-        """Take one step along the gradients that the parameters hold."""
-        parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
-        nn.utils.clip_grad_norm_(parameters, self.clip_norm)
+        for parameter, mask in (masks or {}).items():
+            assert parameter.grad is not None
+            parameter.grad.mul_(mask)
+        nn.utils.clip_grad_norm_([p for group in optimiser.param_groups for p in group["params"]], self.clip_norm)
         optimiser.step()
+
+    def passes(self, samples: Samples) -> range:
+        """Return the numbers of the passes over `samples`, from 0; ValueError if there are none."""
+        require(len(samples) > 0, "samples", "empty", "at least one labelled image")
+        steps = -(-len(samples) // self.batch_size)
+        return range(max(self.epochs, -(-self.min_steps // steps)))
 
     def one_pass(self, samples: Samples, generator: Generator, batch_size: int | None = None) -> Iterator[Tensor]:
         """Return the indices of one pass over `samples`, shuffled, batch by batch; ValueError if there are none.

@@ -59,7 +59,7 @@ class FisherForgetting:
     """
 
     alpha: float = 1e-6
-    samples: int = 500
+    samples: int = 200
     title: ClassVar[str] = "Fisher forgetting"
     order: ClassVar[int] = 15
 

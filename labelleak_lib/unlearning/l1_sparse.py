@@ -41,8 +41,9 @@ class L1Sparse(Descent):
         """Return a fine-tuned, sparser copy of `original`; `forget` is not read."""
         model = copy.deepcopy(original).train()
         optimiser, device = self.optimiser_of(model), device_of(model)
-        for epoch in range(self.epochs):
-            weight = self.gamma * (1 - epoch / self.epochs)
+        passes = self.passes(retain)
+        for t in passes:
+            weight = self.gamma * (1 - t / len(passes))
             for index in self.one_pass(retain, generator):
                 images, labels = placed(retain, index, device)
                 length = torch.stack([parameter.abs().sum() for parameter in model.parameters()]).sum()

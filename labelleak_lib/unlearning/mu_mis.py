@@ -54,7 +54,7 @@ class MinimisedSensitivity(Descent):
         require(len(retained) > 0, "forget", "all classes", "a set that leaves one class retained")
         model = copy.deepcopy(original).eval()
         optimiser, device = self.optimiser_of(model), device_of(model)
-        for _ in range(self.epochs):
+        for _ in self.passes(forget):
             for index in self.one_pass(forget, generator):
                 images, labels = placed(forget, index, device)
                 others = draw_wrong_labels(len(index), retained, generator).to(device)

@@ -42,7 +42,7 @@ class NegativeGradientPlus(Descent):
         model = copy.deepcopy(original)
         optimiser, device = self.optimiser_of(model), device_of(model)
         others = endless(self, forget, generator)
-        for _ in range(self.epochs):
+        for _ in self.passes(retain):
             for index in self.one_pass(retain, generator):
                 losses = []
                 for samples, batch, training in ((retain, index, True), (forget, next(others), False)):

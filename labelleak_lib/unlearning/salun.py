@@ -37,12 +37,12 @@ def salient(model: Classifier, forget: Samples, share: float, batch_size: int) -
 class SaliencyUnlearning(Descent):
     """Saliency unlearning (Fan, Liu, Zhang, Wong, Wei and Liu, ICLR 2024).
 
-    The mask holds the `share` of weights with the largest |sum over D_f of the cross-entropy's gradient| at M_o. Then
-    every pass trains with cross-entropy on D_f under random labels, drawn anew each time, and on D_r; weights outside
-    the mask keep M_o's values to the bit, whatever momentum and weight decay want. Theirs: mask, order, 10 passes, SGD
-    at rate 0.013 with momentum 0.9 and weight decay 5e-4, share 0.5, weights put back after every step (since the
-    corrected code of February 2026). Ours: random labels are those of retained classes (theirs may be the true one),
-    and batch norm's running averages do not see D_f's batches.
+    The mask holds the `share` of weights whose sum over D_f of the cross-entropy's gradient, at M_o, is the largest in
+    absolute value. Then every pass trains with cross-entropy on D_f under random labels, drawn anew each time, and on
+    D_r; weights outside the mask keep M_o's values to the bit, whatever momentum and weight decay want. Theirs: mask,
+    order, 10 passes, SGD at rate 0.013 with momentum 0.9 and weight decay 5e-4, share 0.5, weights put back after every
+    step (since the corrected code of February 2026). Ours: random labels are those of retained classes (theirs may be
+    the true one), and batch norm's running averages do not see D_f's batches.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class SaliencyUnlearning(Descent):
                 self.step(optimiser, nn.functional.cross_entropy(model(images), labels))
                 _put_back(model, optimiser, masks, start)
 
-        for _ in range(self.epochs):
+        for _ in self.passes(retain):
             wrong = Samples(forget.images, draw_wrong_labels(len(forget), retained, generator))
             model.eval()
             pass_over(wrong)

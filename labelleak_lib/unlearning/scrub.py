@@ -20,16 +20,17 @@ class Scrub(Descent):
     """Scalable remembering and unlearning unbound (Kurmanji, Triantafillou, Hayes and Triantafillou, NeurIPS 2023).
 
     The teacher is M_o, frozen; the student starts as its copy. With d(x) = T^2 KL(softmax(teacher / T) ‖
-    softmax(student / T)): the first `leaving` passes climb the mean of d over D_f; each of them, and every further
-    pass, then descends the mean of alpha d + gamma CE over D_r. Theirs: losses, order, and the settings of their large
-    runs (3 passes, 2 of them leaving, rate 5e-4, weight decay 5e-4, T 4, alpha 0.001, gamma 0.99). Their code also has
-    a distance of parameters, weighed 0. Ours: rates for small networks, a bound on the gradient's norm (d has no
-    maximum, and the ascent may destroy the model), and batch norm's running averages, which do not see D_f's batches.
+    softmax(student / T)): each of the first passes climbs the mean of d over D_f, and every pass then descends the mean
+    of alpha d + gamma CE over D_r. Where there is no batch norm, the first climb has hardly a slope, since the student
+    still is its teacher. Theirs: losses, order, and the settings of their large runs (3 passes, 2 of them climbing,
+    rate 5e-4, weight decay 5e-4, T 4, alpha 0.001, gamma 0.99). Their code also has a distance of parameters, weighed
+    0. Ours: rates for small networks, a bound on the gradient's norm (d has no maximum, and the climb may destroy the
+    model), and batch norm's running averages, which do not see D_f's batches.
 
     Parameters
     ----------
-    leaving : int
-        Passes that climb on D_f; those beyond `epochs` are not taken.
+    leaving : float
+        Share of the passes, the first ones, that climb on D_f, in [0, 1].
     forget_batch_size : int
         Forget samples a step.
     temperature, alpha, gamma : float
@@ -39,7 +40,7 @@ class Scrub(Descent):
     epochs: int = 3
     lr: float = 5e-4
     weight_decay: float = 5e-4
-    leaving: int = 2
+    leaving: float = 0.67
     forget_batch_size: int = 32
     temperature: float = 4.0
     alpha: float = 0.001
@@ -49,7 +50,7 @@ class Scrub(Descent):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_int("leaving", self.leaving, low=0)
+        require_number("leaving", self.leaving, low=0, high=1)
         require_int("forget_batch_size", self.forget_batch_size, low=1)
         require_number("temperature", self.temperature, above=0)
         require_number("alpha", self.alpha, low=0)
@@ -66,9 +67,11 @@ class Scrub(Descent):
             known_f, known_r = (original.head(extract_features(original, s.images)) for s in (forget, retain))
         model = copy.deepcopy(original)
         optimiser, device = self.optimiser_of(model), device_of(model)
-        for epoch in range(self.epochs):
+        passes = self.passes(retain)
+        for t in passes:
+            climbing = t < round(self.leaving * len(passes))
             model.eval()
-            for index in self.one_pass(forget, generator, self.forget_batch_size) if epoch < self.leaving else ():
+            for index in self.one_pass(forget, generator, self.forget_batch_size) if climbing else ():
                 images, _ = placed(forget, index, device)
                 self.step(optimiser, -self.distance(known_f[index.to(device)], model(images)))
             model.train()

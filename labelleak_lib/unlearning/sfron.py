@@ -70,9 +70,10 @@ class SfrOn(Descent):
         """Return a copy of `original` that climbed on `forget` and descended on `retain`."""
         model = copy.deepcopy(original)
         matters = [importance(model, s, self.batch_size, generator=generator) for s in (forget, retain)]
-        masks = [(f + TINY) / (r + TINY) >= self.threshold for f, r in zip(*matters, strict=True)]
+        ratios = [(f + TINY) / (r + TINY) for f, r in zip(*matters, strict=True)]
+        masks = {p: ratio >= self.threshold for p, ratio in zip(model.parameters(), ratios, strict=True)}
         optimiser, device = self.optimiser_of(model), device_of(model)
-        batches = [list(self.one_pass(retain, generator)) for _ in range(self.epochs)]
+        batches = [list(self.one_pass(retain, generator)) for _ in self.passes(retain)]
         order, others = [index for part in batches for index in part], endless(self, forget, generator)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=len(order))
         for t, index in enumerate(order):
@@ -80,12 +81,7 @@ class SfrOn(Descent):
                 images, labels = placed(forget, next(others), device)
                 losses = nn.functional.cross_entropy(model.eval()(images), labels, reduction="none")
                 fading = self.forget_weight * (1 + math.cos(math.pi * t / len(order))) / 2
-                optimiser.zero_grad(set_to_none=True)
-                (-fading * adaptive(losses, self.exponent)).backward()
-                for parameter, mask in zip(model.parameters(), masks, strict=True):
-                    assert parameter.grad is not None
-                    parameter.grad.mul_(mask)
-                self.move(optimiser)
+                self.step(optimiser, -fading * adaptive(losses, self.exponent), masks)
             images, labels = placed(retain, index, device)
             self.step(optimiser, nn.functional.cross_entropy(model.train()(images), labels))
             schedule.step()

@@ -22,8 +22,9 @@ class Unsir(Descent):
     For every forgotten class c a batch of noise z minimises -CE(M_o(z), c) + penalty mean ||z||^2 by Adam. The model is
     then trained on copies of the noise under the label c, together with a few samples of every retained class
     (impair), and on these samples alone (repair: `epochs` at `lr`). Theirs: all of this, 40 steps at rate 0.1, penalty
-    0.1, 20 copies of 256, 1,000 samples a class, one pass of each at rates 0.02 and 0.01. Ours: rates for small
-    networks; inputs are 1/2 + z / 4, which the networks standardise to z. Of D_f only the classes are read.
+    0.1, 20 copies of 256 noises beside 8,000 samples, 1,000 a class, one pass of each at rates 0.02 and 0.01. Ours: the
+    copies as a share; rates for small networks; inputs are 1/2 + z / 4, which the networks standardise to z. Of D_f
+    only the classes are read.
 
     Parameters
     ----------
@@ -31,8 +32,10 @@ class Unsir(Descent):
         As `epochs` and `lr`, of the impairment.
     samples : int
         Retained samples a class that are read.
-    noise, noise_copies : int
-        Inputs of noise a forgotten class, and how often each stands among the samples.
+    noise : int
+        Inputs of noise a forgotten class.
+    noise_share : float
+        Copies of them a class, as a share of the retained samples that are read; each stands there at least once.
     noise_steps, noise_lr, penalty
         How the noise is found.
     """
@@ -44,7 +47,7 @@ class Unsir(Descent):
     impair_lr: float = 0.02
     samples: int = 1000
     noise: int = 256
-    noise_copies: int = 20
+    noise_share: float = 0.6
     noise_steps: int = 40
     noise_lr: float = 0.1
     penalty: float = 0.1
@@ -53,26 +56,28 @@ class Unsir(Descent):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("impair_epochs", "samples", "noise", "noise_copies", "noise_steps"):
+        for name in ("impair_epochs", "samples", "noise", "noise_steps"):
             require_int(name, getattr(self, name), low=1)
         require_number("impair_lr", self.impair_lr, above=0)
         require_number("noise_lr", self.noise_lr, above=0)
         require_number("penalty", self.penalty, low=0)
+        require_number("noise_share", self.noise_share, low=0)
 
     def unlearn(self, original: Classifier, retain: Samples, forget: Samples, *, generator: Generator) -> Classifier:
         """Return a copy of `original`, impaired by noise and repaired on a part of `retain`."""
         require(len(retain) > 0, "retain", "empty", "at least one labelled image")
         few = _few_of_each(retain, self.samples, generator)
         noise = [self.noise_for(original, int(c), generator) for c in forget.labels.unique()]
+        times = max(1, round(self.noise_share * len(few) / self.noise))
         copies = Samples(
-            torch.cat([images for images in noise for _ in range(self.noise_copies)]),
-            forget.labels.unique().repeat_interleave(self.noise * self.noise_copies),
+            torch.cat([images for images in noise for _ in range(times)]),
+            forget.labels.unique().repeat_interleave(self.noise * times),
         )
         model, shown = copy.deepcopy(original).train(), Samples(to_input(few.images), few.labels)
         impair = replace(self, epochs=self.impair_epochs, lr=self.impair_lr)
         for phase, taught in ((impair, join(shown, copies)), (self, shown)):
             optimiser, device = phase.optimiser_of(model), device_of(model)
-            for _ in range(phase.epochs):
+            for _ in phase.passes(taught):
                 for index in phase.one_pass(taught, generator):
                     images, labels = placed(taught, index, device)
                     phase.step(optimiser, nn.functional.cross_entropy(model(images), labels))

@@ -101,7 +101,7 @@ def test_noise_impairs_under_the_forgotten_labels_and_retained_samples_repair(st
     original = trained()
     steps.clear()
     method = Unsir(
-        epochs=2, impair_epochs=3, samples=5, noise=6, noise_copies=4, noise_steps=2, batch_size=1000, optimiser="sgd"
+        epochs=2, impair_epochs=3, samples=5, noise=6, noise_share=2.4, noise_steps=2, batch_size=1000, optimiser="sgd"
     )
     method.unlearn(original, RETAIN, FORGET, generator=rng())
     counts = [torch.bincount(target, minlength=4).tolist() for target, _ in steps]

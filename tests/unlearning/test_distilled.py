@@ -85,7 +85,7 @@ def test_scrubs_distance_is_the_scaled_divergence_of_softened_answers(temperatur
 def test_scrub_leaves_its_teacher_on_the_forget_set_and_stays_with_it_on_the_rest():
     """Written again in numpy: of the passes the first two climb on D_f first."""
     settings = PLAIN | {"momentum": 0.9, "weight_decay": 0.01, "forget_batch_size": 1000}
-    method = Scrub(epochs=4, lr=0.5, leaving=2, temperature=2.0, alpha=0.3, gamma=0.7, **settings)
+    method = Scrub(epochs=4, lr=0.5, leaving=0.5, temperature=2.0, alpha=0.3, gamma=0.7, **settings)
     found = method.unlearn(start(), RETAIN, FORGET, generator=rng())
     w, velocity = whole(start()), np.zeros_like(whole(start()))
     (x_f, x_r), one_hot = (pixels(s) for s in (FORGET, RETAIN)), np.eye(4)[RETAIN.labels]
@@ -104,7 +104,7 @@ def test_scrub_leaves_its_teacher_on_the_forget_set_and_stays_with_it_on_the_res
 
 
 def test_scrubs_teacher_is_not_its_student():
-    method = Scrub(epochs=6, lr=0.5, leaving=6, alpha=0.0, gamma=0.0, weight_decay=0.01)
+    method = Scrub(epochs=6, lr=0.5, leaving=1.0, alpha=0.0, gamma=0.0, weight_decay=0.01)
     found = method.unlearn(start(), RETAIN, FORGET, generator=rng())
     x = pixels(FORGET)
     before, after = (log_softmax(x @ whole(model).T, axis=1) for model in (start(), found))

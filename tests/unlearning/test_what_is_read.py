@@ -20,7 +20,7 @@ RETAIN, FORGET = split_classes(blobs(), FORGOTTEN)
 
 QUICK = {
     "SISA": {"recipe": RECIPE, "shards": 2},
-    "UNSIR": {"noise": 6, "noise_copies": 2, "noise_steps": 2},
+    "UNSIR": {"noise": 6, "noise_steps": 2},
     "FF": {"samples": 4},
     "CSP": {"samples": 8, "patches": 40},
     "SSD": {"alpha": 0.5},
