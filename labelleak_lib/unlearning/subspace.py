@@ -14,6 +14,8 @@ from labelleak_lib.registry import METHODS
 from labelleak_lib.unlearning.descent import device_of, finished, placed
 
 Layer = nn.Linear | nn.Conv2d
+NEGLIGIBLE = 1e-12
+"""Share of the largest squared norm below which a direction is rounding alone."""
 
 
 def layers_of(model: Classifier) -> dict[str, Layer]:
@@ -59,14 +61,23 @@ def layer_inputs(model: Classifier, images: Tensor, patches: int, generator: Gen
     return seen
 
 
-def importance_projection(rows: Tensor, alpha: float) -> Tensor:
-    """Return U diag(alpha s / ((alpha - 1) s + 1)) U^T, (d, d), of rows (m, d).
+def weighed_directions(rows: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
+    """Return the principal directions U, (d, r), of rows (m, d), not centred, and the weight of each, (r,).
 
-    U holds their principal directions (not centred), s the share of the squared norm along each.
+    The weight is alpha s / ((alpha - 1) s + 1), with s the share of the squared norm along the direction. Directions
+    with hardly a share are left out, so that r is at most the smaller of m and d.
     """
-    values, directions = torch.linalg.eigh(rows.T @ rows)
-    share = values.clamp(min=0) / values.clamp(min=0).sum().clamp(min=1e-300)
-    return (directions * (alpha * share / ((alpha - 1) * share + 1))) @ directions.T
+    few = len(rows) < rows.shape[1]
+    values, directions = torch.linalg.eigh(rows @ rows.T if few else rows.T @ rows)
+    kept = values > NEGLIGIBLE * values.max()
+    values, directions = values[kept], directions[:, kept]
+    share = values / values.sum()
+    return rows.T @ directions / values.sqrt() if few else directions, alpha * share / ((alpha - 1) * share + 1)
+
+
+def projected(weight: Tensor, directions: Tensor, weights: Tensor) -> Tensor:
+    """Return W U diag(weights) U^T of W (outputs, d) and U (d, r)."""
+    return (weight @ directions) * weights @ directions.T
 
 
 @METHODS.register("CSP")
@@ -75,9 +86,9 @@ class ClassSubspaceProjection:
     """Gradient-free class forgetting (Kodge, Saha and Roy, TMLR 2024).
 
     The weights W of every linear and convolutional layer become W (I - (I - M_r) M_f), where M_r and M_f are the
-    projections of :func:`importance_projection` on what enters that layer in M_o, of samples of D_r and of D_f. Theirs:
-    all of this, with 900 samples of each, at most 10,000 patches a layer, alpha_r 100 and alpha_f 3. Ours: patches from
-    whole images (theirs from a window of each), other alphas for small networks.
+    weighed projections (:func:`weighed_directions`) on what enters that layer in M_o, of samples of D_r and of D_f.
+    Theirs: all of this, with 900 samples of each, at most 10,000 patches a layer, alpha_r 100 and alpha_f 3. Ours:
+    patches from whole images (theirs from a window of each), other alphas for small networks.
 
     Parameters
     ----------
@@ -112,9 +123,10 @@ class ClassSubspaceProjection:
         with torch.no_grad():
             alphas = (self.alpha_r, self.alpha_f)
             for name, layer in layers_of(model).items():
-                keep, remove = (importance_projection(s[name], a) for s, a in zip(seen, alphas, strict=True))
+                keep, remove = (weighed_directions(s[name], a) for s, a in zip(seen, alphas, strict=True))
                 weight = layer.weight.double().flatten(1)
-                layer.weight.copy_((weight - (weight - weight @ keep) @ remove).view_as(layer.weight))
+                alien = weight - projected(weight, *keep)
+                layer.weight.copy_((weight - projected(alien, *remove)).view_as(layer.weight))
         return finished(model)
 
 

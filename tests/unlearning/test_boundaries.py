@@ -30,14 +30,18 @@ def pixels(samples):
 
 @pytest.mark.parametrize("bound", [0.0, 0.1, 1.0])
 def test_the_nearest_label_is_the_best_retained_one_after_a_signed_step(bound):
-    model = start()
+    model, noise = start(), torch.randint(0, 256, (60, 1, 8, 8), generator=rng(9)).to(torch.uint8)
+    forget = Samples(noise, torch.tensor(FORGOTTEN).repeat(30))
     w, b = model.head.weight.detach().double().numpy(), model.head.bias.detach().double().numpy()
-    x = pixels(FORGET)
-    error = softmax(x @ w.T + b, axis=1) - np.eye(4)[FORGET.labels]
-    logits = np.clip(x + bound * np.sign(error @ w), 0, 1) @ w.T + b
-    logits[:, list(FORGOTTEN)] = -np.inf
-    found = nearest_labels(model, FORGET, bound, 7)
-    assert found.tolist() == logits.argmax(1).tolist() and set(found.tolist()) <= {0, 2}
+    x = pixels(forget)
+    error = softmax(x @ w.T + b, axis=1) - np.eye(4)[forget.labels]
+    found, expected = nearest_labels(model, forget, bound, 7), {}
+    for sign in (1, -1):
+        logits = np.clip(x + sign * bound * np.sign(error @ w), 0, 1) @ w.T + b
+        logits[:, list(FORGOTTEN)] = -np.inf
+        expected[sign] = logits.argmax(1).tolist()
+    assert found.tolist() == expected[1] and set(found.tolist()) <= {0, 2}
+    assert (expected[1] != expected[-1]) == (bound > 0), "the step's direction matters"
 
 
 def test_boundary_shrink_trains_on_the_labels_across_alone(steps):

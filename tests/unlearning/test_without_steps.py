@@ -13,7 +13,13 @@ from labelleak_lib.models.classifier import extract_features
 from labelleak_lib.unlearning import fisher_forgetting
 from labelleak_lib.unlearning.fisher_forgetting import FisherForgetting, fisher_information
 from labelleak_lib.unlearning.influence import Influence, newton_step
-from labelleak_lib.unlearning.subspace import ClassSubspaceProjection, importance_projection, layer_inputs, layers_of
+from labelleak_lib.unlearning.subspace import (
+    ClassSubspaceProjection,
+    layer_inputs,
+    layers_of,
+    projected,
+    weighed_directions,
+)
 
 FORGOTTEN = (1, 3)
 
@@ -141,13 +147,15 @@ def test_what_a_layer_is_multiplied_with_gives_its_outputs():
     assert [len(few[name]) for name in ("features.1", "features.7")] == [7, 5], "at most so many, drawn"
 
 
+@pytest.mark.parametrize("count", [20, 4])
 @pytest.mark.parametrize("alpha", [0.5, 1.0, 30.0])
-def test_a_projection_weighs_principal_directions_by_their_share(alpha):
-    rows = np.random.default_rng(0).standard_normal((20, 6)) * np.arange(1, 7)
+def test_a_projection_weighs_principal_directions_by_their_share(alpha, count):
+    rows = np.random.default_rng(0).standard_normal((count, 6)) * np.arange(1, 7)
     _, values, directions = np.linalg.svd(rows, full_matrices=False)
     share = values**2 / (values**2).sum()
     expected = directions.T @ np.diag(alpha * share / ((alpha - 1) * share + 1)) @ directions
-    np.testing.assert_allclose(importance_projection(torch.from_numpy(rows), alpha), expected, atol=1e-10)
+    found = projected(torch.eye(6, dtype=torch.float64), *weighed_directions(torch.from_numpy(rows), alpha))
+    np.testing.assert_allclose(found, expected, atol=1e-10)
 
 
 def test_directions_of_the_forgotten_class_alone_are_gone_and_those_of_the_others_stay():
