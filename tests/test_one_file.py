@@ -85,7 +85,7 @@ FILES = {
         class Silence:
             bias: float = -10.0
             title: ClassVar[str] = "silence"
-            order: ClassVar[int] = 20
+            order: ClassVar[int] = 900
             presets: ClassVar[dict] = {"narrow": {"bias": -20.0}}
 
             def unlearn(self, original, retain, forget, *, generator):
