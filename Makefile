@@ -94,8 +94,9 @@ lab: env ## open JupyterLab
 	$(PIP_INSTALL) -e '.[lab]'
 	$(BIN)/jupyter lab
 
-outputs: env ## run the notebooks at their defaults and store the outputs that tests compare
+outputs: env ## run the notebooks at their defaults, and the examples, and store the outputs that tests compare
 	$(BIN)/python -m labelleak_lib.authoring.outputs
+	$(BIN)/python -m labelleak_lib.authoring.examples
 
 clean: ## remove what was generated, but not the environment
 	rm -rf _build book/chapters book/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

@@ -91,3 +91,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {verb} is not a verb of labelleak; the nearest is {nearest(verb, VERBS)}", file=sys.stderr)
         return 2
     return 0
+
+
+def numbers(text: str) -> list[float]:
+    """Return the numbers of a list with commas.
+
+    >>> numbers("0.5,1")
+    [0.5, 1.0]
+    """
+    return [float(part) for part in text.split(",")]
+
+
+def lengths(text: str) -> tuple[int, ...]:
+    """Return the lengths of a list with commas.
+
+    >>> lengths("3,32,32"), lengths("20")
+    ((3, 32, 32), (20,))
+    """
+    return tuple(int(part) for part in text.split(","))

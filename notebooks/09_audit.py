@@ -207,7 +207,8 @@ if model is None:
 #
 # This project trained the bank that the audit compares with. Other recipes were audited apart, written in plain
 # PyTorch: grey images, larger ones in colour and vectors, few classes and many, with batch norm and without any bias,
-# each trained on all classes and on all but one, with several seeds ({numref}`tbl-09-plain`).
+# each trained on all classes and on all but one, with several seeds ({numref}`tbl-09-plain`). Every model was written
+# to a file, too, at each seed of another kind, and audited once more through it.
 
 # %%
 plain = plain_models.audited()
@@ -222,7 +223,8 @@ display(
 # %% [markdown]
 # The verdict says *hardly ever seen*, not *forgotten*: a class that was rare in training looks the same, and a class
 # that was pushed down by a short ascent may be reached all the same (see the [controls](08_controls.ipynb)). The
-# same audit takes any `nn.Module`, any function from a batch to probabilities or labels, and files of several kinds:
+# same audit takes any `nn.Module`, any function from a batch to probabilities or labels, and files of several kinds.
+# [Five worked examples](../audit_your_model.md) show how, each a small script to start from:
 #
 # ```bash
 # labelleak audit model.safetensors                                      # written by this library

@@ -4,11 +4,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from labelleak_lib.audit.command import lengths
 from labelleak_lib.audit.loading import load_target
 from labelleak_lib.audit.report import AuditReport
 from labelleak_lib.audit.run import audit
 from labelleak_lib.audit.targets import Target
+from labelleak_lib.command import lengths
 from labelleak_lib.models.checkpoints import save_checkpoint
 from labelleak_lib.space import InputSpace
 from labelleak_lib.trials.originals import unlearned_model

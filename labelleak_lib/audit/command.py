@@ -8,28 +8,10 @@ from pathlib import Path
 from labelleak_lib.audit.report import AuditReport
 from labelleak_lib.audit.run import audit
 from labelleak_lib.audit.targets import OUTPUTS
-from labelleak_lib.command import Parser, one_sentence
+from labelleak_lib.command import Parser, lengths, numbers, one_sentence
 from labelleak_lib.criteria.calibrated import LEVEL
 from labelleak_lib.files import require_writable
 from labelleak_lib.space import InputSpace
-
-
-def numbers(text: str) -> list[float]:
-    """Return the numbers of a list with commas.
-
-    >>> numbers("0.5,1")
-    [0.5, 1.0]
-    """
-    return [float(part) for part in text.split(",")]
-
-
-def lengths(text: str) -> tuple[int, ...]:
-    """Return the lengths of a list with commas.
-
-    >>> lengths("3,32,32"), lengths("20")
-    ((3, 32, 32), (20,))
-    """
-    return tuple(int(part) for part in text.split(","))
 
 
 def parser() -> Parser:

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from labelleak_lib.audit.targets import tensor_of
 from labelleak_lib.checks import require
 
 MAX_BYTES = 8 * 2**30
@@ -30,8 +31,26 @@ _FREE = ("as_string", "in_spec", "out_spec", "torch_version")
 _VALID = "a program of plain tensor operations, saved by torch.export.save; save TorchScript or the state dict instead"
 
 
+class FixedBatch(nn.Module):
+    """A program that takes `size` inputs at a time, for batches of any size.
+
+    That is what `torch.export.export` makes unless it is told that the batch may vary.
+    """
+
+    def __init__(self, program: nn.Module, size: int) -> None:
+        super().__init__()
+        self.program, self.size = program, size
+
+    def forward(self, x: Tensor) -> Any:
+        """Return the outputs for `(n, *shape)`; the last part is filled up with its own last input."""
+        parts = x.split(self.size)
+        rest = self.size - len(parts[-1])
+        filled = [*parts[:-1], torch.cat([parts[-1], parts[-1][-1:].expand(rest, *x.shape[1:])])]
+        return torch.cat([tensor_of(self.program(part)) for part in filled])[: len(x)]
+
+
 def load_exported(path: Path) -> nn.Module:
-    """Return the module of a ``.pt2`` file.
+    """Return the module of a ``.pt2`` file, which takes batches of any size.
 
     ValueError if the archive holds anything but tensors and operations on them.
     """
@@ -50,7 +69,11 @@ def load_exported(path: Path) -> nn.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.export.load(checked)
-        return program.module()
+        first = program.graph_signature.user_inputs[0]
+        [size] = [node.meta["val"].shape[0] for node in program.graph.nodes if node.name == first]
+        module = program.module()
+    # a size that may vary is a symbol
+    return FixedBatch(module, size) if isinstance(size, int) else module
 
 
 def _checked(path: Path, name: str, data: bytes) -> bytes:

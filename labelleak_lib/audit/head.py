@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from labelleak_lib.attacks.dot_product import DotProduct
 from labelleak_lib.attacks.head_readings import HeadBias, HeadRowSum
 from labelleak_lib.attacks.heads import HeadRecipe
-from labelleak_lib.audit.targets import Target
+from labelleak_lib.audit.targets import Target, tensor_of
 from labelleak_lib.checks import require
 from labelleak_lib.data.samples import Samples
 from labelleak_lib.evidence import Floats, HeadEvidence
@@ -91,9 +91,9 @@ def head_of(target: Target, space: InputSpace, classes: int, name: str | None = 
 
 def _is_last(target: Target, layer: nn.Linear, x: Tensor) -> bool:
     left: list[Tensor] = []
-    hook = layer.register_forward_hook(lambda layer, given, out: left.append(out.detach()))
+    hook = layer.register_forward_hook(lambda layer, given, out: left.append(out.detach().cpu()))
     try:
-        answers = torch.as_tensor(getattr(raw := target.answer(x), "logits", raw)).detach()
+        answers = tensor_of(target.answer(x))
     finally:
         hook.remove()
     if len(left) != 1 or left[0].shape != answers.shape:

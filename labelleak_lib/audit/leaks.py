@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from labelleak_lib.audit.plan import Plan
 from labelleak_lib.audit.report import AuditReport
-from labelleak_lib.audit.targets import Target
 from labelleak_lib.criteria.scores import AboveHalf, TwoMeans
 from labelleak_lib.evidence import Evidence, Floats
 
@@ -48,17 +46,14 @@ class Reading:
     accused: frozenset[int] | None
 
 
-def leaks(plan: Plan, report: AuditReport, target: Target, original: Target, forgotten: frozenset[int]) -> pd.DataFrame:
-    """Return `table` for a target that `plan` has audited with `report`, and the model it was unlearned from.
+def leaks(audited: Sequence[tuple[str, AuditReport, AuditReport]], forgotten: frozenset[int]) -> pd.DataFrame:
+    """Return `table` for (access, report on the target, report on its original), one entry or more.
 
-    Both are asked once more where only the labels are read.
+    The class tables of the last entry are read, too.
     """
-    before, labels = plan.audit(original), replace(plan, labels_only=True)
-    told, told_before = (report, before) if plan.labels_only else (labels.audit(target), labels.audit(original))
-    read = [_by_verdict("labels", told, told_before)]
-    if not plan.labels_only:
-        read.append(_by_verdict("probabilities", report, before))
-    return table([*read, *by_columns(report.classes, before.classes)], forgotten)
+    _, target, original = audited[-1]
+    verdicts = [_by_verdict(*each) for each in audited]
+    return table([*verdicts, *by_columns(target.classes, original.classes)], forgotten)
 
 
 def _by_verdict(access: str, target: AuditReport, original: AuditReport) -> Reading:

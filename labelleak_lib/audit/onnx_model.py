@@ -1,6 +1,7 @@
 """Networks in ONNX files, asked by onnxruntime."""
 
 import importlib.util
+import os
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ def load_onnx(path: Path, outputs: str) -> Target:
         str(path),
         "read by onnxruntime: pip install 'labelleak[onnx]'",
     )
+    # else it writes an identifier of the machine into the home folder and reports its use over the network
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
     try:

@@ -14,7 +14,7 @@ from labelleak_lib.checks import require_int
 from labelleak_lib.evidence import Floats, Ints
 from labelleak_lib.models.access import BlackBox, QueryBudgetError
 
-NUMBERS = 16_000_000
+NUMBERS = 4_000_000
 """Floating-point numbers of a batch's inputs or answers at most: bounds the memory."""
 LOOKS = (300, 1000, 2400)
 """Numbers of random inputs after which targets can be compared."""

@@ -82,6 +82,7 @@ def audit(
 
     Examples
     --------
+    >>> import torch
     >>> def model(x):  # three classes by brightness; the fourth is never answered
     ...     return torch.softmax(torch.stack([-x.mean(1), x.mean(1), x[:, 0], x[:, 0] - 9], dim=1), dim=1)
     >>> audit(model, InputSpace.vectors(6, -3, 3), progress=False).forgotten
@@ -117,7 +118,11 @@ def audit(
     truth = _truth(forgotten, c)
     before = outputs_of(opened(original), lives, c)[0]
     report = plan.audit(asked, others)
-    return replace(report, leaks=leaks(plan, report, asked, before, truth))
+    audited = [("labels" if plan.labels_only else "probabilities", report, plan.audit(before))]
+    if not plan.labels_only:
+        told = replace(plan, labels_only=True)
+        audited.insert(0, ("labels", told.audit(asked), told.audit(before)))
+    return replace(report, leaks=leaks(audited, truth))
 
 
 def as_target(target: Model, outputs: str = "auto", **read: Any) -> Target:

@@ -124,7 +124,7 @@ def answering(target: Target, classes: int, batch_size: int = 512) -> Callable[[
 
 def probabilities(raw: Any, target: Target, n: int, classes: int | None) -> Tensor:
     """Return what a model put out for `n` inputs as float32 probabilities (n, classes); ValueError if it cannot be."""
-    values = _tensor(raw)
+    values = tensor_of(raw)
     if target.outputs == "labels" or (
         target.outputs == "auto" and values.dim() == 1 and not values.is_floating_point()
     ):
@@ -157,7 +157,8 @@ def _distributions(values: Tensor) -> bool:
     return bool((values >= -1e-6).all()) and bool(((values.sum(1) - 1).abs() < 1e-2).all())
 
 
-def _tensor(raw: Any) -> Tensor:
+def tensor_of(raw: Any) -> Tensor:
+    """Return the one array that a model put out, also where it stands in a dict or an object as `logits`."""
     if isinstance(raw, dict) and "logits" in raw:
         raw = raw["logits"]
     elif hasattr(raw, "logits"):
@@ -191,7 +192,7 @@ def outputs_of(target: Target, space: InputSpace, classes: int | None = None) ->
     middle = space.smooth(torch.zeros((FIRST, *space.grid(1))))
     raw = target.answer(middle)
     c = probabilities(raw, target, FIRST, known).shape[1]
-    values = _tensor(raw)
+    values = tensor_of(raw)
     outputs = target.outputs
     if outputs in ("auto", "either"):
         # decided once, so that no later batch is read in another way

@@ -97,7 +97,7 @@ def report_page(output_dir: Path) -> None:
     schema_of = json.loads(SCHEMA.read_text(encoding="utf-8"))
     parts = [f"The form's version is {JSON_VERSION}; its JSON schema comes with the library, as `audit/{SCHEMA.name}`."]
     fields = schema_of["properties"]
-    inner = {"classes": fields["classes"]["items"], "null": fields["null"], "reproduce": fields["reproduce"]}
+    inner = {name: fields[name].get("items", fields[name]) for name in ("classes", "leaks", "null", "reproduce")}
     for title, described in {"Report": schema_of, **inner}.items():
         lines = [f"| `{name}` | {field.get('description', '')} |" for name, field in described["properties"].items()]
         heading = title if title == "Report" else f"`{title}`"

@@ -106,3 +106,15 @@ class DecisionTree(HeadCriterion):
         """Return the mean of the tree's shares over each class's judged heads, 0 for a class without any."""
         heads = self.heads(evidence)
         return np.nan_to_num(heads.class_means(heads.value, evidence.classes))
+
+
+def judged_by_head(criterion: str, protocol: str) -> bool:
+    """Say whether single auxiliary heads are judged, and not classes.
+
+    There alone a placebo informs. By class it is arithmetic: whom a rule accuses on M_o does not depend on which class
+    is called forgotten, so that over the classes its balanced accuracy is one half, whatever the attack does.
+
+    >>> judged_by_head("youden", "paper"), judged_by_head("youden", "attacker"), judged_by_head("entropy", "paper")
+    (True, False, False)
+    """
+    return protocol == "paper" and CRITERIA.attribute(criterion, "reads", "") == HeadCriterion.reads

@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 
 from labelleak_lib.checks import require_choice
-from labelleak_lib.criteria.heads import HeadCriterion
+from labelleak_lib.criteria.heads import judged_by_head
 from labelleak_lib.names import DATASET_ORDER, PAPER_ROWS, PROTOCOLS, in_order, ordered, row_name
 from labelleak_lib.paper.published import datasets, published_asr
-from labelleak_lib.registry import CRITERIA
 from labelleak_lib.results.intervals import excess_over_placebo, mean_interval
 from labelleak_lib.results.markdown import Markdown, numbered, rows_of, span, tabs, with_interval
 
@@ -23,7 +22,7 @@ LEAKAGE_COLUMNS = [
 _LINE = LEAKAGE_COLUMNS[:4]
 FLAG_KEYS = {
     "not forgotten": "N", "retained classes lost": "L", "accuses M_o": "A", "no better than on M_o": "P",
-    "black box beats white box": "B",
+    "same set on M_o": "S", "black box beats white box": "B",
     "loses to random inputs": "R", "zero gradient": "Z",
 }  # fmt: skip
 """One letter a flag, for narrow columns; other flags are written out."""
@@ -39,18 +38,6 @@ def baseline(criterion: str, protocol: str, k: int, classes: int) -> float:
     (50.0, 90.0, 70.0)
     """
     return 50.0 if judged_by_head(criterion, protocol) else 100 * (1 - k / classes)
-
-
-def judged_by_head(criterion: str, protocol: str) -> bool:
-    """Say whether single auxiliary heads are judged, and not classes.
-
-    There alone a placebo informs. By class it is arithmetic: whom a rule accuses on M_o does not depend on which class
-    is called forgotten, so that over the classes its balanced accuracy is one half, whatever the attack does.
-
-    >>> judged_by_head("youden", "paper"), judged_by_head("youden", "attacker"), judged_by_head("entropy", "paper")
-    (True, False, False)
-    """
-    return protocol == "paper" and issubclass(CRITERIA[criterion], HeadCriterion)
 
 
 def leakage_table(

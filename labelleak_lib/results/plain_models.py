@@ -13,31 +13,45 @@ ANSWERS = ("probabilities", "labels")
 
 
 def audited(path: Path = FILE) -> pd.DataFrame:
-    """Return one line a model and kind of answers: ``recipe seed without answers named right``.
+    """Return one line a model and kind of answers: ``recipe seed without kind_of_file same answers named right``.
 
     `without` is the class that the training left out, -1 where it left out none; `named` is a tuple; `right` says
-    whether exactly that was named.
+    whether exactly that was named. `same` says whether the audit of the model in a file, of `kind_of_file`, named by
+    probabilities what the audit of the model itself did.
     """
     table = pd.read_json(path, lines=True)
-    told = table.assign(without=table.without.fillna(-1).astype(int))
-    lines = told.melt(["recipe", "seed", "without"], list(ANSWERS), "answers", "named")
+    same = [list(a) == list(b) for a, b in zip(table.through_file, table.probabilities, strict=True)]
+    told = table.assign(without=table.without.fillna(-1).astype(int), same=same)
+    lines = told.melt(["recipe", "seed", "without", "kind_of_file", "same"], list(ANSWERS), "answers", "named")
     named = lines.named.map(tuple)
     truth = lines.without.map(lambda c: () if c < 0 else (c,))
     return lines.assign(named=named, right=[a == b for a, b in zip(named, truth, strict=True)])
 
 
 def by_recipe(table: pd.DataFrame) -> pd.DataFrame:
-    """Return counts "right of n" by recipe, as text: exact without a class, silent on all, by kind of answers."""
+    """Return counts by recipe, "m of n" as text.
+
+    Models without a class that are named exactly, and models met with silence, by kind of answers; and models that get
+    the same verdict through a file.
+    """
     lines = table.assign(side=table.without.map(lambda c: "silent" if c < 0 else "exact"))
     counts = lines.groupby(["recipe", "answers", "side"], sort=False).right.agg(["sum", "size"])
-    text = counts["sum"].astype(str) + " of " + counts["size"].astype(str)
-    wide = text.unstack(["answers", "side"])
+    wide = _of(counts).unstack(["answers", "side"])
     wanted = [(a, s) for a in ANSWERS for s in ("exact", "silent")]
-    return pd.DataFrame({f"{s}, {a}": wide[a, s] for a, s in wanted}).reset_index()
+    shown = pd.DataFrame({f"{s}, {a}": wide[a, s] for a, s in wanted})
+    files = table[table.answers == "probabilities"].groupby("recipe", sort=False).same.agg(["sum", "size"])
+    return shown.assign(**{"same through a file": _of(files)}).reset_index()
+
+
+def _of(counts: pd.DataFrame) -> pd.Series:
+    return counts["sum"].astype(str) + " of " + counts["size"].astype(str)
 
 
 def sentences(table: pd.DataFrame) -> list[str]:
-    """Say how often the audit is exact, and how often silent, over all recipes, with Clopper and Pearson's interval."""
+    """Say how often the audit is exact, how often silent, and how often a file gets another verdict, over all recipes.
+
+    The intervals are Clopper and Pearson's.
+    """
     said = []
     for answers in ANSWERS:
         own = table[table.answers == answers]
@@ -50,4 +64,7 @@ def sentences(table: pd.DataFrame) -> list[str]:
         wrong = own[~own.right]
         missed = sorted({row.recipe for row in rows_of(wrong)})
         said.append(f"By {answers}: {'; '.join(parts)}." + (f" Wrong where: {', '.join(missed)}." if missed else ""))
-    return said
+    files = table[table.answers == "probabilities"]
+    kinds = _of(files.groupby("kind_of_file", sort=False).same.agg(["sum", "size"]))
+    same = f"{files.same.sum()} of {len(files)} models get the verdict of the module"
+    return [*said, f"Through a file, {same}: {', '.join(f'{kind} {n}' for kind, n in kinds.items())}."]

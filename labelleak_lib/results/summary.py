@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from labelleak_lib.criteria.heads import judged_by_head
 from labelleak_lib.names import PAPER_ROWS, attack_title
 from labelleak_lib.paper.published import datasets, published_asr
 from labelleak_lib.registry import ATTACKS, CRITERIA
 from labelleak_lib.results.intervals import over_datasets
-from labelleak_lib.results.leakage import baseline, judged_by_head
+from labelleak_lib.results.leakage import baseline
 
 TRIAL = ["dataset", "seed", "trial", "forgotten"]
 CONTROL_ROWS = (
@@ -53,7 +54,7 @@ def compare(
     Of targets that pass the gate. A trial counts with its mean of `value` (a metric, in 0 .. 1) over unlearning
     methods, a data set with its mean over trials, all data sets alike. One line a row that the records hold:
     ``attack criterion measured low high ungated placebo placebo_low placebo_high excess excess_low excess_high
-    published chance``, in percent. Placebo and excess are NaN where classes are judged (`leakage.judged_by_head`).
+    published chance``, in percent. Placebo and excess are NaN where classes are judged (see `judged_by_head`).
     ``ungated`` is the mean over all targets, whether they pass or not. ``published`` is the rate of `unlearning` (a
     method's code, or ``mean``), NaN where `value` is not `asr`, nothing is printed, or a data set is not the
     paper's.

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from labelleak_lib.criteria.base import Criterion
-from labelleak_lib.criteria.heads import HeadCriterion, HeadLabels
+from labelleak_lib.criteria.heads import HeadCriterion, HeadLabels, judged_by_head
 from labelleak_lib.evidence import Bools, Evidence, Floats
 from labelleak_lib.metrics import Scores, scores
 from labelleak_lib.names import PROTOCOLS
@@ -195,8 +195,11 @@ def _add_flags(rows: list[dict[str, Any]], placebo: list[dict[str, Any]], cell: 
             flags.append("not forgotten" if kept else "retained classes lost")
         if control["predicted"]:
             flags.append("accuses M_o")
-        if row["balanced_accuracy"] - control["balanced_accuracy"] <= CLOSE:
-            flags.append("no better than on M_o")
+        if judged_by_head(row["criterion"], row["protocol"]):
+            gained = row["balanced_accuracy"] - control["balanced_accuracy"]
+            flags += ["no better than on M_o"] * (gained <= CLOSE)
+        elif row["predicted"] and row["predicted"] == control["predicted"]:
+            flags.append("same set on M_o")
         if row["attack"] == "whitebox_inversion" and row["criterion"] == "threshold":
             flags += ["black box beats white box"] * (row["balanced_accuracy"] < black.get(row["protocol"], 0) - CLOSE)
         if row["attack"].endswith("_inversion"):

@@ -55,8 +55,8 @@ def original_and_unlearned(
     original, identity = original_model(spec, chosen), spec.unlearned_id(unlearning, chosen)
     if not is_dataclass(chosen) or isinstance(chosen, Foreign) or type(chosen).__module__ == "__main__":
         # of code outside files nobody can say that it is still the same
-        return original, _forget(spec, unlearning, chosen, original)
-    return original, _kept(spec, identity, lambda: _forget(spec, unlearning, chosen, original))
+        return original, unlearned_anew(spec, unlearning, chosen, original)
+    return original, _kept(spec, identity, lambda: unlearned_anew(spec, unlearning, chosen, original))
 
 
 def unlearned_model(spec: TrialSpec, unlearning: str) -> Classifier:
@@ -77,9 +77,10 @@ def untrained(spec: TrialSpec) -> Classifier:
     return classifier.build(spec.model_spec, seed=spec.train_seed).to(resolve_device(spec.device))
 
 
-def _forget(
+def unlearned_anew(
     spec: TrialSpec, unlearning: str, method: UnlearningMethod | PlainMethod, original: Classifier
 ) -> Classifier:
+    """Return M_u made from M_o here and now, whatever is kept."""
     retain, forget = split_classes(spec.part("train"), spec.forgotten)
     generator = make_generator(spec.unlearn_seed, "unlearn", unlearning)
     if isinstance(method, RecordsTraining):

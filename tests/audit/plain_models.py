@@ -39,12 +39,16 @@ class Recipe:
         """The number of classes."""
         return int(self.data()[1].max()) + 1
 
+    def untrained(self) -> nn.Module:
+        """Return the network before any training."""
+        return self.network(self.shape, self.classes)
+
     def train(self, seed: int, without: int | None = None) -> nn.Module:
         """Return a network trained on every class, or on every class but one."""
         torch.manual_seed(seed)
         x, y = self.data()
         kept = torch.arange(len(y)) if without is None else torch.nonzero(y != without).flatten()
-        model = self.network(tuple(x.shape[1:]), self.classes)
+        model = self.untrained()
         optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
         steps = self.epochs * -(-len(kept) // 64)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps)

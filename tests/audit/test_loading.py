@@ -1,6 +1,7 @@
 """Model files of others: read where they hold numbers, refused in a sentence where they could run code."""
 
 import json
+import os
 import pickle
 import zipfile
 from pathlib import Path
@@ -94,7 +95,14 @@ def test_programs_are_read(tmp_path, form):
     same(load_target(path), model)
 
 
-def test_onnx_is_read_where_onnxruntime_is(tmp_path):
+@pytest.mark.parametrize("size", [1, 3, 4])
+def test_a_program_for_batches_of_one_size_takes_others(tmp_path, size):
+    model = fitted(3, SHAPE)
+    torch.export.save(torch.export.export(model, (torch.rand(size, *SHAPE),)), tmp_path / "m.pt2")
+    same(load_target(tmp_path / "m.pt2"), model)
+
+
+def test_onnx_is_read_where_onnxruntime_is(tmp_path, monkeypatch):
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install 'labelleak[onnx]'")
     onnx = pytest.importorskip("onnx", reason="onnx, which writes the file of this test, is not installed")
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 3)).eval()
@@ -107,7 +115,9 @@ def test_onnx_is_read_where_onnxruntime_is(tmp_path):
     )  # fmt: skip
     made = h.make_model(graph, opset_imports=[h.make_opsetid("", 13)], ir_version=8)
     onnx.save(made, str(tmp_path / "m.onnx"))
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
     target = load_target(tmp_path / "m.onnx")
+    assert os.environ["ORT_DISABLE_TELEMETRY"] == "1", "an audit is nobody else's business"
     assert target.space == SPACE
     same(target, model)
     (tmp_path / "broken.onnx").write_bytes(b"nothing at all")

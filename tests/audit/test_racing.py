@@ -8,7 +8,7 @@ import torch
 from toys import linear, rng
 
 from labelleak_lib.attacks.reach import answered_margins
-from labelleak_lib.audit.racing import Found, Racing
+from labelleak_lib.audit.racing import NUMBERS, Found, Racing
 from labelleak_lib.models.access import BlackBox
 from labelleak_lib.space import InputSpace
 
@@ -90,7 +90,7 @@ def test_inputs_come_in_batches_that_bound_the_memory(shape):
 
     small = Racing(inputs=120, rounds=1, starts=120, generations=1)
     small.run(BlackBox(answer, 3, InputSpace(shape)), generator=rng(0))
-    assert max(sizes) <= max(16_000_000, math.prod(shape))
+    assert max(sizes) <= max(NUMBERS, math.prod(shape))
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ def test_every_field_is_listed_with_its_meaning(tmp_path):
     lines = [line.split(" | ") for line in (tmp_path / "report.md").read_text().splitlines() if line.startswith("| `")]
     schema = json.loads(SCHEMA.read_text())
     fields = schema["properties"]
-    names = [*fields, *fields["classes"]["items"]["properties"], *fields["null"]["properties"]]
+    lists = [*fields["classes"]["items"]["properties"], *fields["leaks"]["items"]["properties"]]
+    names = [*fields, *lists, *fields["null"]["properties"]]
     assert [line[0] for line in lines] == [f"| `{name}`" for name in [*names, *fields["reproduce"]["properties"]]]
     assert all(len(line[1]) > 8 for line in lines)

@@ -19,7 +19,7 @@ from labelleak_lib.trials.originals import unlearned_model
 from labelleak_lib.trials.specification import TrialSpec
 
 SUBJECT, QUERIES, LARGE = "audit without samples", "queries that name the class exactly", "audit of 1,000 classes"
-SHARE = 12
+SHARE = 22
 
 
 def audit(model, **options):

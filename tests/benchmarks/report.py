@@ -57,9 +57,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Write the CSV file of a measurement, name the missed targets, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python tests/benchmarks/report.py", description=__doc__)
     parser.add_argument("report", type=Path, help="the file that pytest-benchmark wrote")
+    parser.add_argument("--keep", action="store_true", help="keep the lines of subjects that were not measured anew")
     parser.add_argument("--csv", type=Path, default=CSV, help=f"default: {CSV.relative_to(COMMITTED.parents[1])}")
     chosen = parser.parse_args(arguments)
     frame = rows(json.loads(chosen.report.read_text(encoding="utf-8")))
+    if chosen.keep:
+        before = pd.read_csv(chosen.csv)
+        frame = pd.concat([before[~before.subject.isin(frame.subject)], frame], ignore_index=True)
     chosen.csv.parent.mkdir(parents=True, exist_ok=True)
     frame.round({"seconds": 6, "ratio": 4, "target": 4}).to_csv(chosen.csv, index=False)
     for line in frame[frame.met == "no"].itertuples():

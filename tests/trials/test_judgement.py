@@ -84,7 +84,10 @@ def test_the_gate_is_one_for_all_data_sets_methods_and_class_counts(dataset, cod
 
 
 def flags_of(rows, placebo=0.5, asr=0.2, named="", gate=True, kept=True):
-    whole = [{"criterion": "threshold", "protocol": "paper", "asr": 1.0, "flags": [], **row} for row in rows]
+    whole = [
+        {"criterion": "threshold", "protocol": "paper", "asr": 1.0, "flags": [], "predicted": "1", **row}
+        for row in rows
+    ]
     placebo = [{**row, "asr": asr, "balanced_accuracy": placebo, "predicted": named} for row in copy.deepcopy(whole)]
     accuracies = FINE | {"forget_acc_after": 0.0 if gate or not kept else 0.9}
     accuracies |= {"retain_acc_after": FINE["retain_acc_before"] if kept else 0.5}
@@ -102,7 +105,14 @@ def test_a_clean_row_has_no_flag_and_keeps_those_of_its_evidence():
 
 @pytest.mark.parametrize(("placebo", "flag"), [(1.0, True), (0.96, True), (0.94, False), (0.5, False)])
 def test_a_row_that_does_as_well_on_the_original_model_is_flagged(placebo, flag):
-    assert flags_of([ONE], placebo=placebo) == [["no better than on M_o"] * flag]
+    assert flags_of([ONE | {"criterion": "youden"}], placebo=placebo) == [["no better than on M_o"] * flag]
+    # of classes the difference is arithmetic (see `judged_by_head`)
+    assert flags_of([ONE | {"criterion": "youden", "protocol": "attacker"}, ONE], placebo=placebo) == [[], []]
+
+
+def test_naming_the_same_classes_on_the_original_model_is_flagged():
+    assert flags_of([ONE | {"predicted": "3"}], named="3") == [["accuses M_o", "same set on M_o"]]
+    assert flags_of([ONE | {"predicted": "3"}], named="3,4") == [["accuses M_o"]]
 
 
 def test_a_perfect_row_among_many_classes_is_not_flagged_where_it_is_silent_on_the_original_model():

@@ -1,0 +1,96 @@
+"""The card of a method, against counts by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from record_samples import record, well_formed
+from scipy.stats import beta, spearmanr
+
+from labelleak_lib.figures import leak_cards as figures
+from labelleak_lib.results import leak_cards
+
+JOINT = leak_cards.JOINT_ROW
+
+
+def cell(code, i, *, named, on_original="", truth="1", unlearned=True):
+    """Return a target and its placebo under joint reach."""
+    shared = {"attack": JOINT[0], "criterion": JOINT[1], "protocol": "attacker", "trial": i, "forgotten": truth}
+    shared |= {"unlearning": code, "unlearned": unlearned, "forget_acc_after": 0.0 if unlearned else 0.9}
+    shared |= {"retain_acc_before": 0.9, "retain_acc_after": 0.8}
+    return [
+        record(**shared, predicted=named, exact_match=float(named == truth)),
+        record(**shared, control="placebo", predicted=on_original, exact_match=float(on_original == truth)),
+    ]
+
+
+def records():
+    lines = cell("RT", 0, named="1") + cell("RT", 1, named="1,4", on_original="4") + cell("RT", 2, named="")
+    lines += cell("FT", 0, named="1", unlearned=False) + cell("NG", 0, named="1")
+    return pd.DataFrame(lines)
+
+
+def left(code, probe, steps):
+    return {"dataset": "mnist", "unlearning": code, "probe_after": probe, "probe_untrained": 0.3, "steps_half": steps}
+
+
+LEFT = pd.DataFrame([left("RT", 0.5, 30.0), left("RT", 0.6, np.nan), left("RT", 0.7, np.nan), left("NG", 0.9, 4.0)])
+COSTS = pd.DataFrame(
+    [("mnist", "1", "RT", 8.0), ("mnist", "1", "NG", 2.0), ("mnist", "2", "RT", 4.0), ("mnist", "2", "NG", 3.0)],
+    columns=["dataset", "forgotten", "unlearning", "seconds"],
+)
+
+
+def test_who_kept_the_original_does_not_name_what_it_had_out_of_reach_already():
+    found = leak_cards.both_models(records())
+    assert found[found.unlearning == "RT"].both.tolist() == [1, 1, 0], "4 was out of reach before"
+    assert (found.silent == 1).all() and "FT" not in set(found.unlearning), "what fails the gate has nothing to leak"
+
+
+def test_leaks_are_shares_of_what_passes_with_the_interval_of_trials():
+    found = leak_cards.leaks(records()).set_index(["unlearning", "access"])
+    line = found.loc[("RT", leak_cards.HEADLINE)]
+    assert tuple(line[["n", "exact", "silent", "both"]]) == (
+        3,
+        pytest.approx(1 / 3),
+        pytest.approx(2 / 3),
+        pytest.approx(1 / 3),
+    )
+    assert (line.low, line.high) == pytest.approx((beta.ppf(0.025, 1, 3), beta.ppf(0.975, 2, 2)))
+    assert found.loc[("RT", leak_cards.BOTH_MODELS)].both == pytest.approx(2 / 3)
+    assert ("RT", "gradients") not in found.index, "no such evidence is stored"
+
+
+def test_costs_are_beside_those_of_retraining_in_the_same_trial():
+    found = leak_cards.forgetting(records(), LEFT, COSTS).set_index("unlearning")
+    assert found.index.tolist() == ["RT", "FT", "NG"], "in the order of the registry"
+    assert (found.ratio["RT"], found.ratio["NG"]) == (1, np.median([2 / 8, 3 / 4])) and np.isnan(found.ratio["FT"])
+    assert (found.passed["RT"], found.trials["RT"], found.passed["FT"]) == (3, 3, 0)
+    assert found.steps["RT"] == np.inf and found.steps["NG"] == 4, "most gave up"
+    assert found.lost["NG"] == pytest.approx(0.1)
+
+
+def test_the_least_leakage_comes_first_and_what_never_passes_is_left_out():
+    leaked, forgot = leak_cards.leaks(records()), leak_cards.forgetting(records(), LEFT, COSTS)
+    ranked = leak_cards.ranking(leaked, forgot)
+    assert ranked.unlearning.tolist() == ["RT", "NG"]
+    assert "retrain (RT)" in leak_cards.sentences(ranked)[0] and "33%" in leak_cards.sentences(ranked)[0]
+    well_formed(figures.ranked(ranked))
+
+
+def test_whether_less_forgetting_means_less_leakage_is_said_by_rank_correlation():
+    ranked = pd.DataFrame({"unlearning": list("abcdefg"), "leak": [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6],
+                           "probe": [0.9, 0.85, 0.8, 0.7, 0.75, 0.6, 0.5]})  # fmt: skip
+    said = leak_cards.sentences(ranked)[1]
+    assert (
+        "still finds more of the class leak less" in said and f"{spearmanr(ranked.probe, ranked.leak)[0]:.2f}" in said
+    )
+    assert "do not leak less" in leak_cards.sentences(ranked.assign(leak=ranked.leak[::-1].to_numpy()))[1]
+
+
+def test_a_card_says_what_was_measured_and_nothing_else():
+    leaked, forgot = leak_cards.leaks(records()), leak_cards.forgetting(records(), LEFT, COSTS)
+    text = leak_cards.card("RT", leaked, forgot)
+    assert text.startswith("## retrain (RT)") and "3 of 3 targets pass" in text and "more steps than were tried" in text
+    assert "33.3 (0.8,\u00a090.6)" in text and "6.0 s of the processor, 1 times retraining" in text
+    failing = leak_cards.card("FT", leaked, forgot)
+    assert "0 of 1 targets pass" in failing and "nothing to leak" in failing and "cost" not in failing

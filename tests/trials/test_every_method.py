@@ -1,0 +1,45 @@
+"""Every registered method under attacks of every access, timed; what is stored is not run again."""
+
+import pandas as pd
+import pytest
+from toys import SMALL_SETTINGS, small_trials
+
+from labelleak_lib.registry import ATTACKS, METHODS
+from labelleak_lib.trials import every_method
+from labelleak_lib.trials.judging import judge
+from labelleak_lib.trials.store import Store
+
+
+@pytest.fixture
+def path(tmp_path_factory):
+    with small_trials(tmp_path_factory.mktemp("methods")) as path:
+        yield path
+
+
+def test_a_grid_holds_every_method_and_every_access():
+    grid = every_method.grid_of("digits")
+    assert grid.methods == tuple(METHODS)
+    kinds = {ATTACKS[name].access_kind for name in grid.given.attacks}
+    assert kinds == {ATTACKS[name].access_kind for name in ATTACKS}
+    assert not any(name.endswith("_inversion") for name in grid.given.attacks)
+
+
+def test_methods_are_attacked_and_timed_once(path, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(every_method, "ATTACKS", two := tuple(SMALL_SETTINGS.attacks)[:2])
+    root = tmp_path / "store"
+    told = ["--dataset", path, "--ks", "1", "--methods", "NG", "RT", "--timed", "1", "--store", str(root)]
+    assert every_method.main(told) == 0
+    name = Store(root).datasets()[0]
+    records = judge(*Store(root).read(name))
+    assert set(records.unlearning) == {"NG", "RT"} and set(records.attack) == set(two)
+    lines = every_method.costs(root)
+    assert sorted(lines.unlearning) == ["NG", "RT"] and (lines.seconds > 0).all()
+    monkeypatch.setattr(every_method, "cost", lambda *_: pytest.fail("it is stored"))
+    assert every_method.main(told) == 0
+    assert "0 tasks run, 0 methods timed" in capsys.readouterr().out
+    pd.testing.assert_frame_equal(every_method.costs(root), lines)
+
+
+def test_bad_input_is_one_sentence(tmp_path, capsys):
+    assert every_method.main(["--methods", "NOPE", "--store", str(tmp_path)]) == 2
+    assert "NOPE" in capsys.readouterr().err
