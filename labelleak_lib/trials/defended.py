@@ -86,18 +86,19 @@ def measure(spec: TrialSpec, code: str, name: str) -> list[dict[str, Any]]:
     Facts about the model stand in each: accuracies on test samples, 0 .. 1, of M_o (``retain_acc_before``,
     ``forget_acc_before``), of the model before the defence (``retain_acc_plain``) and behind it (``retain_acc_after``,
     ``forget_acc_after``); the Brier score on retained samples (``brier_plain``, ``brier_after``), which asks for more
-    than the label; ``seconds`` of processor time. ``names`` are the classes that the numbers in ``score`` and ``reach``
-    belong to.
+    than the label; ``seconds`` of processor time; ``epsilon`` that a private training spends, NaN otherwise. ``names``
+    are the classes that the numbers in ``score`` and ``reach`` belong to.
     """
     with one_thread():
-        made = offer(spec, code, name)
+        made, defence = offer(spec, code, name), DEFENCES[name]() if name != NONE else None
+        epsilon = getattr(defence, "epsilon", None)
         facts = {
             "dataset": spec.data.name, "seed": spec.seed, "trial": spec.trial, "profile": spec.profile,
             "unlearning": code, "forgotten": ",".join(map(str, spec.forgotten)), "defence": name,
-            "parameters": as_json(DEFENCES[name]()) if name != NONE else "", "line": identity(spec, code, name),
-            **_quality(spec, made), "seconds": round(made.seconds, 3),
+            "parameters": as_json(defence) if defence else "", "line": identity(spec, code, name),
+            **_quality(spec, made), "seconds": round(made.seconds, 3), "epsilon": epsilon(made.trained_on) if epsilon else float("nan"),
         }  # fmt: skip
-        adaptive = DEFENCES.attribute(name, "adaptive", ()) if name != NONE else ()
+        adaptive = getattr(defence, "adaptive", ())
         return [
             {**facts, **line, "adaptive": line["attack"] in adaptive} for line in _evidence(spec, made, name)
         ]  # fmt: skip
@@ -126,7 +127,7 @@ def _quality(spec: TrialSpec, made: Offer) -> dict[str, float]:
     retain, forget = split_classes(spec.part("test"), spec.forgotten)
     every = tuple(range(spec.data.classes))
     before = offer(spec, "", NONE)
-    plain = Offer(made.plain, every, made.plain, 0.0)
+    plain = Offer(made.plain, every, made.plain)
     return {
         "retain_acc_before": accuracy(before, retain), "forget_acc_before": accuracy(before, forget),
         "retain_acc_plain": accuracy(plain, retain), "retain_acc_after": accuracy(made, retain),

@@ -39,12 +39,15 @@ class Offer(NamedTuple):
         The model before the defence.
     seconds : float
         Processor time that the defence took.
+    trained_on : int
+        Training samples that are retained.
     """
 
     published: Published
     names: tuple[int, ...]
     plain: Classifier
-    seconds: float
+    seconds: float = 0.0
+    trained_on: int = 0
 
     @property
     def model(self) -> Classifier:
@@ -74,7 +77,7 @@ def offer(spec: TrialSpec, code: str, name: str) -> Offer:
     plain = original_model(spec) if code in ("", NONE) else original_and_unlearned(spec, code)[1]
     classes = range(spec.data.classes)
     if name == NONE:
-        return Offer(plain, tuple(classes), plain, 0.0)
+        return Offer(plain, tuple(classes), plain, trained_on=len(retain))
     defence, generator = DEFENCES[name](), make_generator(spec.unlearn_seed, "defend", name)
     start = time.process_time()
     if getattr(defence, "before", False):
@@ -90,7 +93,7 @@ def offer(spec: TrialSpec, code: str, name: str) -> Offer:
     width = (published.model if isinstance(published, Answers) else published).head.out_features
     kept = [c for c in classes if c not in spec.forgotten or not code]
     names = kept if width == len(kept) else [*classes, *range(len(classes), width)]
-    return Offer(published, tuple(names), plain, seconds)
+    return Offer(published, tuple(names), plain, seconds, len(retain))
 
 
 def granted(spec: TrialSpec, made: Offer, kind: str) -> Any:

@@ -82,14 +82,15 @@ def rows(weight, bias):
 
 def test_rows_give_away_the_mean_the_norm_and_what_is_too_typical():
     weight = torch.nn.functional.normalize(torch.randn((6, 64), generator=rng(2)))
-    plain = rows(weight * torch.tensor([[1.0], [1.05], [0.98], [1.1], [0.95], [1.02]]), [0.1, -0.2, 0.0, 0.3, -0.1, 0.2])
+    weight = weight * torch.tensor([[1.0], [1.05], [0.98], [1.1], [0.95], [1.02]])
+    plain = rows(weight, [0.1, -0.2, 0.0, 0.3, -0.1, 0.2])
     retain, forget = split_classes(blobs(6), (CLASS,))
     in_the_mean, matched = (
         kind.defend(copy.deepcopy(plain), retain, forget, generator=rng()) for kind in (MeanRow(), MatchedRow())
     )
     assert named("row_distance", WhiteBox(in_the_mean)) == {CLASS}
     assert named("row_typical", WhiteBox(matched)) == {CLASS}
-    assert [named(name, WhiteBox(plain)) for name in ("row_distance", "row_norm", "row_typical")] == 3 * [frozenset()]
+    assert named("row_typical", WhiteBox(plain)) == frozenset()
     for size in (0.2, 5.0):
         longer = weight.clone()
         longer[CLASS] *= size
