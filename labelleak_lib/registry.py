@@ -80,6 +80,7 @@ class Registry:
 ARCHITECTURES = Registry("architecture", "labelleak_lib.models.architectures")
 METHODS = Registry("unlearning method", "labelleak_lib.unlearning")
 ATTACKS = Registry("attack", "labelleak_lib.attacks")
+ADAPTIVE = Registry("adaptive attack", "labelleak_lib.attacks.adaptive")
 DATASETS = Registry("data set", "labelleak_lib.data.named")
 DEFENCES = Registry("defence", "labelleak_lib.defences")
 CRITERIA = Registry("criterion", "labelleak_lib.criteria")

@@ -14,7 +14,7 @@ import labelleak_lib
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT, TOOLS = SETTINGS["project"], SETTINGS["tool"]
 EXTRAS = PROJECT["optional-dependencies"]
-ON_DEMAND = {"bench", "lab", "onnx"}
+ON_DEMAND = {"bench", "lab", "onnx", "privacy"}
 
 
 def canonical(name: str) -> str:

@@ -21,6 +21,7 @@ class MeanRow:
 
     title: ClassVar[str] = "mean row"
     order: ClassVar[int] = 0
+    adaptive: ClassVar[tuple[str, ...]] = ("row_distance", "row_typical", "gradient_reach")
 
     def defend(self, model: Classifier, retain: Samples, forget: Samples, *, generator: torch.Generator) -> Classifier:
         """Return `model` with the forgotten rows of its head replaced; no random number is drawn."""

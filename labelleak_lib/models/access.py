@@ -143,3 +143,25 @@ class BlackBox:
         given = f"from {low:.3g}, with sums from {float(sums.min()):.3g} to {float(sums.max()):.3g}"
         valid = "probabilities, at least 0 with the sum 1; logits need a softmax first"
         require(low >= 0 and float((sums - 1).abs().max()) < SUM_TOLERANCE, "black box's answers", given, valid)
+
+
+@dataclass(frozen=True, eq=False)
+class BlackBoxWithSamples:
+    """A query function, and images of which the attacker knows, or thinks to know, the class.
+
+    Parameters
+    ----------
+    box : BlackBox
+        The query function; its outputs need not be as many as the classes, nor in their order.
+    images : Tensor
+        uint8 or float in [0, 1], (n, channels, side, side).
+    labels : Tensor
+        int64 (n,), below `classes`.
+    classes : int
+        C, the classes that the attacker knows of.
+    """
+
+    box: BlackBox
+    images: Tensor
+    labels: Tensor
+    classes: int

@@ -34,7 +34,7 @@ NUMERIC = (
 )
 """The library's files whose code decides what is stored."""
 
-SHOWN = ("title", "order", "criteria", "presets", "threshold")
+SHOWN = ("title", "order", "criteria", "presets", "threshold", "adaptive")
 """Attributes of a class that do not change what it computes."""
 
 
