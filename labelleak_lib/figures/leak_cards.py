@@ -15,9 +15,8 @@ def ranked(ranking: pd.DataFrame) -> Figure:
     bars = [100 * (ranking.leak - ranking.low), 100 * (ranking.high - ranking.leak)]
     ax.errorbar(100 * ranking.probe, 100 * ranking.leak, yerr=bars, fmt="none", ecolor="0.8", elinewidth=1, zorder=1)
     dots = ax.scatter(100 * ranking.probe, 100 * ranking.leak, c=share, cmap="viridis_r", vmin=0, vmax=1, zorder=2)
-    for line in ranking.itertuples():
-        ax.annotate(line.unlearning, (100 * line.probe, 100 * line.leak), xytext=(4, 4), textcoords="offset points",
-                    fontsize=8)  # fmt: skip
+    for code, probe, leak in zip(ranking.unlearning, 100 * ranking.probe, 100 * ranking.leak, strict=True):
+        ax.annotate(code, (probe, leak), xytext=(4, 4), textcoords="offset points", fontsize=8)
     figure.colorbar(dots, ax=ax, label="share of targets that pass the gate")
     ax.set(xlabel="forgotten class, linear probe of the features (%)", ylabel="exact and silent, joint reach (%)",
            ylim=(-5, 109))  # fmt: skip
