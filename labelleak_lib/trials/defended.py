@@ -96,7 +96,8 @@ def measure(spec: TrialSpec, code: str, name: str) -> list[dict[str, Any]]:
             "dataset": spec.data.name, "seed": spec.seed, "trial": spec.trial, "profile": spec.profile,
             "unlearning": code, "forgotten": ",".join(map(str, spec.forgotten)), "defence": name,
             "parameters": as_json(defence) if defence else "", "line": identity(spec, code, name),
-            **_quality(spec, made), "seconds": round(made.seconds, 3), "epsilon": epsilon(made.trained_on) if epsilon else float("nan"),
+            **_quality(spec, made), "seconds": round(made.seconds, 3),
+            "epsilon": epsilon(made.trained_on) if epsilon else float("nan"),
         }  # fmt: skip
         adaptive = getattr(defence, "adaptive", ())
         return [
