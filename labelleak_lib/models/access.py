@@ -124,8 +124,8 @@ class BlackBox:
         require(self.space.holds(images), "images", (low, high), f"within [{self.space.low}, {self.space.high}]")
         if self.budget is not None and self.queries + len(images) > self.budget:
             raise QueryBudgetError(f"{self.queries + len(images)} queries asked, the budget is {self.budget}")
+        self.queries += len(images)
         probabilities = self._answer(images)
-        self.queries += len(images)  # not before: a model behind a network may refuse
         self._require_probabilities(probabilities, len(images))
         if self.labels_only:
             return torch.nn.functional.one_hot(probabilities.argmax(1), self.classes).float()

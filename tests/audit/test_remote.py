@@ -82,7 +82,6 @@ def test_a_budget_ends_the_audit_and_keeps_what_is_known(serve):
     report = labelleak_lib.audit(remote, InputSpace.vectors(6), progress=False)
     assert report.status == "budget spent" and len(server.rows) == remote.sent <= 1000
     assert remote.sent > 800 and report.classes.answered.sum() > 800
-    assert report.queries <= 1000, "what was refused was not asked"
     with pytest.raises(QueryBudgetError, match="the budget is 1000"):
         remote(torch.rand(200, 6))
 
