@@ -20,7 +20,7 @@ from labelleak_lib.registry import DEFENCES
 class DPSGD:
     """Clip each sample's gradient and add Gaussian noise to their sum (Abadi et al., 2016), from a fresh start.
 
-    A step moves by lr / (q n) (sum_i g_i min(1, clip / |g_i|) + noise * clip * N(0, I)), over samples each drawn with
+    A step moves by `lr / (q n) (sum_i g_i min(1, clip / |g_i|) + noise * clip * N(0, I))`, over samples each drawn with
     probability q. The guarantee is about single samples: it says that one of them hardly matters, not that a class
     does. It is retraining, whatever method went before. Needs the package `opacus`, and a network without batch norm.
 
