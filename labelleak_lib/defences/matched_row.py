@@ -18,8 +18,8 @@ class MatchedRow:
 
     With m the mean over a row's entries and s the norm of what is left, w_f becomes
     mean_R(m) + mean_R(s) (w_f - m_f) / s_f, and b_f becomes mean_R(b). Row sum, norm and bias are then no outliers, and
-    the bias stability of Zheng et al. (2026, arXiv 2605.08730), `1 / (1 + |mean_F(b) - mean_R(b)|)`, is 1. Its direction
-    stays the row's own. Ours: that paper asks for such statistics and reaches them by training.
+    the bias stability of Zheng et al. (2026, arXiv 2605.08730), `1 / (1 + |mean_F(b) - mean_R(b)|)`, is 1. Its
+    direction stays the row's own. Ours: that paper asks for such statistics and reaches them by training.
     """
 
     title: ClassVar[str] = "matched row"
