@@ -26,10 +26,15 @@ def read(path: Path = CSV) -> pd.DataFrame:
 
 
 def basis(frame: pd.DataFrame) -> str:
-    """Say on what machine was measured, and how many targets are met."""
-    machine, targets = frame.iloc[0], frame[frame.met != ""]
+    """Say on what machines was measured, the one of most subjects first, and how many targets are met."""
+    targets = frame[frame.met != ""]
+    said: list[str] = []
+    machines = frame.groupby(["processor", "cores", "torch"])["subject"]
+    for (processor, cores, version), subjects in sorted(machines, key=lambda one: -one[1].nunique()):
+        what = f" “{'”, “'.join(subjects.unique())}”" if said else ""
+        said.append(f"{processor} ({cores} cores, torch {version}){what}")
     return (
-        f"Measured on {machine.processor} ({machine.cores} cores, of which one thread works), torch {machine.torch}. "
+        f"Measured on {', on '.join(said)}. One thread works unless a line says otherwise. "
         f"{(targets.met == 'yes').sum()} of {len(targets)} targets are met."
     )
 

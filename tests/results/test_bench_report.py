@@ -122,7 +122,10 @@ def test_a_measurement_survives_its_file_and_becomes_a_page(tmp_path, frame, cap
     pd.testing.assert_frame_equal(bench.read(csv), frame, check_dtype=False)
     pages.speed_page(tmp_path / "generated", bench.read(csv))
     text = (tmp_path / "generated" / "speed.md").read_text()
-    assert "Measured on Some Processor (4 cores, of which one thread works), torch 2.0. 3 of 5 targets are met." in text
+    assert (
+        "Measured on Some Processor (4 cores, torch 2.0). One thread works unless a line says otherwise. 3 of 5 "
+        in text
+    )
     assert "](generated/speed.png)" in text
     width, _ = struct.unpack(">II", (tmp_path / "generated" / "speed.png").read_bytes()[16:24])
     assert 500 < width <= 900
@@ -133,3 +136,13 @@ def test_the_committed_measurement_is_a_page(tmp_path):
     text = (tmp_path / "speed.md").read_text()
     for name in ("scikit-learn", "ART, MIFace", "PyGAD", "EvoTorch", "DEAP", "torchvision"):
         assert name in text
+
+
+def test_machines_are_named_with_what_ran_on_them():
+    frame = bench.read()
+    frame = pd.concat(
+        [frame.assign(processor="A"), frame[frame.role == "ours"].head(1).assign(processor="B", subject="one, two")]
+    )
+    assert "Measured on A (" in bench.basis(
+        frame
+    ) and " on B (2 cores, torch 2.14.1) “one, two”. One thread" in bench.basis(frame)
