@@ -39,7 +39,7 @@ env: $(STAMP) ## create .venv with the pinned versions
 $(STAMP): pyproject.toml constraints.txt
 	@echo 'Installing the pinned versions into $(VENV): a few minutes, and a few gigabytes for torch.'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP_INSTALL) -e '.[book,test,cluster]'
+	$(PIP_INSTALL) -e '.[book,test,cluster,onnx]'
 	@touch $@
 
 book: chapters render ## execute the notebooks and render the book [DATASET= TRIALS= PROFILE=]

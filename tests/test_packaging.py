@@ -14,7 +14,7 @@ import labelleak_lib
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT, TOOLS = SETTINGS["project"], SETTINGS["tool"]
 EXTRAS = PROJECT["optional-dependencies"]
-ON_DEMAND = {"bench", "lab", "onnx", "privacy"}
+ON_DEMAND = {"bench", "lab", "privacy"}
 
 
 def canonical(name: str) -> str:
@@ -40,7 +40,8 @@ def names(requirements: list[str]) -> set[str]:
 
 
 PINS = parse_pins((ROOT / "constraints.txt").read_text().splitlines())
-OPTIONAL = set().union(*(names(EXTRAS[extra]) for extra in ON_DEMAND))
+ALWAYS = names(PROJECT["dependencies"]).union(*(names(EXTRAS[extra]) for extra in EXTRAS.keys() - ON_DEMAND))
+OPTIONAL = set().union(*(names(EXTRAS[extra]) for extra in ON_DEMAND)) - ALWAYS
 
 
 def test_conda_environment_has_the_pins_of_the_constraints() -> None:
