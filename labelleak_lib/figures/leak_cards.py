@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 
 def ranked(ranking: pd.DataFrame) -> Figure:
-    """Draw leakage against what a probe finds of the class, one dot a method, from `leak_cards.ranking`.
+    """Draw leakage against what a probe finds of the class, one dot a method, from `method_leaks.ranking`.
 
     The darker a dot, the more targets pass the gate. Bars are the intervals of leakage.
     """

@@ -14,6 +14,8 @@ from labelleak_lib.trials.store import Store, Stored
 PROFILE = "paper"
 BUDGETS = COMMITTED / "queries"
 """What `trials.queries` stores: black-box attacks at many budgets."""
+BY_METHOD = COMMITTED / "methods"
+"""What `trials.every_method` stores: the methods beside the paper's, and in `costs` what all of them take."""
 
 
 def committed(root: Path = COMMITTED) -> dict[str, Stored]:

@@ -4,7 +4,6 @@ Run as `python -m labelleak_lib.trials.forgetting --datasets digits --trials 10`
 """
 
 import argparse
-import io
 import sys
 from collections.abc import Sequence
 from itertools import product
@@ -16,8 +15,9 @@ import pandas as pd
 from labelleak_lib.checks import require_int
 from labelleak_lib.command import one_sentence
 from labelleak_lib.data.samples import split_classes
-from labelleak_lib.files import COMMITTED, write_atomically
+from labelleak_lib.files import COMMITTED
 from labelleak_lib.names import PAPER_METHODS
+from labelleak_lib.trials import lines
 from labelleak_lib.trials.cells import as_json, measure_accuracies
 from labelleak_lib.trials.originals import original_and_unlearned, untrained, weights_digest
 from labelleak_lib.trials.probes import LinearProbe, Relearning, few_of_each
@@ -66,8 +66,7 @@ def measure(spec: TrialSpec, code: str) -> dict[str, Any]:
 
 def stored(root: Path = FORGETTING) -> pd.DataFrame:
     """Return the lines of `measure` of every data set; no rows where none is stored."""
-    parts = [pd.read_parquet(path) for path in sorted(root.glob("*.parquet"))]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["dataset", "model", "parameters"])
+    return lines.read(root, ["dataset", "seed", "trial", "unlearning", "model", "parameters"])
 
 
 @one_sentence
@@ -92,9 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         line = measure(spec, code)
         own = held[(held.dataset == spec.data.name) & (held.model != line["model"])]
         frame = pd.concat([own, pd.DataFrame([line])], ignore_index=True) if len(own) else pd.DataFrame([line])
-        buffer = io.BytesIO()
-        frame.sort_values(["seed", "trial", "unlearning"]).to_parquet(buffer, index=False)
-        write_atomically(chosen.store / f"{spec.data.name}.parquet", buffer.getvalue())
+        lines.write(frame.sort_values(["seed", "trial", "unlearning"]), chosen.store / f"{spec.data.name}.parquet")
         print(f"{dataset}, trial {trial}, {code}: measured", flush=True)
     return 0
 

@@ -5,7 +5,6 @@ of a data set unlearn from one M_o. What is chosen stands in the classes, as `pr
 """
 
 import argparse
-import io
 import json
 import sys
 import time
@@ -19,8 +18,9 @@ import pandas as pd
 
 from labelleak_lib.command import one_sentence
 from labelleak_lib.data.samples import split_classes
-from labelleak_lib.files import COMMITTED, write_atomically
+from labelleak_lib.files import COMMITTED
 from labelleak_lib.registry import METHODS
+from labelleak_lib.trials import lines
 from labelleak_lib.trials.cells import as_json, measure_accuracies
 from labelleak_lib.trials.gate import is_unlearned
 from labelleak_lib.trials.identity import content_hash
@@ -138,8 +138,7 @@ def digest_of(method: UnlearningMethod) -> str:
 
 def stored(root: Path = TUNING) -> pd.DataFrame:
     """Return the lines of `measure`, of all data sets."""
-    parts = [pd.read_parquet(path) for path in sorted(root.glob("*.parquet"))]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["dataset", "trial", "method"])
+    return lines.read(root, ["dataset", "trial", "method"])
 
 
 def tried(table: pd.DataFrame) -> pd.DataFrame:
@@ -198,9 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for spec, code, setting in list(missing(dataset, own, given.data_dir)):
             line = measure(spec, code, setting)
             own = pd.concat([own, pd.DataFrame([line])], ignore_index=True) if len(own) else pd.DataFrame([line])
-            buffer = io.BytesIO()
-            own.to_parquet(buffer, index=False)
-            write_atomically(given.store / f"{dataset}.parquet", buffer.getvalue())
+            lines.write(own, given.store / f"{dataset}.parquet")
             after = f"D_f {line['forget_acc_after']:.3f}, D_r {line['retain_acc_after']:.3f}"
             print(f"{dataset}, trial {spec.trial}, {code}, {line['setting']}: {after}", flush=True)
     return 0

@@ -7,9 +7,9 @@ from record_samples import record, well_formed
 from scipy.stats import beta, spearmanr
 
 from labelleak_lib.figures import leak_cards as figures
-from labelleak_lib.results import leak_cards
+from labelleak_lib.results import leak_cards, method_leaks
 
-JOINT = leak_cards.JOINT_ROW
+JOINT = method_leaks.JOINT_ROW
 
 
 def cell(code, i, *, named, on_original="", truth="1", unlearned=True):
@@ -41,14 +41,14 @@ COSTS = pd.DataFrame(
 
 
 def test_who_kept_the_original_does_not_name_what_it_had_out_of_reach_already():
-    found = leak_cards.both_models(records())
+    found = method_leaks.both_models(records())
     assert found[found.unlearning == "RT"].both.tolist() == [1, 1, 0], "4 was out of reach before"
     assert (found.silent == 1).all() and "FT" not in set(found.unlearning), "what fails the gate has nothing to leak"
 
 
 def test_leaks_are_shares_of_what_passes_with_the_interval_of_trials():
-    found = leak_cards.leaks(records()).set_index(["unlearning", "access"])
-    line = found.loc[("RT", leak_cards.HEADLINE)]
+    found = method_leaks.leaks(records()).set_index(["unlearning", "access"])
+    line = found.loc[("RT", method_leaks.HEADLINE)]
     assert tuple(line[["n", "exact", "silent", "both"]]) == (
         3,
         pytest.approx(1 / 3),
@@ -56,12 +56,12 @@ def test_leaks_are_shares_of_what_passes_with_the_interval_of_trials():
         pytest.approx(1 / 3),
     )
     assert (line.low, line.high) == pytest.approx((beta.ppf(0.025, 1, 3), beta.ppf(0.975, 2, 2)))
-    assert found.loc[("RT", leak_cards.BOTH_MODELS)].both == pytest.approx(2 / 3)
+    assert found.loc[("RT", method_leaks.BOTH_MODELS)].both == pytest.approx(2 / 3)
     assert ("RT", "gradients") not in found.index, "no such evidence is stored"
 
 
 def test_costs_are_beside_those_of_retraining_in_the_same_trial():
-    found = leak_cards.forgetting(records(), LEFT, COSTS).set_index("unlearning")
+    found = method_leaks.forgetting(records(), LEFT, COSTS).set_index("unlearning")
     assert found.index.tolist() == ["RT", "FT", "NG"], "in the order of the registry"
     assert (found.ratio["RT"], found.ratio["NG"]) == (1, np.median([2 / 8, 3 / 4])) and np.isnan(found.ratio["FT"])
     assert (found.passed["RT"], found.trials["RT"], found.passed["FT"]) == (3, 3, 0)
@@ -70,8 +70,8 @@ def test_costs_are_beside_those_of_retraining_in_the_same_trial():
 
 
 def test_the_least_leakage_comes_first_and_what_never_passes_is_left_out():
-    leaked, forgot = leak_cards.leaks(records()), leak_cards.forgetting(records(), LEFT, COSTS)
-    ranked = leak_cards.ranking(leaked, forgot)
+    leaked, forgot = method_leaks.leaks(records()), method_leaks.forgetting(records(), LEFT, COSTS)
+    ranked = method_leaks.ranking(leaked, forgot)
     assert ranked.unlearning.tolist() == ["RT", "NG"]
     assert "retrain (RT)" in leak_cards.sentences(ranked)[0] and "33%" in leak_cards.sentences(ranked)[0]
     well_formed(figures.ranked(ranked))
@@ -88,7 +88,7 @@ def test_whether_less_forgetting_means_less_leakage_is_said_by_rank_correlation(
 
 
 def test_a_card_says_what_was_measured_and_nothing_else():
-    leaked, forgot = leak_cards.leaks(records()), leak_cards.forgetting(records(), LEFT, COSTS)
+    leaked, forgot = method_leaks.leaks(records()), method_leaks.forgetting(records(), LEFT, COSTS)
     text = leak_cards.card("RT", leaked, forgot)
     assert text.startswith("## retrain (RT)") and "3 of 3 targets pass" in text and "more steps than were tried" in text
     assert "33.3 (0.8,\u00a090.6)" in text and "6.0 s of the processor, 1 times retraining" in text

@@ -1,0 +1,200 @@
+"""Every unlearning method: whether it forgets, what it costs, and what leaks at which access."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from labelleak_lib.criteria.reach import Reach
+from labelleak_lib.files import COMMITTED
+from labelleak_lib.names import PAPER_METHODS
+from labelleak_lib.registry import METHODS
+from labelleak_lib.results.exact_silent import JOINT_ROW, LABEL_ROW, cells
+from labelleak_lib.results.intervals import of_clusters
+from labelleak_lib.results.markdown import rows_of
+from labelleak_lib.results.query_curves import looks
+from labelleak_lib.results.summary import attackers, passing
+from labelleak_lib.trials import lines
+from labelleak_lib.trials.committed import BY_METHOD, committed
+from labelleak_lib.trials.gate import is_unlearned
+from labelleak_lib.trials.judging import COLUMNS, judge, pairs
+from labelleak_lib.trials.store import Stored
+
+ACCESSES: dict[str, tuple[str, str]] = {
+    "last layer, no query": ("head_row_sum", "largest_gap"),
+    "labels of random inputs": LABEL_ROW,
+    "probabilities of random inputs": ("passive_reach", "reach"),
+    "probabilities, 240 queries a class": ("query_reach", "reach"),
+    "both of these, 2,400 queries": JOINT_ROW,
+    "gradients": ("gradient_reach", "reach"),
+    "last layer and samples": ("dot_product", "largest_gap"),
+}
+"""What the attacker may do, and the row that does best by it or is the cheapest."""
+EARLY = "probabilities, 10 queries a class"
+BOTH_MODELS = "both models"
+HEADLINE = "both of these, 2,400 queries"
+RETRAINED = "RT"
+CELLS = ["config_hash", "dataset", "seed", "trial", "unlearning", "k", "original", "exact", "silent", "both"]
+LEFT = ["dataset", "seed", "trial", "unlearning", "probe_after", "probe_untrained", "steps_half"]
+COSTS = ["dataset", "forgotten", "unlearning", "seconds"]
+
+
+class Measured(NamedTuple):
+    """Records, `early` cells, lines of `forgetting.measure` and of `every_method.cost`."""
+
+    records: pd.DataFrame
+    early: pd.DataFrame
+    left: pd.DataFrame
+    costs: pd.DataFrame
+
+
+def measured(root: Path = BY_METHOD) -> Measured:
+    """Return what is stored of the methods beside the paper's, and of the paper's on the same data sets and trials."""
+    own, book = committed(root), committed()
+    parts = [
+        part for name in own for part in (own[name], _alike(book[name], own[name]) if name in book else None) if part
+    ]
+    records = [judge(*part) for part in parts]
+    early = [line for part in parts for line in early_lines(part)]
+    left = pd.concat([lines.read(folder / "forgetting", LEFT) for folder in (root, COMMITTED)], ignore_index=True)
+    return Measured(
+        pd.concat(records, ignore_index=True) if records else pd.DataFrame(columns=COLUMNS),
+        pd.DataFrame(early, columns=CELLS),
+        left[left.dataset.isin(list(own))].drop_duplicates(["dataset", "seed", "trial", "unlearning"]),
+        lines.read(root / "costs", COSTS),
+    )  # fmt: skip
+
+
+def _alike(book: Stored, own: Stored) -> Stored:
+    """Return what `book` has of the paper's methods on the trials and classes of `own`, under the same attacks."""
+    of_trial = ["seed", "trial", "forgotten"]
+    wanted = set(own.models[of_trial].itertuples(index=False, name=None))
+    same = [key in wanted for key in book.models[of_trial].itertuples(index=False, name=None)]
+    chosen = book.models[np.array(same) & book.models.unlearning.isin(PAPER_METHODS)]
+    models = book.models[book.models.model.isin({*chosen.model, *chosen.original})]
+    evidence = book.evidence[
+        book.evidence.attack.isin([attack for attack, _ in ACCESSES.values()]) & book.evidence.model.isin(models.model)
+    ]
+    return Stored(models, evidence)
+
+
+def early_lines(stored: Stored) -> Iterator[tuple[Any, ...]]:
+    """Yield `CELLS` of what passive reach says after ten random inputs a class, of targets that pass the gate."""
+    rule = Reach()
+    evidence = stored.evidence[stored.evidence.attack == "passive_reach"]
+    for cell, found in pairs(stored.models, evidence):
+        for (_, target), (_, placebo) in found if is_unlearned(cell) else ():
+            asked, before = 10 * target.classes, looks(placebo)
+            seen = looks(target).get(asked)
+            if seen is None:
+                continue
+            truth = frozenset(int(label) for label in cell["forgotten"].split(","))
+            exact, silent = rule.decide(seen) == truth, not rule.decide(before[asked])
+            facts = (cell["model"], *(cell[name] for name in ("dataset", "seed", "trial", "unlearning")), len(truth))
+            yield (*facts, cell["original"], float(exact), float(silent), float(exact and silent))
+
+
+def both_models(records: pd.DataFrame, row: tuple[str, str] = JOINT_ROW) -> pd.DataFrame:
+    """Return `exact_silent.cells` of an attacker who kept M_o (Hu et al., 2024) and asks both models.
+
+    It names the classes that a row calls forgotten on M_u and not on M_o: what M_o has out of reach already cannot
+    have been forgotten since. On M_o itself it is silent by construction, so that ``both`` is ``exact``.
+    """
+    chosen = attackers(records, *row)
+    placebo = chosen[chosen.control == "placebo"].set_index("config_hash").predicted
+    target = passing(chosen[chosen.control == "none"])
+    exact = [
+        float(_classes(line.predicted) - _classes(placebo[line.config_hash]) == _classes(line.forgotten))
+        for line in rows_of(target)
+    ]
+    return target[CELLS[:7]].assign(exact=exact, silent=1.0, both=exact)
+
+
+def _classes(text: str) -> frozenset[str]:
+    return frozenset(text.split(",")) if text else frozenset()
+
+
+def leaks(records: pd.DataFrame, early: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Return how often each access names the classes exactly and is silent on M_o, by method, of what passes the gate.
+
+    One line a method and access: ``unlearning access n exact silent both low high``, shares in 0 .. 1; data sets weigh
+    alike, and the interval is that of trials as one outcome each (`intervals.of_clusters`). `early` holds `CELLS` of
+    ten queries a class.
+    """
+    rows = []
+    by_access = {} if early is None else {EARLY: early}
+    by_access |= {name: cells(records, *row) for name, row in ACCESSES.items()} | {BOTH_MODELS: both_models(records)}
+    for access, judged in by_access.items():
+        for code, group in judged.groupby("unlearning", sort=False):
+            mean = group.groupby("dataset")[["exact", "silent", "both"]].mean().mean()
+            by_trial = group.groupby(["dataset", "seed", "trial"]).both.mean()
+            low, high = of_clusters([shares for _, shares in by_trial.groupby("dataset")])
+            rows.append((code, access, len(group), mean.exact, mean.silent, mean.both, low, high))
+    columns = ["unlearning", "access", "n", "exact", "silent", "both", "low", "high"]
+    return _in_order(pd.DataFrame(rows, columns=columns))
+
+
+def forgetting(records: pd.DataFrame, left: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
+    """Return whether each method forgets, and what it costs.
+
+    Parameters
+    ----------
+    records : DataFrame
+        Of all methods' trials (`judging.COLUMNS`).
+    left : DataFrame
+        Lines of `trials.forgetting.measure`, k = 1.
+    costs : DataFrame
+        Lines of `trials.every_method.cost`.
+
+    Returns
+    -------
+    DataFrame
+        One line a method: ``unlearning trials passed forget retain lost probe untrained steps seconds ratio``.
+        `trials` counts cells, of which `passed` pass the gate; accuracies on D_f and D_r (`forget`, `retain`), on D_r
+        `lost` since M_o, of the linear probe on D_f, and of one on an `untrained` network: means in 0 .. 1. `steps` is
+        the median to half of M_o's accuracy on D_f, infinite where most gave up; `ratio` the median of processor
+        seconds over those of retraining in the same trial.
+    """
+    targets = records[records.control == "none"].drop_duplicates("config_hash")
+    retrained = costs[costs.unlearning == RETRAINED].set_index(["dataset", "forgotten"]).seconds
+    ratio = costs.assign(ratio=costs.seconds / [retrained.get(k, np.nan) for k in _pairs(costs)])
+    rows = []
+    for code, group in targets.groupby("unlearning", sort=False):
+        own, paid = left[left.unlearning == code], ratio[ratio.unlearning == code]
+        steps = np.sort(own.steps_half.fillna(np.inf).to_numpy(float))
+        rows.append({
+            "unlearning": code, "trials": len(group), "passed": int(group.unlearned.sum()),
+            "forget": group.forget_acc_after.mean(), "retain": group.retain_acc_after.mean(),
+            "lost": (group.retain_acc_before - group.retain_acc_after).mean(),
+            "probe": own.probe_after.mean(), "untrained": own.probe_untrained.mean(),
+            "steps": steps[(len(steps) - 1) // 2] if len(steps) else np.nan,
+            "seconds": paid.seconds.median(), "ratio": paid.ratio.median(),
+        })  # fmt: skip
+    return _in_order(pd.DataFrame(rows))
+
+
+def _pairs(frame: pd.DataFrame) -> list[tuple[Any, Any]]:
+    return list(zip(frame.dataset, frame.forgotten, strict=True))
+
+
+def _in_order(frame: pd.DataFrame) -> pd.DataFrame:
+    """Sort by the methods' order in the registry, and keep the order of what belongs to one method."""
+    place = {code: i for i, code in enumerate(METHODS)}
+    order = frame.unlearning.map(lambda code: place.get(code, len(place)))
+    return frame.iloc[order.argsort(kind="stable")].reset_index(drop=True)
+
+
+def ranking(leaked: pd.DataFrame, forgot: pd.DataFrame, access: str = HEADLINE) -> pd.DataFrame:
+    """Put leakage at one access beside what is left of the class, the least leakage first.
+
+    ``unlearning passed trials probe untrained steps leak low high``. Methods that never pass the gate have nothing to
+    leak, and are left out.
+    """
+    one = leaked[leaked.access == access].set_index("unlearning")[["both", "low", "high"]]
+    joined = forgot[forgot.passed > 0].join(one, on="unlearning").rename(columns={"both": "leak"})
+    columns = ["unlearning", "passed", "trials", "probe", "untrained", "steps", "leak", "low", "high"]
+    return joined.sort_values(["leak", "probe"], kind="stable")[columns].reset_index(drop=True)
