@@ -1,17 +1,75 @@
 """Leak cards: what is measured of every unlearning method, as Markdown."""
 
+import inspect
+import re
+
 import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
 from labelleak_lib.registry import METHODS
 from labelleak_lib.results.markdown import rows_of, with_interval
+from labelleak_lib.results.method_leaks import ACCESSES, BOTH_MODELS, EARLY, HEADLINE
 
 LEVEL = 0.05
+OFTEN = 0.8
+"""Share of targets that a method should pass the gate on."""
+ORDER = (*list(ACCESSES)[:2], EARLY, *list(ACCESSES)[2:], BOTH_MODELS)
+"""Accesses as the cards list them."""
+
+
+def listed() -> str:
+    """Return the methods as a Markdown table: what each does and where it is from, as their source says it."""
+    rows = []
+    for code in METHODS:
+        module = (inspect.getmodule(METHODS[code]).__doc__ or "").strip().partition("\n")[0]
+        rows.append((code, METHODS.title(code), module.partition(": ")[2], _source(METHODS[code])))
+    table = pd.DataFrame(rows, columns=["code", "method", "what it does", "source"])
+    return table.to_markdown(index=False, disable_numparse=True)
+
+
+def _source(method: type) -> str:
+    """Return what stands in the first brackets of a class's docstring."""
+    found = re.search(r"\(([^()]*\d{4}[^()]*|paper[^()]*)\)", inspect.getdoc(method) or "")
+    return " ".join(found[1].split()) if found else ""
+
+
+def short(leaked: pd.DataFrame) -> str:
+    """Return how often each access is exact and silent in percent, one line a method, as a Markdown table."""
+    wide = (100 * leaked.pivot(index="unlearning", columns="access", values="both")).round().astype("Int64")
+    order = [access for access in ORDER if access in wide.columns]
+    table = wide.loc[leaked.unlearning.unique(), order].astype(str).replace("<NA>", "")
+    return table.rename_axis("method").to_markdown(disable_numparse=True)
+
+
+def ranked(ranking: pd.DataFrame) -> str:
+    """Return `method_leaks.ranking` as a Markdown table."""
+    steps = [f"{n:.0f}" if np.isfinite(n) else "more" if np.isinf(n) else "" for n in ranking.steps]
+    return pd.DataFrame({
+        "method": [f"{METHODS.title(code)} ({code})" for code in ranking.unlearning],
+        "exact and silent %": [with_interval(100 * x.leak, 100 * x.low, 100 * x.high) for x in rows_of(ranking)],
+        "pass the gate": [f"{x.passed} of {x.trials}" for x in rows_of(ranking)],
+        "linear probe %": [_percent(x) for x in ranking.probe], "steps to half": steps,
+    }).to_markdown(index=False, disable_numparse=True)  # fmt: skip
+
+
+def _percent(share: float) -> str:
+    return "" if np.isnan(share) else f"{100 * share:.0f}"
+
+
+def cards(leaked: pd.DataFrame, forgot: pd.DataFrame) -> str:
+    """Return the cards of all methods, folded, the headline in each one's title."""
+    held = leaked[leaked.access == HEADLINE].set_index("unlearning").both
+    parts = []
+    for code in forgot.unlearning:
+        leak = f"{100 * held[code]:.0f}% exact and silent" if code in held.index else "never passes the gate"
+        title = f"{METHODS.title(code)} ({code}): {leak}"
+        parts.append(f"::::{{dropdown}} {title}\n:name: leak-card-{code.lower()}\n\n{card(code, leaked, forgot)}\n::::")
+    return "\n\n".join(parts)
 
 
 def card(code: str, leaked: pd.DataFrame, forgot: pd.DataFrame) -> str:
-    """Write a method's card in Markdown."""
+    """Write a method's card in Markdown: whether it forgets, what is left, what it costs, what leaks."""
     (line,) = rows_of(forgot[forgot.unlearning == code])
     steps = "more steps than were tried" if np.isinf(line.steps) else f"{line.steps:.0f} steps"
     facts = [
@@ -35,7 +93,18 @@ def card(code: str, leaked: pd.DataFrame, forgot: pd.DataFrame) -> str:
         "silent %": (100 * own.silent).map("{:.0f}".format), "targets": own.n,
     })  # fmt: skip
     what = table.to_markdown(index=False, disable_numparse=True) if len(own) else "No target passes: nothing to leak."
-    return "\n\n".join([f"## {METHODS.title(code)} ({code})", *facts, "**What leaks?**", what])
+    return "\n\n".join([*facts, "**What leaks?**", what])
+
+
+def failing(forgot: pd.DataFrame) -> str:
+    """Say of every method that seldom passes the gate why: the class is known, or others are lost."""
+    said = []
+    for line in rows_of(forgot[forgot.passed < OFTEN * forgot.trials]):
+        known = f"it leaves {100 * line.forget:.0f}% accuracy on forgotten classes"
+        lost = f"it loses {100 * line.lost:.1f} points on the others"
+        said.append(f"{METHODS.title(line.unlearning)} ({line.unlearning}) passes the gate on {line.passed} of "
+                    f"{line.trials} targets: on average {known}, and {lost}.")  # fmt: skip
+    return " ".join(said) or "Every method passes the gate on most targets."
 
 
 def sentences(ranked: pd.DataFrame) -> list[str]:

@@ -38,9 +38,10 @@ OTHERS = tuple(code for code in METHODS if code not in PAPER_METHODS)
 
 def grid_of(dataset: str, **asked: Any) -> Grid:
     """Return the grid of a data set's trials: every method beside the paper's, unless `methods` are named."""
-    first = TrialSpec.from_parameters(dataset=dataset, profile="paper", data_dir=asked.get("data_dir"))
+    fixed = {"profile": "paper", "methods": OTHERS, **asked}
+    first = TrialSpec.from_parameters(dataset=dataset, profile=fixed["profile"], data_dir=asked.get("data_dir"))
     given = replace(first.settings, attacks={name: first.settings.attacks[name] for name in ATTACKS})
-    return Grid(dataset, profile="paper", given=given, **{"methods": OTHERS, **asked})
+    return Grid(dataset, given=given, **fixed)
 
 
 def cost(spec: TrialSpec, code: str) -> dict[str, Any]:

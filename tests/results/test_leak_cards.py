@@ -7,7 +7,11 @@ from record_samples import record, well_formed
 from scipy.stats import beta, spearmanr
 
 from labelleak_lib.figures import leak_cards as figures
+from labelleak_lib.registry import METHODS
 from labelleak_lib.results import leak_cards, method_leaks
+from labelleak_lib.trials.committed import committed
+from labelleak_lib.trials.judging import judge
+from labelleak_lib.trials.store import Stored
 
 JOINT = method_leaks.JOINT_ROW
 
@@ -90,7 +94,34 @@ def test_whether_less_forgetting_means_less_leakage_is_said_by_rank_correlation(
 def test_a_card_says_what_was_measured_and_nothing_else():
     leaked, forgot = method_leaks.leaks(records()), method_leaks.forgetting(records(), LEFT, COSTS)
     text = leak_cards.card("RT", leaked, forgot)
-    assert text.startswith("## retrain (RT)") and "3 of 3 targets pass" in text and "more steps than were tried" in text
+    assert "3 of 3 targets pass" in text and "more steps than were tried" in text
     assert "33.3 (0.8,\u00a090.6)" in text and "6.0 s of the processor, 1 times retraining" in text
     failing = leak_cards.card("FT", leaked, forgot)
     assert "0 of 1 targets pass" in failing and "nothing to leak" in failing and "cost" not in failing
+    folded = leak_cards.cards(leaked, forgot)
+    assert "{dropdown} retrain (RT): 33% exact and silent" in folded
+    assert "fine-tune (FT): never passes the gate" in folded
+    assert leak_cards.failing(forgot).startswith("fine-tune (FT) passes the gate on 0 of 1 targets: on average")
+    assert leak_cards.failing(forgot[forgot.unlearning == "RT"]) == "Every method passes the gate on most targets."
+
+
+def test_tables_hold_a_line_a_method_and_name_where_each_is_from():
+    leaked, forgot = method_leaks.leaks(records()), method_leaks.forgetting(records(), LEFT, COSTS)
+    lines = leak_cards.short(leaked).splitlines()
+    assert [cell.strip() for cell in lines[0].split("|")][1:3] == ["method", method_leaks.HEADLINE]
+    assert [cell.strip() for cell in lines[2].split("|")][1:3] == ["RT", "33"]
+    ranked = leak_cards.ranked(method_leaks.ranking(leaked, forgot)).splitlines()
+    assert "retrain (RT)" in ranked[2] and "| more " in ranked[2] and "3 of 3" in ranked[2]
+    listed = leak_cards.listed()
+    assert all(f"| {code} " in listed for code in METHODS) and listed.count("| paper, section V-C") == 4
+    assert "CVPR 2025" in next(line for line in listed.splitlines() if line.startswith("| DELETE"))
+
+
+def test_ten_queries_a_class_are_a_look_at_what_passive_reach_saw_first():
+    part = committed()["digits"]
+    some = part.models[(part.models.trial < 2) & part.models.unlearning.isin(["RT", "NG"])]
+    models = part.models[part.models.model.isin({*some.model, *some.original})]
+    early = pd.DataFrame(method_leaks.early_lines(Stored(models, part.evidence)), columns=method_leaks.CELLS)
+    assert len(early) and set(early.unlearning) <= {"RT", "NG"} and not early.config_hash.duplicated().any()
+    late = method_leaks.leaks(judge(models, part.evidence), early).set_index(["unlearning", "access"]).both
+    assert late[("RT", method_leaks.EARLY)] <= late[("RT", "probabilities of random inputs")]
