@@ -96,6 +96,22 @@ def card(code: str, leaked: pd.DataFrame, forgot: pd.DataFrame) -> str:
     return "\n\n".join([*facts, "**What leaks?**", what])
 
 
+def basis(records: pd.DataFrame) -> str:
+    """Say on which data sets, numbers of classes and trials the cards rest."""
+    by = records.drop_duplicates(["dataset", "k", "trial"]).groupby(["dataset", "k"], sort=False).size()
+    listed = ", ".join(f"`{name}`, k = {k} ({n} trials)" for (name, k), n in by.items())
+    return f"**Basis.** {listed}. Data sets weigh alike. A method counts where it passes the gate."
+
+
+def alternative(ranking: pd.DataFrame) -> str:
+    """Describe the figure of the ranking in words."""
+    return (
+        f"One dot a method, {len(ranking)} methods: how often joint reach is exact and silent, from "
+        f"{100 * ranking.leak.min():.0f}% to {100 * ranking.leak.max():.0f}%, against what a linear probe "
+        "of the features still finds of the forgotten class."
+    )
+
+
 def failing(forgot: pd.DataFrame) -> str:
     """Say of every method that seldom passes the gate why: the class is known, or others are lost."""
     said = []

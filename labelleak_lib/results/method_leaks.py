@@ -19,9 +19,9 @@ from labelleak_lib.results.markdown import rows_of
 from labelleak_lib.results.query_curves import looks
 from labelleak_lib.results.summary import attackers, passing
 from labelleak_lib.trials import lines
-from labelleak_lib.trials.committed import BY_METHOD, committed
+from labelleak_lib.trials.committed import BY_METHOD, committed, committed_records
 from labelleak_lib.trials.gate import is_unlearned
-from labelleak_lib.trials.judging import COLUMNS, judge, pairs
+from labelleak_lib.trials.judging import pairs
 from labelleak_lib.trials.store import Stored
 
 ACCESSES: dict[str, tuple[str, str]] = {
@@ -55,31 +55,29 @@ class Measured(NamedTuple):
 def measured(root: Path = BY_METHOD) -> Measured:
     """Return what is stored of the methods beside the paper's, and of the paper's on the same data sets and trials."""
     own, book = committed(root), committed()
-    parts = [
-        part for name in own for part in (own[name], _alike(book[name], own[name]) if name in book else None) if part
-    ]
-    records = [judge(*part) for part in parts]
-    early = [line for part in parts for line in early_lines(part)]
+    records = committed_records(root)
+    of_trial = ["dataset", "seed", "trial", "forgotten"]
+    wanted = records[of_trial].drop_duplicates()
+    papers = committed_records().merge(wanted, on=of_trial)
+    read = papers.unlearning.isin(PAPER_METHODS) & papers.attack.isin([attack for attack, _ in ACCESSES.values()])
+    parts = [*own.values(), *(_alike(book[name], own[name]) for name in own if name in book)]
     left = pd.concat([lines.read(folder / "forgetting", LEFT) for folder in (root, COMMITTED)], ignore_index=True)
     return Measured(
-        pd.concat(records, ignore_index=True) if records else pd.DataFrame(columns=COLUMNS),
-        pd.DataFrame(early, columns=CELLS),
+        pd.concat([records, papers[read]], ignore_index=True),
+        pd.DataFrame([line for part in parts for line in early_lines(part)], columns=CELLS),
         left[left.dataset.isin(list(own))].drop_duplicates(["dataset", "seed", "trial", "unlearning"]),
         lines.read(root / "costs", COSTS),
-    )  # fmt: skip
+    )
 
 
 def _alike(book: Stored, own: Stored) -> Stored:
-    """Return what `book` has of the paper's methods on the trials and classes of `own`, under the same attacks."""
+    """Return what `book` has of the paper's methods on the trials and classes of `own`."""
     of_trial = ["seed", "trial", "forgotten"]
     wanted = set(own.models[of_trial].itertuples(index=False, name=None))
     same = [key in wanted for key in book.models[of_trial].itertuples(index=False, name=None)]
     chosen = book.models[np.array(same) & book.models.unlearning.isin(PAPER_METHODS)]
     models = book.models[book.models.model.isin({*chosen.model, *chosen.original})]
-    evidence = book.evidence[
-        book.evidence.attack.isin([attack for attack, _ in ACCESSES.values()]) & book.evidence.model.isin(models.model)
-    ]
-    return Stored(models, evidence)
+    return Stored(models, book.evidence[book.evidence.model.isin(models.model)])
 
 
 def early_lines(stored: Stored) -> Iterator[tuple[Any, ...]]:

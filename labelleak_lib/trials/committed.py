@@ -1,6 +1,7 @@
 """The records and evidence that are part of the project."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -8,6 +9,7 @@ import pandas as pd
 from labelleak_lib.criteria.base import Criterion
 from labelleak_lib.files import COMMITTED
 from labelleak_lib.names import DATASET_ORDER, ordered
+from labelleak_lib.trials.decided import judged_once
 from labelleak_lib.trials.judging import COLUMNS, EVIDENCE_COLUMNS, evidence_by_cell, judge
 from labelleak_lib.trials.store import Store, Stored
 
@@ -40,7 +42,14 @@ def committed_records(root: Path = COMMITTED, criteria: Sequence[Criterion] | No
     DataFrame
         With `judging.COLUMNS` (no rows if nothing is committed).
     """
-    parts = [judge(*stored, criteria) for stored in committed(root).values()]
+    parts = []
+    for name, stored in committed(root).items():
+        files = [root / f"{name}.{kind}.parquet" for kind in ("models", "evidence")]
+        # what is not folded in yet is not kept
+        whole = all(path.exists() for path in files) and not (root / "cells" / name).exists()
+        anew = partial(judge, *stored, criteria)
+        # the name alone would let two stores drop one another's tables
+        parts.append(judged_once(f"{root.name}-{name}", files, anew) if criteria is None and whole else anew())
     filled = [part for part in parts if len(part)]
     return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=COLUMNS)
 

@@ -33,7 +33,7 @@ from labelleak_lib.unlearning import UnlearningMethod, apply_method
 
 TUNING = COMMITTED / "methods_tuning"
 SEED = 1000
-FORGOTTEN = {"digits": (1, 1, 3), "glyphs10": (1, 1, 3), "fashion_mnist": (1, 3), "mnist": (1,)}
+FORGOTTEN = {"digits": (1, 1, 3), "glyphs10": (1, 1, 3), "fashion_mnist": (1, 3)}
 """Numbers of forgotten classes, a trial each, by data set."""
 Setting = dict[str, Any]
 

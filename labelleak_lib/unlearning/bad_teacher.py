@@ -2,7 +2,7 @@
 
 import copy
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Generator
@@ -41,6 +41,10 @@ class BadTeacher(Descent):
     temperature: float = 1.0
     title: ClassVar[str] = "bad teacher"
     order: ClassVar[int] = 10
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "small": {"lr": 0.01, "share": 1.0, "min_steps": 100},
+        "lenet": {"lr": 0.003, "share": 0.3, "epochs": 2, "min_steps": 100},
+    }
 
     def __post_init__(self) -> None:
         super().__post_init__()

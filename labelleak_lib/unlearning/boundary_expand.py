@@ -2,7 +2,7 @@
 
 import copy
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Generator, nn
@@ -46,6 +46,10 @@ class BoundaryExpand(Descent):
 
     title: ClassVar[str] = "boundary expanding"
     order: ClassVar[int] = 12
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "small": {"lr": 0.003, "epochs": 20},
+        "lenet": {"lr": 0.003, "epochs": 1, "min_steps": 20},
+    }
 
     def unlearn(self, original: Classifier, retain: Samples, forget: Samples, *, generator: Generator) -> Classifier:
         """Return a copy of `original` that once gave `forget` to a class that is gone; `retain` is not read."""

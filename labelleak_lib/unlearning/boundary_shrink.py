@@ -2,7 +2,7 @@
 
 import copy
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Generator, Tensor, nn
@@ -54,6 +54,10 @@ class BoundaryShrink(Descent):
     bound: float = 0.1
     title: ClassVar[str] = "boundary shrink"
     order: ClassVar[int] = 11
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "small": {"lr": 0.003, "bound": 0.1},
+        "lenet": {"lr": 0.003, "bound": 0.1, "epochs": 5, "min_steps": 20},
+    }
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -2,7 +2,7 @@
 
 import copy
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Generator, Tensor
@@ -37,6 +37,10 @@ class Delete(Descent):
     lr: float = 0.01
     title: ClassVar[str] = "DELETE"
     order: ClassVar[int] = 5
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "small": {"lr": 0.003, "min_steps": 0},
+        "lenet": {"lr": 0.003, "epochs": 5, "min_steps": 100},
+    }
 
     def unlearn(self, original: Classifier, retain: Samples, forget: Samples, *, generator: Generator) -> Classifier:
         """Return a copy of `original` that answers `forget` with other classes; `retain` is not read."""

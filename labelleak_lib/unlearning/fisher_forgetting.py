@@ -2,7 +2,7 @@
 
 import copy
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Generator, Tensor
@@ -62,6 +62,7 @@ class FisherForgetting:
     samples: int = 200
     title: ClassVar[str] = "Fisher forgetting"
     order: ClassVar[int] = 15
+    presets: ClassVar[dict[str, dict[str, Any]]] = {"small": {"alpha": 1e-06}, "lenet": {"alpha": 1e-08}}
 
     def __post_init__(self) -> None:
         require_number("alpha", self.alpha, low=0)

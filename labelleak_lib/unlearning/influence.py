@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Generator, Tensor
@@ -84,6 +84,10 @@ class Influence:
     iterations: int = 1000
     title: ClassVar[str] = "influence (one Newton step)"
     order: ClassVar[int] = 16
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "small": {"penalty": 0.0005, "scale": 1.0},
+        "lenet": {"penalty": 0.002, "scale": 1.0},
+    }
 
     def __post_init__(self) -> None:
         require_number("penalty", self.penalty, above=0)

@@ -2,7 +2,7 @@
 
 import copy
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Generator, nn
@@ -32,6 +32,10 @@ class L1Sparse(Descent):
     gamma: float = 5e-4
     title: ClassVar[str] = "l1-sparse fine-tuning"
     order: ClassVar[int] = 14
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "small": {"lr": 0.1, "gamma": 0.002, "min_steps": 300},
+        "lenet": {"lr": 0.03, "gamma": 0.002, "epochs": 2, "min_steps": 300},
+    }
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -2,7 +2,7 @@
 
 import copy
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Generator, Tensor
@@ -42,6 +42,10 @@ class MinimisedSensitivity(Descent):
     contrast: float = 1.0
     title: ClassVar[str] = "MU-Mis"
     order: ClassVar[int] = 18
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "small": {"lr": 0.002, "min_steps": 35, "contrast": 0.5},
+        "lenet": {"lr": 0.001, "epochs": 1, "min_steps": 30, "contrast": 0.5},
+    }
 
     def __post_init__(self) -> None:
         super().__post_init__()

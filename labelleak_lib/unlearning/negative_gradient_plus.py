@@ -2,7 +2,7 @@
 
 import copy
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Generator, nn
 
@@ -32,6 +32,10 @@ class NegativeGradientPlus(Descent):
     alpha: float = 0.95
     title: ClassVar[str] = "NegGrad+"
     order: ClassVar[int] = 9
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "small": {"lr": 0.03, "alpha": 0.9, "clip_norm": 0.03, "batch_size": 32},
+        "lenet": {"alpha": 0.9, "clip_norm": 0.01, "lr": 0.03, "epochs": 1, "min_steps": 300},
+    }
 
     def __post_init__(self) -> None:
         super().__post_init__()

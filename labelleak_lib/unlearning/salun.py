@@ -2,7 +2,7 @@
 
 import copy
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Generator, Tensor, nn
@@ -55,6 +55,10 @@ class SaliencyUnlearning(Descent):
     share: float = 0.5
     title: ClassVar[str] = "SalUn"
     order: ClassVar[int] = 7
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "small": {"lr": 0.03, "share": 0.5},
+        "lenet": {"lr": 0.01, "share": 0.5, "epochs": 1, "min_steps": 100},
+    }
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -2,7 +2,7 @@
 
 import copy
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Generator, Tensor, nn
@@ -47,6 +47,10 @@ class Scrub(Descent):
     gamma: float = 0.99
     title: ClassVar[str] = "SCRUB"
     order: ClassVar[int] = 8
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "small": {"lr": 0.003, "clip_norm": 1.0, "leaving": 0.3, "min_steps": 300},
+        "lenet": {"lr": 0.003, "clip_norm": 1.0, "epochs": 2, "leaving": 0.5, "min_steps": 200},
+    }
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -3,7 +3,7 @@
 import copy
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Generator, Tensor, nn
@@ -58,6 +58,10 @@ class SfrOn(Descent):
     threshold: float = 1.0
     title: ClassVar[str] = "SFR-on"
     order: ClassVar[int] = 17
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "small": {"lr": 0.03, "clip_norm": 0.03, "forget_every": 1, "batch_size": 32, "min_steps": 600},
+        "lenet": {"lr": 0.03, "clip_norm": 0.03, "forget_every": 1, "epochs": 1, "min_steps": 300},
+    }
 
     def __post_init__(self) -> None:
         super().__post_init__()

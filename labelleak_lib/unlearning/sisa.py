@@ -4,7 +4,7 @@ import copy
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Generator, Tensor, nn
@@ -102,6 +102,7 @@ class Sisa:
     recipe: Recipe = field(default_factory=Recipe)
     title: ClassVar[str] = "SISA"
     order: ClassVar[int] = 19
+    presets: ClassVar[dict[str, dict[str, Any]]] = {"small": {"shards": 3}, "lenet": {"shards": 2}}
 
     def __post_init__(self) -> None:
         require_int("shards", self.shards, low=1)

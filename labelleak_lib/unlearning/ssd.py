@@ -2,7 +2,7 @@
 
 import copy
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Generator
@@ -39,6 +39,10 @@ class SelectiveSynapticDampening:
     batch_size: int = 64
     title: ClassVar[str] = "selective synaptic dampening"
     order: ClassVar[int] = 6
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "small": {"alpha": 2.0, "batch_size": 8},
+        "lenet": {"alpha": 10.0, "dampening": 1.0},
+    }
 
     def __post_init__(self) -> None:
         require_number("alpha", self.alpha, above=0)

@@ -104,6 +104,10 @@ class ClassSubspaceProjection:
     patches: int = 10_000
     title: ClassVar[str] = "class-subspace projection"
     order: ClassVar[int] = 20
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "small": {"alpha_r": 30.0, "alpha_f": 30.0},
+        "lenet": {"alpha_r": 300.0, "alpha_f": 30.0},
+    }
 
     def __post_init__(self) -> None:
         require_number("alpha_r", self.alpha_r, above=0)

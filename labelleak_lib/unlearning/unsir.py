@@ -2,7 +2,7 @@
 
 import copy
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Generator, Tensor, nn
@@ -53,6 +53,10 @@ class Unsir(Descent):
     penalty: float = 0.1
     title: ClassVar[str] = "UNSIR"
     order: ClassVar[int] = 13
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "small": {"impair_lr": 0.003, "lr": 0.01, "noise_share": 0.6, "epochs": 5},
+        "lenet": {"impair_lr": 0.01, "lr": 0.003, "epochs": 2, "min_steps": 50},
+    }
 
     def __post_init__(self) -> None:
         super().__post_init__()

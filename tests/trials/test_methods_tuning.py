@@ -1,0 +1,74 @@
+"""The search for the settings of the methods beside the paper's, and that its winners are what the classes hold."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from labelleak_lib.registry import METHODS
+from labelleak_lib.results import searched
+from labelleak_lib.trials import methods_tuning as tuning
+
+
+def line(code, setting, *, dataset="digits", trial=0, forget=0.0, retain=0.9):
+    return {
+        "dataset": dataset, "architecture": "small", "seed": 1000, "trial": trial, "k": 1, "forgotten": "3",
+        "unlearning": code, "setting": json.dumps(setting), "method": f"{code}{setting}", "forget_acc_before": 0.9,
+        "forget_acc_after": forget, "retain_acc_before": 0.9, "retain_acc_after": retain, "seconds": 1.0,
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def stored():
+    return tuning.stored()
+
+
+def test_who_passes_most_often_wins_and_then_who_keeps_and_loses_most():
+    a, b, c = {"lr": 0.1}, {"lr": 0.2}, {"lr": 0.3}
+    table = pd.DataFrame([
+        line("DELETE", a), line("DELETE", a, trial=1, forget=0.5),
+        line("DELETE", b, retain=0.885), line("DELETE", b, trial=1, retain=0.885),
+        line("DELETE", c, retain=0.895, forget=0.04), line("DELETE", c, trial=1, retain=0.895, forget=0.04),
+    ])  # fmt: skip
+    order = [json.loads(text)["lr"] for text in tuning.tried(table).setting]
+    assert order == [0.2, 0.3, 0.1], "0.3 keeps a point more, but leaves four of the class"
+    found = searched.searched(table).iloc[0]
+    assert (found.tried, found.passed, found.of) == (3, 2, 2)
+    assert searched.shown(searched.searched(table)).chosen.tolist() == ["`lr` 0.2"]
+
+
+def test_data_sets_weigh_alike_and_a_model_that_broke_kept_nothing():
+    a, b = {"lr": 0.1}, {"lr": 0.2}
+    many = [line("SSD", a, trial=i) for i in range(4)] + [line("SSD", b, trial=i, forget=0.5) for i in range(4)]
+    few = [line("SSD", s, dataset="mnist", forget=f) for s, f in ((a, 0.5), (b, 0.0))]
+    found = tuning.tried(pd.DataFrame(many + few)).set_index("setting").share
+    assert found.tolist() == [0.5, 0.5], "four of four and none of one"
+    broken = tuning.tried(pd.DataFrame([line("SSD", a, forget=float("nan"), retain=float("nan"))])).iloc[0]
+    assert (broken.passed, broken.kept, broken.lost) == (0, -1, 1)
+
+
+def test_a_setting_is_measured_on_seeds_that_no_page_reports():
+    assert all(spec.seed >= 1000 and spec.train_seed >= 1000 for spec in tuning.specs("digits"))
+    spec = tuning.specs("digits")[0]
+    found = tuning.measure(spec, "IU", {"penalty": 0.002})
+    assert found["method"] == tuning.digest_of(tuning.made(spec, "IU", {"penalty": 0.002})) and found["seed"] >= 1000
+    again = tuning.measure(spec, "IU", {"penalty": 0.002})
+    assert {**found, "seconds": 0} == {**again, "seconds": 0}
+
+
+def test_the_stored_search_is_of_todays_methods_and_every_setting_is_in_it(stored):
+    assert (stored.seed >= 1000).all()
+    held = set(zip(stored.dataset, stored.trial, stored.method, strict=True))
+    for dataset in ("digits", "glyphs10"):
+        for spec in tuning.specs(dataset):
+            for code, settings in tuning.SETTINGS[spec.model_spec.architecture].items():
+                for setting in settings:
+                    digest = tuning.digest_of(tuning.made(spec, code, setting))
+                    assert (dataset, spec.trial, digest) in held, (dataset, code, setting)
+
+
+@pytest.mark.parametrize("architecture", tuning.SETTINGS)
+def test_what_won_stands_in_the_classes(stored, architecture):
+    for code in tuning.SETTINGS[architecture]:
+        won = json.loads(tuning.best(stored, architecture, code).setting)
+        assert METHODS[code].presets[architecture] == won, code
