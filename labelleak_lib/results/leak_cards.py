@@ -98,8 +98,8 @@ def card(code: str, leaked: pd.DataFrame, forgot: pd.DataFrame) -> str:
 
 def basis(records: pd.DataFrame) -> str:
     """Say on which data sets, numbers of classes and trials the cards rest."""
-    by = records.drop_duplicates(["dataset", "k", "trial"]).groupby(["dataset", "k"], sort=False).size()
-    listed = ", ".join(f"`{name}`, k = {k} ({n} trials)" for (name, k), n in by.items())
+    by = records.drop_duplicates(["dataset", "k", "trial"]).groupby(["dataset", "k"], sort=False, as_index=False).size()
+    listed = ", ".join(f"`{line.dataset}`, k = {line.k} ({line.size} trials)" for line in rows_of(by))
     return f"**Basis.** {listed}. Data sets weigh alike. A method counts where it passes the gate."
 
 
