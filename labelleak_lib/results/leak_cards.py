@@ -9,13 +9,23 @@ from scipy.stats import spearmanr
 
 from labelleak_lib.registry import METHODS
 from labelleak_lib.results.markdown import rows_of, with_interval
-from labelleak_lib.results.method_leaks import ACCESSES, BOTH_MODELS, EARLY, HEADLINE
+from labelleak_lib.results.method_leaks import ACCESSES, BOTH_MODELS, EARLY, HEADLINE, Measured, leaks
 
 LEVEL = 0.05
 OFTEN = 0.8
 """Share of targets that a method should pass the gate on."""
 ORDER = (*list(ACCESSES)[:2], EARLY, *list(ACCESSES)[2:], BOTH_MODELS)
 """Accesses as the cards list them."""
+
+
+def named(code: str) -> str:
+    """Return what a method is called, with its code where that is another word.
+
+    >>> named("RT"), named("SCRUB")
+    ('retrain (RT)', 'SCRUB')
+    """
+    title = METHODS.title(code)
+    return title if title == code else f"{title} ({code})"
 
 
 def listed() -> str:
@@ -42,11 +52,18 @@ def short(leaked: pd.DataFrame) -> str:
     return table.rename_axis("method").to_markdown(disable_numparse=True)
 
 
+def by_count(known: Measured) -> dict[str, str]:
+    """Return `short` of every number of forgotten classes, by its title."""
+    counts = sorted(set(known.records.k))
+    picked = {k: [table[table.k == k] for table in (known.records, known.early)] for k in counts}
+    return {f"k = {k}": short(leaks(*tables)) for k, tables in picked.items()}
+
+
 def ranked(ranking: pd.DataFrame) -> str:
     """Return `method_leaks.ranking` as a Markdown table."""
     steps = [f"{n:.0f}" if np.isfinite(n) else "more" if np.isinf(n) else "" for n in ranking.steps]
     return pd.DataFrame({
-        "method": [f"{METHODS.title(code)} ({code})" for code in ranking.unlearning],
+        "method": [named(code) for code in ranking.unlearning],
         "exact and silent %": [with_interval(100 * x.leak, 100 * x.low, 100 * x.high) for x in rows_of(ranking)],
         "pass the gate": [f"{x.passed} of {x.trials}" for x in rows_of(ranking)],
         "linear probe %": [_percent(x) for x in ranking.probe], "steps to half": steps,
@@ -63,7 +80,7 @@ def cards(leaked: pd.DataFrame, forgot: pd.DataFrame) -> str:
     parts = []
     for code in forgot.unlearning:
         leak = f"{100 * held[code]:.0f}% exact and silent" if code in held.index else "never passes the gate"
-        title = f"{METHODS.title(code)} ({code}): {leak}"
+        title = f"{named(code)}: {leak}"
         parts.append(f"::::{{dropdown}} {title}\n:name: leak-card-{code.lower()}\n\n{card(code, leaked, forgot)}\n::::")
     return "\n\n".join(parts)
 
@@ -74,7 +91,7 @@ def card(code: str, leaked: pd.DataFrame, forgot: pd.DataFrame) -> str:
     steps = "more steps than were tried" if np.isinf(line.steps) else f"{line.steps:.0f} steps"
     facts = [
         f"**Does it forget?** {line.passed} of {line.trials} targets pass the gate. Accuracy on forgotten classes is "
-        f"{100 * line.forget:.1f}%; {100 * line.lost:.1f} points are lost on retained ones."
+        f"{100 * line.forget:.1f}%; that on retained ones changes by {-100 * line.lost:+.1f} points."
     ]
     if not np.isnan(line.probe):
         facts.append(
@@ -116,17 +133,16 @@ def failing(forgot: pd.DataFrame) -> str:
     """Say of every method that seldom passes the gate why: the class is known, or others are lost."""
     said = []
     for line in rows_of(forgot[forgot.passed < OFTEN * forgot.trials]):
-        known = f"it leaves {100 * line.forget:.0f}% accuracy on forgotten classes"
-        lost = f"it loses {100 * line.lost:.1f} points on the others"
-        said.append(f"{METHODS.title(line.unlearning)} ({line.unlearning}) passes the gate on {line.passed} of "
-                    f"{line.trials} targets: on average {known}, and {lost}.")  # fmt: skip
-    return " ".join(said) or "Every method passes the gate on most targets."
+        said.append(f"- {named(line.unlearning)} passes the gate on {line.passed} of {line.trials} targets: on average "
+                    f"{100 * line.forget:.0f}% accuracy is left on forgotten classes, and the others' changes by "
+                    f"{-100 * line.lost:+.1f} points.")  # fmt: skip
+    return "\n".join(said) or "Every method passes the gate on most targets."
 
 
 def sentences(ranked: pd.DataFrame) -> list[str]:
     """Say which method leaks least, and whether those that leak less have forgotten less."""
     least = ranked[ranked.leak == ranked.leak.min()]
-    names = ", ".join(f"{METHODS.title(code)} ({code})" for code in least.unlearning)
+    names = ", ".join(map(named, least.unlearning))
     said = [f"Least leaks from {names}: the classes are named exactly, and nobody on the original model, for "
             f"{100 * ranked.leak.min():.0f}% of the targets that pass the gate."]  # fmt: skip
     known = ranked.dropna(subset=["probe", "leak"])

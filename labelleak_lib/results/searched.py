@@ -5,6 +5,7 @@ import json
 import pandas as pd
 
 from labelleak_lib.registry import METHODS
+from labelleak_lib.results.leak_cards import named
 from labelleak_lib.trials.methods_tuning import best, tried
 
 
@@ -36,7 +37,7 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
     """Return `searched` as it is printed."""
     settings = [", ".join(f"`{name}` {value}" for name, value in json.loads(text).items()) for text in table.setting]
     return pd.DataFrame({
-        "method": [f"{METHODS.title(code)} ({code})" for code in table.unlearning],
+        "method": [named(code) for code in table.unlearning],
         "network": table.architecture, "settings tried": table.tried, "chosen": settings,
         "pass the gate": [f"{passed} of {of}" for passed, of in zip(table.passed, table.of, strict=True)],
         "retained, points": (100 * table.kept).map("{:+.1f}".format),

@@ -101,7 +101,7 @@ def test_a_card_says_what_was_measured_and_nothing_else():
     folded = leak_cards.cards(leaked, forgot)
     assert "{dropdown} retrain (RT): 33% exact and silent" in folded
     assert "fine-tune (FT): never passes the gate" in folded
-    assert leak_cards.failing(forgot).startswith("fine-tune (FT) passes the gate on 0 of 1 targets: on average")
+    assert leak_cards.failing(forgot).startswith("- fine-tune (FT) passes the gate on 0 of 1 targets: on average")
     assert leak_cards.failing(forgot[forgot.unlearning == "RT"]) == "Every method passes the gate on most targets."
 
 
