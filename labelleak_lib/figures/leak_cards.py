@@ -1,23 +1,33 @@
-"""All methods at once: what is left of the class, and what leaks."""
+"""All methods at once: what leaks, and what is left of the class."""
 
-import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from labelleak_lib.figures.layout import BASELINE, PALETTE, grid
+
 
 def ranked(ranking: pd.DataFrame) -> Figure:
-    """Draw leakage against what a probe finds of the class, one dot a method, from `method_leaks.ranking`.
+    """Draw leakage beside what is left of the class, one line a method, from `method_leaks.ranking`, the least above.
 
-    The darker a dot, the more targets pass the gate. Bars are the intervals of leakage.
+    Left: exact and silent by joint reach, with its interval; hollow where few targets pass the gate. Right: accuracy of
+    a linear probe on the forgotten class, and, as a bar, of one on an untrained network.
     """
-    figure, ax = plt.subplots(figsize=(7, 4.6), layout="constrained")
-    share = ranking.passed / ranking.trials
-    bars = [100 * (ranking.leak - ranking.low), 100 * (ranking.high - ranking.leak)]
-    ax.errorbar(100 * ranking.probe, 100 * ranking.leak, yerr=bars, fmt="none", ecolor="0.8", elinewidth=1, zorder=1)
-    dots = ax.scatter(100 * ranking.probe, 100 * ranking.leak, c=share, cmap="viridis_r", vmin=0, vmax=1, zorder=2)
-    for code, probe, leak in zip(ranking.unlearning, 100 * ranking.probe, 100 * ranking.leak, strict=True):
-        ax.annotate(code, (probe, leak), xytext=(4, 4), textcoords="offset points", fontsize=8)
-    figure.colorbar(dots, ax=ax, label="share of targets that pass the gate")
-    ax.set(xlabel="forgotten class, linear probe of the features (%)", ylabel="exact and silent, joint reach (%)",
-           ylim=(-5, 109))  # fmt: skip
+    figure, [[leak, left]] = grid(1, 2, (8, 0.26 * len(ranking) + 1.2), sharey=True)
+    places = np.arange(len(ranking))
+    share, often = 100 * ranking.leak.to_numpy(), (2 * ranking.passed >= ranking.trials).to_numpy()
+    bars = np.abs(100 * ranking[["low", "high"]].to_numpy().T - share)
+    leak.errorbar(share, places, xerr=bars, fmt="none", ecolor="0.6", elinewidth=1)
+    for kind, face, label in ((often, PALETTE[3], "most targets pass"), (~often, "white", "few targets pass")):
+        leak.scatter(share[kind], places[kind], color=face, edgecolor=PALETTE[3], zorder=3, label=label)
+    leak.set(xlabel="exact and silent, joint reach (%)", xlim=(-4, 104))
+    leak.set_yticks(places, ranking.unlearning)
+    leak.invert_yaxis()
+    left.scatter(100 * ranking.probe, places, color=PALETTE[0], zorder=3, label="linear probe")
+    left.scatter(100 * ranking.untrained, places, marker="|", color=BASELINE["color"], s=80, label="untrained network")
+    left.set(xlabel="forgotten class, linear probe (%)", xlim=(-4, 104))
+    for ax in (leak, left):
+        ax.grid(axis="x")
+        ax.tick_params(axis="y", labelsize=8)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=8)
     return figure

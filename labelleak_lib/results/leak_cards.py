@@ -140,16 +140,31 @@ def failing(forgot: pd.DataFrame) -> str:
 
 
 def sentences(ranked: pd.DataFrame) -> list[str]:
-    """Say which method leaks least, and whether those that leak less have forgotten less."""
-    least = ranked[ranked.leak == ranked.leak.min()]
-    names = ", ".join(map(named, least.unlearning))
-    said = [f"Least leaks from {names}: the classes are named exactly, and nobody on the original model, for "
-            f"{100 * ranked.leak.min():.0f}% of the targets that pass the gate."]  # fmt: skip
-    known = ranked.dropna(subset=["probe", "leak"])
+    """Say which method leaks least, and whether those that leak less have forgotten less.
+
+    Of those alone that pass the gate on at least half of their targets: what hardly ever passes has too few to rank.
+    """
+    often = ranked[2 * ranked.passed >= ranked.trials]
+    if often.empty:
+        return ["No method passes the gate on half of its targets."]
+    least = often[often.leak == often.leak.min()]
+    names = [
+        f"{named(line.unlearning)} ({with_interval(100 * line.leak, 100 * line.low, 100 * line.high)}%)"
+        for line in rows_of(least)
+    ]
+    everywhere = int((often.leak == 1).sum())
+    said = [
+        f"**Which method leaks least?** Of {len(often)} that pass the gate on at least half of their targets, joint "
+        "reach names the classes exactly, and nobody on the original model, least often after "
+        f"{' and '.join(names)}, and always after {everywhere}."
+    ]
+    known = often.dropna(subset=["probe", "leak"])
     if len(known) > 4 and known.leak.nunique() > 1:
         rho, p = spearmanr(known.probe, known.leak)
         also = "" if p <= LEVEL else ", which chance explains as well"
         less = "leak less" if rho < 0 else "do not leak less"
-        said.append(f"Methods after which a probe still finds more of the class {less}: Spearman's rank correlation "
-                    f"over {len(known)} methods is {rho:.2f} (p = {p:.2g}){also}.")  # fmt: skip
+        said.append(
+            f"**Is it because less is forgotten?** Methods after which a probe still finds more of the class {less}: "
+            f"Spearman's rank correlation over {len(known)} methods is {rho:.2f} (p = {p:.2g}){also}."
+        )
     return said
