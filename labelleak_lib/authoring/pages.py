@@ -1,4 +1,4 @@
-"""Writes the pages that are generated: front page, what was learned, speed, what is stored, the library."""
+"""Writes the pages that are generated: front page, ranking, what was learned, speed, what is stored, the library."""
 
 import json
 from collections.abc import Sequence
@@ -13,10 +13,12 @@ from labelleak_lib.audit.report import JSON_VERSION, SCHEMA
 from labelleak_lib.authoring.reference import reference_page
 from labelleak_lib.command import Parser
 from labelleak_lib.figures.bench import figure as speed_figure
+from labelleak_lib.figures.leak_cards import ranked as draw_ranking
 from labelleak_lib.figures.overview import attack_rows
 from labelleak_lib.files import ROOT
 from labelleak_lib.nulls.stored import stored
-from labelleak_lib.results import bench, exact_silent, false_alarms, front, learned
+from labelleak_lib.registry import METHODS
+from labelleak_lib.results import bench, exact_silent, false_alarms, front, leak_cards, learned, method_leaks
 from labelleak_lib.results.markdown import bullets
 from labelleak_lib.results.summary import of_the_paper
 from labelleak_lib.results.worth import UNITS, judged_both_ways
@@ -50,6 +52,18 @@ def front_page(output_dir: Path) -> None:
     (output_dir / "front.md").write_text(
         f"## What was found\n\n{text}\n\n{image}\n\n{front.basis(records, known)}\n", encoding="utf-8"
     )
+
+
+def ranking_page(output_dir: Path) -> None:
+    """Write `ranking.md` and the figure it shows, `ranking.png`: all methods by what leaks."""
+    known = method_leaks.measured()
+    leaked = method_leaks.leaks(known.records)
+    forgot = method_leaks.forgetting(known.records, known.left, known.costs)
+    ranking = method_leaks.ranking(leaked, forgot)
+    image = _image(output_dir / "ranking.png", draw_ranking(ranking), leak_cards.alternative(ranking))
+    text = bullets([*leak_cards.sentences(ranking), leak_cards.basis(known.records)])
+    heading = f"## {len(tuple(METHODS))} methods by what leaks"
+    (output_dir / "ranking.md").write_text(f"{heading}\n\n{image}\n\n{text}\n", encoding="utf-8")
 
 
 def learned_page(output_dir: Path) -> None:
@@ -123,6 +137,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         (README_PICTURE / "front.md").unlink()
         return 0
     GENERATED.mkdir(parents=True, exist_ok=True)
-    for write in (front_page, learned_page, speed_page, stored_page, report_page, reference_page):
+    for write in (front_page, ranking_page, learned_page, speed_page, stored_page, report_page, reference_page):
         write(GENERATED)
     return 0

@@ -148,6 +148,14 @@ def test_without_enough_committed_trials_a_quick_run_on_digits_is_shown(committe
     assert "profile `quick`: digits (1 trial)" in front.basis(records, records)
 
 
+def test_the_ranking_names_all_methods_and_is_drawn(tmp_path):
+    pages.ranking_page(tmp_path / "generated")
+    text = (tmp_path / "generated" / "ranking.md").read_text()
+    assert text.startswith(f"## {len(tuple(METHODS))} methods by what leaks\n")
+    assert "](generated/ranking.png)" in text and (tmp_path / "generated" / "ranking.png").stat().st_size > 10_000
+    assert "**Which method leaks least?**" in text and "**Basis.** `digits`" in text and "nan" not in text
+
+
 # README
 
 

@@ -7,8 +7,9 @@ from toys import SMALL_SETTINGS, small_trials
 from labelleak_lib.names import PAPER_METHODS
 from labelleak_lib.registry import ATTACKS, METHODS
 from labelleak_lib.trials import every_method
+from labelleak_lib.trials.committed import BY_METHOD, PROFILE
 from labelleak_lib.trials.judging import judge
-from labelleak_lib.trials.store import Store
+from labelleak_lib.trials.store import Store, thinned
 
 
 @pytest.fixture
@@ -44,3 +45,27 @@ def test_methods_are_attacked_and_timed_once(path, tmp_path, monkeypatch, capsys
 def test_bad_input_is_one_sentence(tmp_path, capsys):
     assert every_method.main(["--methods", "NOPE", "--store", str(tmp_path)]) == 2
     assert "NOPE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("dataset", Store(BY_METHOD).datasets())
+def test_what_is_committed_is_thinned_and_of_every_method_alike(dataset):
+    models, evidence = Store(BY_METHOD).read(dataset)
+    pd.testing.assert_frame_equal(thinned(evidence, models), evidence)
+    assert set(evidence.attack) == set(every_method.ATTACKS) and (evidence.profile == PROFILE).all()
+    made = models[models.unlearning != ""].groupby("forgotten").unlearning.agg(set)
+    assert (made == set(every_method.OTHERS)).all()
+
+
+def test_committed_digits_are_of_todays_methods():
+    models = Store(BY_METHOD).models("digits")
+    held = set(models.model)
+    grid = every_method.grid_of("digits", trials=10, ks=(1, 3))
+    for spec in grid.specs():
+        for code in grid.methods:
+            assert spec.unlearned_id(code, spec.method(code)) in held, (spec.trial, code)
+
+
+def test_every_method_of_a_timed_trial_is_timed_beside_retraining():
+    known = every_method.costs()
+    by_target = known.groupby(["dataset", "forgotten"]).unlearning.agg(set)
+    assert len(by_target) and all(codes == set(METHODS) for codes in by_target) and (known.seconds > 0).all()
