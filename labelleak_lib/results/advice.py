@@ -1,0 +1,162 @@
+"""What a provider should do, in three sentences that follow from what was measured of defences.
+
+`leaks`, `worst` and `prices` are the tables of `results.defended`; every sentence holds for whatever they say.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from labelleak_lib.registry import ADAPTIVE, ATTACKS, DEFENCES
+from labelleak_lib.results.markdown import rows_of
+
+ALONE = "alone"
+CEILING = "inputs of the task"
+NONE = "none"
+ASKED = ("labels", "answers")
+READ = (*ASKED, "parameters", "parameters, samples")
+LEVELS = (
+    ((*READ, "list of classes", "original model"), "Publish", "whoever asks or reads the parameters"),
+    (READ, "Publish, without names of the outputs,", "who knows neither the list of classes nor the original model"),
+    (ASKED, "Keep the parameters, and answer", "who may ask and no more"),
+    (ASKED[:1], "Keep the parameters and the probabilities, and answer", "who is told labels alone"),
+)
+"""Accesses that a defence may have to hold at, what to do where one does, and against whom it then stands."""
+Unit = tuple[str, str]
+"""A defence, and the method that it follows."""
+
+
+def named(unit: Unit) -> str:
+    """Return how a sentence calls a defence and the method that it follows.
+
+    >>> named(("mean_row", "RT")), named(("trew", "alone"))
+    ('mean row after RT', 'TREW alone')
+    """
+    title = DEFENCES.title(unit[0])
+    return f"{title} {ALONE}" if unit[1] == ALONE else f"{title} after {unit[1]}"
+
+
+def units(table: pd.DataFrame) -> list[Unit]:
+    """Return the defences of a table with their methods, in its order, "no defence" left out."""
+    return list(dict.fromkeys(
+        (row.defence, row.unlearning) for row in rows_of(table) if row.defence != NONE
+    ))  # fmt: skip
+
+
+def holding(leaks: pd.DataFrame, accesses: Iterable[str]) -> list[Unit]:
+    """Return the defences behind which, on every data set, no attack with such an access gets more than a guess does.
+
+    Those alone that were met by an attack of the kind.
+    """
+    chosen = leaks[leaks.access.isin(list(accesses))]
+    good = chosen.verdict.eq("a guess").groupby([chosen.defence, chosen.unlearning]).all()
+    return [unit for unit in units(chosen) if good[unit]]
+
+
+def price(unit: Unit, prices: pd.DataFrame) -> str:
+    """Say what a defence costs, as a mean over data sets: "0.2 points of accuracy and +0.013 Brier score"."""
+    own = prices[(prices.defence == unit[0]) & (prices.unlearning == unit[1])]
+    private = f", epsilon {own.epsilon.max():.1f}" if own.epsilon.notna().any() else ""
+    # a gain of less than what is printed has no sign of its own
+    points = round(own.points.mean(), 1) + 0.0
+    return f"{points:.1f} points of accuracy, {own.brier.mean():+.3f} Brier score{private}"
+
+
+def cheapest(found: list[Unit], prices: pd.DataFrame) -> Unit:
+    """Return the one of some defences that loses the fewest points, of equals that with the lower Brier score."""
+    mean = prices.groupby(["defence", "unlearning"])[["points", "brier"]].mean()
+    return min(found, key=lambda unit: (round(mean.points[unit], 1), mean.brier[unit]))
+
+
+def _percent(row: Any) -> str:
+    return f"{100 * row.both:.0f}% ({100 * row.low:.0f} to {100 * row.high:.0f})"
+
+
+def _attack(name: str) -> str:
+    return ADAPTIVE.title(name) if name in ADAPTIVE else ATTACKS.title(name)
+
+
+def _trials(leaks: pd.DataFrame) -> str:
+    counts = leaks.groupby("dataset", sort=False).n.agg(["min", "max"])
+    return ", ".join(
+        f"{name} {low}" if low == high else f"{name} {low} to {high}"
+        for name, low, high in zip(counts.index, counts["min"], counts["max"], strict=True)
+    )
+
+
+def what_holds(leaks: pd.DataFrame, worst: pd.DataFrame, prices: pd.DataFrame) -> str:
+    """Say which defences bring exact and silent down to a guess at every access that they grant, and at what price."""
+    tried = units(leaks)
+    found = holding(leaks[leaks.access != CEILING], leaks.access.unique())
+    ran = f"trials that forgot, by data set: {_trials(leaks)}"
+    if found:
+        most = leaks[[unit in found for unit in zip(leaks.defence, leaks.unlearning, strict=True)]]
+        high = most[most.access != CEILING].high.max()
+        listed = "; ".join(f"{named(unit)} ({price(unit, prices)})" for unit in found)
+        return (
+            f"**What holds.** Of {len(tried)} defences behind a method, {len(found)} bring exact and silent down to a "
+            f"guess at every access that they grant, on every data set: {listed}. With so few trials ({ran}), up to "
+            f"{100 * high:.0f}% is not ruled out."
+        )
+    mean = worst[worst.defence != NONE].groupby(["defence", "unlearning"]).both.mean()
+    best: Unit = min(tried, key=lambda unit: mean[unit])
+    rows = rows_of(worst[(worst.defence == best[0]) & (worst.unlearning == best[1])])
+    left = ", ".join(f"{_percent(row)} on {row.dataset} by {_attack(row.attack)}" for row in rows)
+    return (
+        f"**What holds.** None of {len(tried)} defences behind a method brings exact and silent down to a guess at "
+        f"every access that it grants, on every data set. The least is left by {named(best)}: {left}, at "
+        f"{price(best, prices)} ({ran})."
+    )
+
+
+def what_is_recovered(worst: pd.DataFrame) -> str:
+    """Say behind which defences attacks that know them get more than those that know nothing of them."""
+    chosen = worst[worst.defence != NONE]
+    gained = chosen[chosen.both > chosen.plain]
+    broken = gained[(gained.verdict == "leaks") & (gained.plain_verdict != "leaks")]
+    if gained.empty:
+        return (
+            f"**Who knows the defence.** Behind none of {len(units(chosen))} defences does an attack that knows it get "
+            "more than the strongest of those that know nothing of it."
+        )
+    shown = broken if len(broken) else gained
+    listed = "; ".join(
+        f"{named((row.defence, row.unlearning))} on {row.dataset}, {100 * row.plain:.0f}% to {100 * row.both:.0f}% by "
+        f"{_attack(row.attack)}"
+        for row in rows_of(shown)
+    )
+    kind = "brings the label back" if len(broken) else "finds more, though not beyond doubt"
+    return f"**Who knows the defence** {kind} where attacks that know nothing of it did not: {listed}."
+
+
+def what_to_do(leaks: pd.DataFrame, prices: pd.DataFrame) -> str:
+    """Say what a provider should do: the weakest restriction under which some defence holds, or to count on none."""
+    sure = leaks[(leaks.access == CEILING) & (leaks.defence != NONE)]
+    seen = sure.groupby(["dataset", "defence", "unlearning"]).both.max()
+    rest = (
+        f" Against who holds inputs of the task nothing helps that forgets: such an attack is exact and silent for "
+        f"{100 * seen.mean():.0f}% of what was published."
+        if len(seen) and seen.mean() > 0.5
+        else ""
+    )
+    for accesses, what, whom in LEVELS:
+        if found := holding(leaks, accesses):
+            best = cheapest(found, prices)
+            others = [named(unit) for unit in found if unit != best]
+            too = f" So do {', '.join(others)}." if others else ""
+            return (
+                f"**What to do.** {what} behind {named(best)}: of {len(found)} that hold against {whom} it costs least, "
+                f"{price(best, prices)}.{too}{rest}"
+            )
+    return (
+        "**What to do.** Count on no defence: even labels alone tell more than a guess behind each of them. Take which "
+        f"class was forgotten for public, and promise no more than that its samples are gone.{rest}"
+    )
+
+
+def sentences(leaks: pd.DataFrame, worst: pd.DataFrame, prices: pd.DataFrame) -> list[str]:
+    """Return the three sentences; one that says so where nothing is stored."""
+    if leaks[leaks.defence != NONE].empty:
+        return ["No defence is stored for these trials."]
+    return [what_holds(leaks, worst, prices), what_is_recovered(worst), what_to_do(leaks, prices)]
