@@ -8,12 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from labelleak_lib.registry import ADAPTIVE, ATTACKS, DEFENCES
+from labelleak_lib.registry import DEFENCES
+from labelleak_lib.results.defences import CEILING, NONE, attack_title, unit_title
+from labelleak_lib.results.intervals import ENOUGH
 from labelleak_lib.results.markdown import rows_of
 
-ALONE = "alone"
-CEILING = "inputs of the task"
-NONE = "none"
 ASKED = ("labels", "answers")
 READ = (*ASKED, "parameters", "parameters, samples")
 LEVELS = (
@@ -27,16 +26,6 @@ Unit = tuple[str, str]
 """A defence, and the method that it follows."""
 
 
-def named(unit: Unit) -> str:
-    """Return how a sentence calls a defence and the method that it follows.
-
-    >>> named(("mean_row", "RT")), named(("trew", "alone"))
-    ('mean row after RT', 'TREW alone')
-    """
-    title = DEFENCES.title(unit[0])
-    return f"{title} {ALONE}" if unit[1] == ALONE else f"{title} after {unit[1]}"
-
-
 def units(table: pd.DataFrame) -> list[Unit]:
     """Return the defences of a table with their methods, in its order, "no defence" left out."""
     return list(dict.fromkeys(
@@ -47,11 +36,12 @@ def units(table: pd.DataFrame) -> list[Unit]:
 def holding(leaks: pd.DataFrame, accesses: Iterable[str]) -> list[Unit]:
     """Return the defences behind which, on every data set, no attack with such an access gets more than a guess does.
 
-    Those alone that were met by an attack of the kind.
+    Those alone that each attack of the kind met in at least `ENOUGH` trials, of all data sets together.
     """
-    chosen = leaks[leaks.access.isin(list(accesses))]
+    chosen = leaks[leaks.access.isin(list(accesses)) & (leaks.access != CEILING)]
     good = chosen.verdict.eq("a guess").groupby([chosen.defence, chosen.unlearning]).all()
-    return [unit for unit in units(chosen) if good[unit]]
+    trials = chosen.groupby(["defence", "unlearning", "attack"]).n.sum().groupby(level=[0, 1]).min()
+    return [unit for unit in units(chosen) if good[unit] and trials[unit] >= ENOUGH]
 
 
 def price(unit: Unit, prices: pd.DataFrame) -> str:
@@ -73,10 +63,6 @@ def _percent(row: Any) -> str:
     return f"{100 * row.both:.0f}% ({100 * row.low:.0f} to {100 * row.high:.0f})"
 
 
-def _attack(name: str) -> str:
-    return ADAPTIVE.title(name) if name in ADAPTIVE else ATTACKS.title(name)
-
-
 def _trials(leaks: pd.DataFrame) -> str:
     counts = leaks.groupby("dataset", sort=False).n.agg(["min", "max"])
     return ", ".join(
@@ -88,24 +74,24 @@ def _trials(leaks: pd.DataFrame) -> str:
 def what_holds(leaks: pd.DataFrame, worst: pd.DataFrame, prices: pd.DataFrame) -> str:
     """Say which defences bring exact and silent down to a guess at every access that they grant, and at what price."""
     tried = units(leaks)
-    found = holding(leaks[leaks.access != CEILING], leaks.access.unique())
+    found = holding(leaks, leaks.access.unique())
     ran = f"trials that forgot, by data set: {_trials(leaks)}"
     if found:
         most = leaks[[unit in found for unit in zip(leaks.defence, leaks.unlearning, strict=True)]]
         high = most[most.access != CEILING].high.max()
-        listed = "; ".join(f"{named(unit)} ({price(unit, prices)})" for unit in found)
+        listed = "; ".join(f"{unit_title(*unit)} ({price(unit, prices)})" for unit in found)
         return (
-            f"**What holds.** Of {len(tried)} defences behind a method, {len(found)} bring exact and silent down to a "
+            f"**What holds.** Of {len(tried)} defences, each behind a method, {len(found)} bring exact and silent down to a "
             f"guess at every access that they grant, on every data set: {listed}. With so few trials ({ran}), up to "
             f"{100 * high:.0f}% is not ruled out."
         )
     mean = worst[worst.defence != NONE].groupby(["defence", "unlearning"]).both.mean()
     best: Unit = min(tried, key=lambda unit: mean[unit])
     rows = rows_of(worst[(worst.defence == best[0]) & (worst.unlearning == best[1])])
-    left = ", ".join(f"{_percent(row)} on {row.dataset} by {_attack(row.attack)}" for row in rows)
+    left = ", ".join(f"{_percent(row)} on {row.dataset} by {attack_title(row.attack)}" for row in rows)
     return (
-        f"**What holds.** None of {len(tried)} defences behind a method brings exact and silent down to a guess at "
-        f"every access that it grants, on every data set. The least is left by {named(best)}: {left}, at "
+        f"**What holds.** None of {len(tried)} defences, each behind a method, brings exact and silent down to a guess at "
+        f"every access that it grants, on every data set. The least is left by {unit_title(*best)}: {left}, at "
         f"{price(best, prices)} ({ran})."
     )
 
@@ -122,11 +108,11 @@ def what_is_recovered(worst: pd.DataFrame) -> str:
         )
     shown = broken if len(broken) else gained
     listed = "; ".join(
-        f"{named((row.defence, row.unlearning))} on {row.dataset}, {100 * row.plain:.0f}% to {100 * row.both:.0f}% by "
-        f"{_attack(row.attack)}"
+        f"{unit_title(row.defence, row.unlearning)} on {row.dataset}, {100 * row.plain:.0f}% to {100 * row.both:.0f}% "
+        f"by {attack_title(row.attack)}"
         for row in rows_of(shown)
     )
-    kind = "brings the label back" if len(broken) else "finds more, though not beyond doubt"
+    kind = "brings the label back" if len(broken) else "finds more, though not beyond doubt,"
     return f"**Who knows the defence** {kind} where attacks that know nothing of it did not: {listed}."
 
 
@@ -143,15 +129,18 @@ def what_to_do(leaks: pd.DataFrame, prices: pd.DataFrame) -> str:
     for accesses, what, whom in LEVELS:
         if found := holding(leaks, accesses):
             best = cheapest(found, prices)
-            others = [named(unit) for unit in found if unit != best]
+            if DEFENCES.attribute(best[0], "publishes", "model") == "answers":
+                what = "Keep the parameters, and answer"
+            others = [unit_title(*unit) for unit in found if unit != best]
             too = f" So do {', '.join(others)}." if others else ""
             return (
-                f"**What to do.** {what} behind {named(best)}: of {len(found)} that hold against {whom} it costs least, "
-                f"{price(best, prices)}.{too}{rest}"
+                f"**What to do.** {what} behind {unit_title(*best)}: of {len(found)} that hold against {whom} it costs "
+                f"least, {price(best, prices)}.{too}{rest}"
             )
     return (
-        "**What to do.** Count on no defence: even labels alone tell more than a guess behind each of them. Take which "
-        f"class was forgotten for public, and promise no more than that its samples are gone.{rest}"
+        f"**What to do.** Count on no defence: behind none of them is it shown, by at least {ENOUGH} trials, that attacks "
+        "get no more than a guess does, not even from labels alone. Take which class was forgotten for public, and "
+        f"promise no more than that its samples are gone.{rest}"
     )
 
 

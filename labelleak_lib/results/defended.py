@@ -11,52 +11,13 @@ from typing import Any
 import pandas as pd
 
 from labelleak_lib.criteria.base import Criterion
-from labelleak_lib.names import DATASET_ORDER, ordered
-from labelleak_lib.registry import ADAPTIVE, ATTACKS, CRITERIA, DEFENCES, METHODS
+from labelleak_lib.registry import CRITERIA
+from labelleak_lib.results.defences import ACCESSES, ALONE, CEILING, UNIT, in_order
 from labelleak_lib.results.intervals import clopper_pearson, mean_interval
 from labelleak_lib.results.markdown import rows_of
 from labelleak_lib.trials.defended import READINGS, SLOW, evidence_of
 from labelleak_lib.trials.gate import FORGET_LIMIT
 from labelleak_lib.trials.offers import NONE
-
-ACCESSES = {
-    "labels_only": "labels",
-    "black_box": "answers",
-    "white_box": "parameters",
-    "white_box_with_samples": "parameters, samples",
-    "names": "list of classes",
-    "original": "original model",
-    "samples": "inputs of the task",
-}
-"""What an attack needs, by the name of its access."""
-CEILING = "inputs of the task"
-"""Whoever holds these sees that a model forgot: no sample of the class is answered with it, whatever the defence."""
-UNIT = ["dataset", "defence", "unlearning"]
-ALONE = "alone"
-"""Stands for the method where a defence was handed M_o and unlearned by itself."""
-
-
-def defence_title(name: str) -> str:
-    """Return how a table or an axis names a defence, or that there is none."""
-    return "no defence" if name == NONE else DEFENCES.title(name)
-
-
-def attack_title(name: str) -> str:
-    """Return how a table or an axis names an attack, adaptive or not."""
-    return ADAPTIVE.title(name) if name in ADAPTIVE else ATTACKS.title(name)
-
-
-def in_order(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of `table` by data set, method and defence in the book's order, otherwise as they stand."""
-    known = {"dataset": DATASET_ORDER, "unlearning": (*METHODS, ALONE), "defence": (NONE, *DEFENCES)}
-    places = {
-        column: {value: place for place, value in enumerate(ordered(table[column], order))}
-        for column, order in known.items() if column in table
-    }  # fmt: skip
-    by = [column for column in ("dataset", "unlearning", "defence") if column in table]
-    return table.sort_values(by, kind="stable", key=lambda column: column.map(places[column.name])).reset_index(
-        drop=True
-    )
 
 
 def judged(lines: pd.DataFrame) -> pd.DataFrame:
@@ -94,7 +55,7 @@ def _named(line: Any, rule: Criterion) -> frozenset[int]:
 
 
 def _chance(line: Any, classes: int) -> float:
-    """Return how often a guess names the set: among the classes, or, where there are dummies, among what is like one."""
+    """Return how often a guess names the set, among all classes, or among all that is like a dummy."""
     k = len(line.forgotten.split(","))
     dummies = json.loads(line.parameters or "{}").get("dummies")
     return max(1 / comb(classes, k), 1 / comb(dummies + k, k) if dummies else 0.0)
