@@ -81,17 +81,17 @@ def what_holds(leaks: pd.DataFrame, worst: pd.DataFrame, prices: pd.DataFrame) -
         high = most[most.access != CEILING].high.max()
         listed = "; ".join(f"{unit_title(*unit)} ({price(unit, prices)})" for unit in found)
         return (
-            f"**What holds.** Of {len(tried)} defences, each behind a method, {len(found)} bring exact and silent down to a "
-            f"guess at every access that they grant, on every data set: {listed}. With so few trials ({ran}), up to "
-            f"{100 * high:.0f}% is not ruled out."
+            f"**What holds.** Of {len(tried)} defences, each behind a method, {len(found)} bring exact and silent down "
+            f"to a guess at every access that they grant, on every data set: {listed}. With so few trials ({ran}), up "
+            f"to {100 * high:.0f}% is not ruled out."
         )
     mean = worst[worst.defence != NONE].groupby(["defence", "unlearning"]).both.mean()
     best: Unit = min(tried, key=lambda unit: mean[unit])
     rows = rows_of(worst[(worst.defence == best[0]) & (worst.unlearning == best[1])])
     left = ", ".join(f"{_percent(row)} on {row.dataset} by {attack_title(row.attack)}" for row in rows)
     return (
-        f"**What holds.** None of {len(tried)} defences, each behind a method, brings exact and silent down to a guess at "
-        f"every access that it grants, on every data set. The least is left by {unit_title(*best)}: {left}, at "
+        f"**What holds.** None of {len(tried)} defences, each behind a method, brings exact and silent down to a guess "
+        f"at every access that it grants, on every data set. The least is left by {unit_title(*best)}: {left}, at "
         f"{price(best, prices)} ({ran})."
     )
 
@@ -138,9 +138,9 @@ def what_to_do(leaks: pd.DataFrame, prices: pd.DataFrame) -> str:
                 f"least, {price(best, prices)}.{too}{rest}"
             )
     return (
-        f"**What to do.** Count on no defence: behind none of them is it shown, by at least {ENOUGH} trials, that attacks "
-        "get no more than a guess does, not even from labels alone. Take which class was forgotten for public, and "
-        f"promise no more than that its samples are gone.{rest}"
+        f"**What to do.** Count on no defence: behind none of them is it shown, by at least {ENOUGH} trials, that "
+        "attacks get no more than a guess does, not even from labels alone. Take which class was forgotten for public, "
+        f"and promise no more than that its samples are gone.{rest}"
     )
 
 
@@ -149,3 +149,13 @@ def sentences(leaks: pd.DataFrame, worst: pd.DataFrame, prices: pd.DataFrame) ->
     if leaks[leaks.defence != NONE].empty:
         return ["No defence is stored for these trials."]
     return [what_holds(leaks, worst, prices), what_is_recovered(worst), what_to_do(leaks, prices)]
+
+
+def absent(lines: pd.DataFrame, known: tuple[str, ...]) -> str:
+    """Name the registered defences of which no record is stored on some data set, one sentence a data set."""
+    said = []
+    for dataset, own in lines.groupby("dataset", sort=False):
+        missing = ", ".join(DEFENCES.title(name) for name in known if name not in set(own.defence))
+        trials = own.drop_duplicates(["seed", "trial"])
+        said.append(f"Of {dataset} are stored {len(trials)} trials; without a record there: {missing or 'no defence'}.")
+    return " ".join(said) or "No defence is stored for these trials."

@@ -143,3 +143,13 @@ def prices(lines: pd.DataFrame) -> pd.DataFrame:
         rows.append((*key, len(group), forgot, lost.mean, lost.low, lost.high, brier, *spent))
     columns = ["n", "forgot", "points", "low", "high", "brier", "seconds", "epsilon"]
     return in_order(pd.DataFrame(rows, columns=[*UNIT, *columns]))
+
+
+def cost_and_leak(found: pd.DataFrame, cost: pd.DataFrame) -> pd.DataFrame:
+    """Return what each defence costs and what the strongest attack gets: ``defence unlearning points both chance``.
+
+    Means over the data sets of `worst` and `prices`, which weigh alike.
+    """
+    both = found[[*UNIT, "both", "chance"]].merge(cost[[*UNIT, "points"]], on=UNIT, validate="one_to_one")
+    mean = both.groupby(["defence", "unlearning"], sort=False)[["points", "both", "chance"]].mean()
+    return in_order(mean.reset_index())

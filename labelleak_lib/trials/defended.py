@@ -159,6 +159,22 @@ def evidence_of(line: Any) -> Evidence:
     return Evidence(line.attack, len(score), score, reach=reach, queries=int(line.queries))
 
 
+def collect(
+    specs: Iterable[TrialSpec], names: Sequence[str], methods: Sequence[str] = METHODS, *, records: str = "reuse"
+) -> pd.DataFrame:
+    """Return the lines of trials under the defences called `names`, read where they are stored, else measured.
+
+    With `records` "recompute" all are measured. Nothing is stored.
+    """
+    held, parts = stored(), []
+    for spec, name in product(specs, names):
+        for code in codes(name, methods):
+            known = held[held.line == identity(spec, code, name)]
+            reused = records == "reuse" and len(known)
+            parts.append(known if reused else pd.DataFrame(measure(spec, code, name)))
+    return pd.concat(parts, ignore_index=True)
+
+
 def stored(root: Path = DEFENDED) -> pd.DataFrame:
     """Return the lines of `measure` of every data set; no rows where none is stored."""
     parts = [pd.read_parquet(path) for path in sorted(root.glob("*.parquet"))]
