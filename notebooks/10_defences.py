@@ -54,7 +54,7 @@ import matplotlib.pyplot as plt
 from IPython.display import display
 
 from labelleak_lib import TrialSpec
-from labelleak_lib.checks import require_choice
+from labelleak_lib.checks import require_choice, require_int
 from labelleak_lib.figures import defences as drawn
 from labelleak_lib.registry import DEFENCES, METHODS
 from labelleak_lib.results import advice, defended, defended_tables
@@ -64,6 +64,7 @@ from labelleak_lib.trials.defended import collect, stored
 
 # %%
 require_choice("records", records, ("reuse", "recompute"))
+require_int("trials", trials, low=1)
 for kind, registry, asked in (("method", METHODS, methods), ("defence", DEFENCES, defences)):
     for name in asked:
         require_choice(kind, name, tuple(registry))
