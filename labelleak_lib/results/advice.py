@@ -14,7 +14,7 @@ from labelleak_lib.results.intervals import ENOUGH
 from labelleak_lib.results.markdown import rows_of
 
 ASKED = ("labels", "answers")
-READ = (*ASKED, "parameters", "parameters, samples")
+READ = (*ASKED, "parameters")
 LEVELS = (
     ((*READ, "list of classes", "original model"), "Publish", "whoever asks or reads the parameters"),
     (READ, "Publish, without names of the outputs,", "who knows neither the list of classes nor the original model"),
@@ -38,7 +38,7 @@ def holding(leaks: pd.DataFrame, accesses: Iterable[str]) -> list[Unit]:
 
     Those alone that each attack of the kind met in at least `ENOUGH` trials, of all data sets together.
     """
-    chosen = leaks[leaks.access.isin(list(accesses)) & (leaks.access != CEILING)]
+    chosen = leaks[leaks.access.isin(list(accesses)) & ~leaks.access.isin(CEILING)]
     good = chosen.verdict.eq("a guess").groupby([chosen.defence, chosen.unlearning]).all()
     trials = chosen.groupby(["defence", "unlearning", "attack"]).n.sum().groupby(level=[0, 1]).min()
     return [unit for unit in units(chosen) if good[unit] and trials[unit] >= ENOUGH]
@@ -78,7 +78,7 @@ def what_holds(leaks: pd.DataFrame, worst: pd.DataFrame, prices: pd.DataFrame) -
     ran = f"trials that forgot, by data set: {_trials(leaks)}"
     if found:
         most = leaks[[unit in found for unit in zip(leaks.defence, leaks.unlearning, strict=True)]]
-        high = most[most.access != CEILING].high.max()
+        high = most[~most.access.isin(CEILING)].high.max()
         listed = "; ".join(f"{unit_title(*unit)} ({price(unit, prices)})" for unit in found)
         return (
             f"**What holds.** Of {len(tried)} defences, each behind a method, {len(found)} bring exact and silent down "
@@ -118,7 +118,7 @@ def what_is_recovered(worst: pd.DataFrame) -> str:
 
 def what_to_do(leaks: pd.DataFrame, prices: pd.DataFrame) -> str:
     """Say what a provider should do: the weakest restriction under which some defence holds, or to count on none."""
-    sure = leaks[(leaks.access == CEILING) & (leaks.defence != NONE)]
+    sure = leaks[leaks.access.isin(CEILING) & (leaks.defence != NONE)]
     seen = sure.groupby(["dataset", "defence", "unlearning"]).both.max()
     rest = (
         f" Against who holds inputs of the task nothing helps that forgets: such an attack is exact and silent for "

@@ -12,14 +12,14 @@ ACCESSES = {
     "labels_only": "labels",
     "black_box": "answers",
     "white_box": "parameters",
-    "white_box_with_samples": "parameters, samples",
     "names": "list of classes",
     "original": "original model",
+    "white_box_with_samples": "parameters, samples",
     "samples": "inputs of the task",
 }
 """What an attack needs, by the name of its access."""
-CEILING = "inputs of the task"
-"""Whoever holds these sees that a model forgot: no sample of the class is answered with it, whatever the defence."""
+CEILING = ("parameters, samples", "inputs of the task")
+"""Who holds inputs of the task sees what a model forgot: none of the class is answered with it, behind any defence."""
 ALONE = "alone"
 """Stands for the method where a defence was handed M_o and unlearned by itself."""
 UNIT = ["dataset", "defence", "unlearning"]

@@ -8,6 +8,7 @@ import json
 from math import comb
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from labelleak_lib.criteria.base import Criterion
@@ -23,16 +24,18 @@ from labelleak_lib.trials.offers import NONE
 def judged(lines: pd.DataFrame) -> pd.DataFrame:
     """Return what each attack says of every published M_u, and of the M_o that is published in the same trial.
 
-    One line an attack and target: `UNIT`, ``seed trial attack access common adaptive chance forgot exact silent both``.
-    `exact` says that the attack names the forgotten classes and no output beside them, `silent` that it names nobody
-    on the published M_o, each 0 or 1. `common` attacks are those that every defence meets, `adaptive` ones know the
-    defence. `forgot` says whether the published model answers at most 5% of the class's test samples with it.
+    One line an attack and target: `UNIT`, ``seed trial attack access common adaptive chance forgot exact first silent
+    both``. `exact` says that the attack names the forgotten classes and no output beside them, `silent` that it names
+    nobody on the published M_o, each 0 or 1. `first` is how often they come first by the attack's score, without any
+    rule. `common` attacks are those that every defence meets, `adaptive` ones know the defence. `forgot` says whether
+    the published model answers at most 5% of the class's test samples with it.
     """
     rules: dict[str, Criterion] = {name: CRITERIA[name]() for name in lines.criterion.unique()}
     named = [_named(line, rules[line.criterion]) for line in rows_of(lines)]
     truth = [frozenset(map(int, text.split(","))) for text in lines.forgotten]
     exact = [float(found == wanted) for found, wanted in zip(named, truth, strict=True)]
-    told = lines.assign(exact=exact, silent=[float(not found) for found in named])
+    first = [_first(line, wanted) for line, wanted in zip(rows_of(lines), truth, strict=True)]
+    told = lines.assign(exact=exact, first=first, silent=[float(not found) for found in named])
     original, target = told[told.unlearning == ""], told[told.unlearning != ""]
     # an output may be missing or be a dummy: the classes are as many as M_o has outputs without a defence
     classes = original.names.map(len).groupby(original.dataset).min()
@@ -46,12 +49,24 @@ def judged(lines: pd.DataFrame) -> pd.DataFrame:
         forgot=(found.forget_acc_after <= FORGET_LIMIT) & (found.forget_acc_before > FORGET_LIMIT),
         both=found.exact * found.silent,
     )
-    columns = ["seed", "trial", "attack", "access", "common", "adaptive", "chance", "forgot", "exact", "silent", "both"]
-    return in_order(found[[*UNIT, *columns]])
+    columns = ["seed", "trial", "attack", "access", "common", "adaptive", "chance", "forgot"]
+    return in_order(found[[*UNIT, *columns, "exact", "first", "silent", "both"]])
 
 
 def _named(line: Any, rule: Criterion) -> frozenset[int]:
     return frozenset(int(line.names[output]) for output in rule.decide(evidence_of(line)))
+
+
+def _first(line: Any, truth: frozenset[int]) -> float:
+    """Return how often the classes of `truth` are the first by score, where ties are broken at random."""
+    score, k = evidence_of(line).score, len(truth)
+    inside = np.isin(np.asarray(line.names), list(truth))
+    last = np.sort(score)[-k]
+    above, level = score > last, score == last
+    if inside.sum() < k or (above & ~inside).any() or (inside & ~above & ~level).any():
+        return 0.0
+    # what is above is in: the rest of the set is drawn from what is level
+    return 1 / comb(int(level.sum()), k - int(above.sum()))
 
 
 def _chance(line: Any, classes: int) -> float:
@@ -64,8 +79,8 @@ def _chance(line: Any, classes: int) -> float:
 def leaks(table: pd.DataFrame) -> pd.DataFrame:
     """Return how often each attack is exact and silent, of the targets of `judged` that forgot.
 
-    `UNIT`, ``attack access common adaptive n exact silent both low high chance verdict``: shares in 0 .. 1 of `n`
-    trials, one target each, with Clopper and Pearson's interval of `both`, and what it says (see `verdict`).
+    `UNIT`, ``attack access common adaptive n exact first silent both low high chance verdict``: shares in 0 .. 1 of
+    `n` trials, one target each, with Clopper and Pearson's interval of `both`, and what it says (see `verdict`).
     """
     rows = []
     kept = ["attack", "access", "common", "adaptive"]
@@ -73,9 +88,9 @@ def leaks(table: pd.DataFrame) -> pd.DataFrame:
         n, hits = len(group), float(group.both.sum())
         low, high = clopper_pearson(hits, n)
         chance = float(group.chance.iloc[0])
-        shares = (float(group.exact.mean()), float(group.silent.mean()), hits / n)
+        shares = (*(float(group[name].mean()) for name in ("exact", "first", "silent")), hits / n)
         rows.append((*key, n, *shares, low, high, chance, verdict(hits / n, low, chance)))
-    columns = ["n", "exact", "silent", "both", "low", "high", "chance", "verdict"]
+    columns = ["n", "exact", "first", "silent", "both", "low", "high", "chance", "verdict"]
     return pd.DataFrame(rows, columns=[*UNIT, *kept, *columns])
 
 
@@ -106,10 +121,12 @@ def worst(table: pd.DataFrame) -> pd.DataFrame:
     """Return the strongest attack on each published model, whatever access it needs, but for `CEILING`.
 
     The columns of `strongest`, with ``plain``, ``plain_attack`` and ``plain_verdict`` of the strongest among the
-    attacks that every defence meets, which know nothing of it.
+    attacks that every defence meets, which know nothing of it, and ``ranked``, the mean of ``first`` over all attacks.
     """
-    below = table[table.access != CEILING]
+    below = table[~table.access.isin(CEILING)]
     found, plain = strongest(below, UNIT), strongest(below[below.common], UNIT)
+    ranked = below.groupby(UNIT, sort=False)["first"].mean().rename("ranked").reset_index()
+    found = found.merge(ranked, on=UNIT, validate="one_to_one")
     names = {"both": "plain", "attack": "plain_attack", "verdict": "plain_verdict"}
     return found.merge(plain[[*UNIT, *names]].rename(columns=names), on=UNIT, how="left", validate="one_to_one")
 

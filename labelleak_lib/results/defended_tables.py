@@ -61,6 +61,7 @@ def leaks_by_set(first: pd.DataFrame, worst: pd.DataFrame) -> Markdown:
                 **{access: NOT_GRANTED if np.isnan(found[access]) else f"{found[access]:.0f}" for access in columns},
                 "strongest %": with_interval(100 * row.both, 100 * row.low, 100 * row.high),
                 "by": f"{attack_title(row.attack)} (of {row.attacks})", "a guess %": f"{100 * row.chance:.0f}",
+                "ranked first %": f"{100 * row.ranked:.0f}",
             })  # fmt: skip
         panels[dataset] = pd.DataFrame(lines).to_markdown(index=False, disable_numparse=True)
     return tabs(panels)

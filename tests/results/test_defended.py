@@ -36,6 +36,23 @@ def test_outputs_are_called_by_the_classes_that_they_belong_to():
     assert judged((2, 5), (), names=range(6)).exact == 0
 
 
+@pytest.mark.parametrize(
+    ("score", "forgotten", "expected"),
+    [
+        ([0, 0, 5, 1], "2", 1), ([0, 6, 5, 1], "2", 0), ([5, 0, 5, 5], "2", 1 / 3), ([0, 4, 5, 1], "1,2", 1),
+        ([4, 4, 5, 1], "1,2", 1 / 2), ([7, 4, 5, 1], "1,2", 0), ([3, 3, 3, 3], "1,2", 1 / 6),
+    ],
+)  # fmt: skip
+def test_classes_are_first_by_score_and_ties_are_broken_at_random(score, forgotten, expected):
+    values = {"attack": "missing_by_samples", "forgotten": forgotten, "score": np.array(score, float)}
+    found = defended.judged(lines(line((), code="", **values), line((), **values))).iloc[0]
+    assert found["first"] == pytest.approx(expected)
+
+
+def test_a_class_without_an_output_is_never_first():
+    assert judged((3,), (), names=(0, 1, 3))["first"] == 0
+
+
 def test_a_target_meets_the_original_of_its_own_trial_and_defence():
     table = defended.judged(
         lines(
@@ -132,7 +149,7 @@ def test_tables_have_a_tab_a_data_set_and_say_what_was_not_granted():
     assert text.count("{tab-item}") == 2 and "no defence after RT" in text
     (masked,) = [row for row in text.splitlines() if row.startswith("| masked output after RT")]
     cells = [cell.strip() for cell in masked.split("|")[1:-1]]
-    assert cells[1:4] == ["5", "20", "–"] and "(of 1)" in cells[-2]
+    assert cells[1:4] == ["5", "20", "–"] and "(of 1)" in cells[-3] and cells[-2:] == ["10", "20"]
     recovered = defended_tables.recovered_by_set(table[table.dataset == "digits"], worst)
     (row,) = [row for row in recovered.splitlines() if "mean row after RT" in row]
     assert "row distance" in row and "| 40.0 (" in row and row.rstrip(" |").endswith("20")
