@@ -40,7 +40,9 @@ class MatchedDecoy(Decoy):
     match: float = 1.0
     title: ClassVar[str] = "decoys, row matched"
     order: ClassVar[int] = 8
-    adaptive: ClassVar[tuple[str, ...]] = ("other_inputs", "row_distance", "row_norm", "row_typical")
+    adaptive: ClassVar[tuple[str, ...]] = (
+        *("other_inputs", "row_distance", "row_norm", "row_typical", "row_evenness"),
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from labelleak_lib.registry import DEFENCES
-from labelleak_lib.results.defences import CEILING, NONE, attack_title, unit_title
-from labelleak_lib.results.intervals import ENOUGH
+from labelleak_lib.results.defences import CEILING, NONE, UNIT, attack_title, unit_title
+from labelleak_lib.results.intervals import ENOUGH, LEVEL, clopper_pearson
 from labelleak_lib.results.markdown import rows_of
 
 ASKED = ("labels", "answers")
@@ -96,15 +96,20 @@ def what_holds(leaks: pd.DataFrame, worst: pd.DataFrame, prices: pd.DataFrame) -
     )
 
 
-def what_is_recovered(worst: pd.DataFrame) -> str:
-    """Say behind which defences attacks that know them get more than those that know nothing of them."""
+def what_is_recovered(leaks: pd.DataFrame, worst: pd.DataFrame) -> str:
+    """Say behind which defences attacks that know them get more than those that know nothing of them.
+
+    And where an attack, without any rule, ranks the class first more often than a guess does, on the data set, behind
+    a defence that no rule gets past.
+    """
     chosen = worst[worst.defence != NONE]
     gained = chosen[chosen.both > chosen.plain]
     broken = gained[(gained.verdict == "leaks") & (gained.plain_verdict != "leaks")]
+    ranks = ranked(leaks, chosen)
     if gained.empty:
         return (
             f"**Who knows the defence.** Behind none of {len(units(chosen))} defences does an attack that knows it get "
-            "more than the strongest of those that know nothing of it."
+            f"more than the strongest of those that know nothing of it.{ranks}"
         )
     shown = broken if len(broken) else gained
     listed = "; ".join(
@@ -113,7 +118,25 @@ def what_is_recovered(worst: pd.DataFrame) -> str:
         for row in rows_of(shown)
     )
     kind = "brings the label back" if len(broken) else "finds more, though not beyond doubt,"
-    return f"**Who knows the defence** {kind} where attacks that know nothing of it did not: {listed}."
+    return f"**Who knows the defence** {kind} where attacks that know nothing of it did not: {listed}.{ranks}"
+
+
+def ranked(leaks: pd.DataFrame, worst: pd.DataFrame) -> str:
+    """Name the attacks that rank the class first more often than a guess, behind what no rule gets past; or nothing.
+
+    As many attacks are asked at once: the interval is at a level divided by their number on the same model.
+    """
+    quiet = worst[worst.verdict == "a guess"]
+    below = leaks[~leaks.access.isin(CEILING)].merge(quiet[[*UNIT, "attacks"]], on=UNIT)
+    told = [
+        f"{attack_title(row.attack)} {100 * row.first:.0f}% behind {unit_title(row.defence, row.unlearning)} on "
+        f"{row.dataset} (a guess: {100 * row.chance:.0f}%)"
+        for row in rows_of(below)
+        if clopper_pearson(row.first * row.n, row.n, 1 - (1 - LEVEL) / row.attacks)[0] > row.chance
+    ]
+    if not told:
+        return ""
+    return f" Without a rule, who knows that a class was forgotten finds it first by {'; '.join(told)}."
 
 
 def what_to_do(leaks: pd.DataFrame, prices: pd.DataFrame) -> str:
@@ -148,7 +171,7 @@ def sentences(leaks: pd.DataFrame, worst: pd.DataFrame, prices: pd.DataFrame) ->
     """Return the three sentences; one that says so where nothing is stored."""
     if leaks[leaks.defence != NONE].empty:
         return ["No defence is stored for these trials."]
-    return [what_holds(leaks, worst, prices), what_is_recovered(worst), what_to_do(leaks, prices)]
+    return [what_holds(leaks, worst, prices), what_is_recovered(leaks, worst), what_to_do(leaks, prices)]
 
 
 def absent(lines: pd.DataFrame, known: tuple[str, ...]) -> str:

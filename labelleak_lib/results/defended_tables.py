@@ -99,6 +99,7 @@ def recovered_by_set(leaks: pd.DataFrame, worst: pd.DataFrame) -> Markdown:
                 "needs": row.access,
                 "exact %": f"{100 * row.exact:.0f}",
                 "silent %": f"{100 * row.silent:.0f}",
+                "ranked first %": f"{100 * row.first:.0f}",
                 "both %": with_interval(100 * row.both, 100 * row.low, 100 * row.high),
                 "strongest that does not %": f"{100 * plain[dataset, row.defence, row.unlearning]:.0f}",
             }

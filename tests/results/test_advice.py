@@ -84,6 +84,20 @@ def test_what_brings_the_label_back_is_named_with_both_shares():
     assert "Behind none of 1 defences" in known
 
 
+def test_scores_that_tell_behind_a_defence_that_no_rule_gets_past_are_named():
+    hidden = [row | {"first": 0.1} for row in behind("decoy", 0, n=10)]
+    row = leak("decoy", 0, 10, attack="row_distance")
+    _, known, _ = sentences(*hidden, row | {"first": 0.9})
+    assert "finds it first by row distance 90% behind decoys after RT on digits (a guess: 10%)" in known
+    assert "query reach" not in known
+    for share in (0.4, 0.3):
+        # 4 of 10 would be above a guess for one attack that was asked alone
+        assert "finds it first" not in sentences(*hidden, row | {"first": share})[1]
+    assert defended.clopper_pearson(4, 10)[0] > 0.1
+    leaking = [one | {"first": 1.0} for one in behind("mean_row", 10, n=10)]
+    assert "finds it first" not in sentences(*leaking)[1], "where a rule names it, nothing is to be added"
+
+
 def test_inputs_of_the_task_are_held_against_no_defence_and_are_mentioned_where_they_tell():
     told = leak("smoothing", 5, 5, attack="missing_by_samples")
     holds, _, do = sentences(*behind("smoothing", 0), told)
