@@ -176,8 +176,8 @@ display(defended_tables.recovered_by_set(leaks, worst))
 # %% [markdown]
 # ## What to do
 #
-# Three sentences, written by code from the records above: a defence *holds* where on no data set any attack is exact and
-# silent more often than a guess.
+# Three sentences, written by code from the records above. A defence *holds* where on no data set any attack is exact and
+# silent more often than a guess, nor ranks the class first more often than chance explains.
 
 # %% tags=["nbval-ignore-output"]
 display(bullets(advice.sentences(leaks, worst, prices)))

@@ -40,7 +40,7 @@ def leak(defence, hits, n, *, attack="passive_answers", unlearning="RT", dataset
     return {
         "dataset": dataset, "defence": defence, "unlearning": unlearning, "attack": attack,
         "access": defended.ACCESSES[ATTACKS[attack]], "common": attack not in ("row_distance", "class_list"),
-        "adaptive": False, "n": n, "exact": hits / n, "first": hits / n, "silent": 1.0,
+        "adaptive": False, "n": n, "exact": hits / n, "first": hits / n, "silent": 1.0, "ranks": False,
         "both": hits / n, "low": low, "high": high, "chance": chance,
         "verdict": defended.verdict(hits / n, low, chance),
     }  # fmt: skip

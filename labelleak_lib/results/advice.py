@@ -10,7 +10,7 @@ import pandas as pd
 
 from labelleak_lib.registry import DEFENCES
 from labelleak_lib.results.defences import CEILING, NONE, UNIT, attack_title, unit_title
-from labelleak_lib.results.intervals import ENOUGH, LEVEL, clopper_pearson
+from labelleak_lib.results.intervals import ENOUGH
 from labelleak_lib.results.markdown import rows_of
 
 ASKED = ("labels", "answers")
@@ -36,10 +36,11 @@ def units(table: pd.DataFrame) -> list[Unit]:
 def holding(leaks: pd.DataFrame, accesses: Iterable[str]) -> list[Unit]:
     """Return the defences behind which, on every data set, no attack with such an access gets more than a guess does.
 
-    Those alone that each attack of the kind met in at least `ENOUGH` trials, of all data sets together.
+    By its rule, or by which class it ranks first. Those alone that each attack of the kind met in at least `ENOUGH`
+    trials, of all data sets together.
     """
     chosen = leaks[leaks.access.isin(list(accesses)) & ~leaks.access.isin(CEILING)]
-    good = chosen.verdict.eq("a guess").groupby([chosen.defence, chosen.unlearning]).all()
+    good = (chosen.verdict.eq("a guess") & ~chosen.ranks).groupby([chosen.defence, chosen.unlearning]).all()
     trials = chosen.groupby(["defence", "unlearning", "attack"]).n.sum().groupby(level=[0, 1]).min()
     return [unit for unit in units(chosen) if good[unit] and trials[unit] >= ENOUGH]
 
@@ -48,9 +49,9 @@ def price(unit: Unit, prices: pd.DataFrame) -> str:
     """Say what a defence costs, as a mean over data sets: "0.2 points of accuracy and +0.013 Brier score"."""
     own = prices[(prices.defence == unit[0]) & (prices.unlearning == unit[1])]
     private = f", epsilon {own.epsilon.max():.1f}" if own.epsilon.notna().any() else ""
-    # a gain of less than what is printed has no sign of its own
-    points = round(own.points.mean(), 1) + 0.0
-    return f"{points:.1f} points of accuracy, {own.brier.mean():+.3f} Brier score{private}"
+    # what is less than is printed has no sign of its own
+    points, brier = round(own.points.mean(), 1) + 0.0, round(own.brier.mean(), 3) + 0.0
+    return f"{points:.1f} points of accuracy, {brier:+.3f} Brier score{private}"
 
 
 def cheapest(found: list[Unit], prices: pd.DataFrame) -> Unit:
@@ -72,7 +73,7 @@ def _trials(leaks: pd.DataFrame) -> str:
 
 
 def what_holds(leaks: pd.DataFrame, worst: pd.DataFrame, prices: pd.DataFrame) -> str:
-    """Say which defences bring exact and silent down to a guess at every access that they grant, and at what price."""
+    """Say which defences leave no attack more than a guess at any access that they grant, and at what price."""
     tried = units(leaks)
     found = holding(leaks, leaks.access.unique())
     ran = f"trials that forgot, by data set: {_trials(leaks)}"
@@ -81,18 +82,20 @@ def what_holds(leaks: pd.DataFrame, worst: pd.DataFrame, prices: pd.DataFrame) -
         high = most[~most.access.isin(CEILING)].high.max()
         listed = "; ".join(f"{unit_title(*unit)} ({price(unit, prices)})" for unit in found)
         return (
-            f"**What holds.** Of {len(tried)} defences, each behind a method, {len(found)} bring exact and silent down "
-            f"to a guess at every access that they grant, on every data set: {listed}. With so few trials ({ran}), up "
-            f"to {100 * high:.0f}% is not ruled out."
+            f"**What holds.** Of {len(tried)} defences, each behind a method, {len(found)} leave no attack more than a "
+            f"guess at any access that they grant, on every data set, by rule or by rank: {listed}. With so few trials "
+            f"({ran}), up to {100 * high:.0f}% is not ruled out."
         )
     mean = worst[worst.defence != NONE].groupby(["defence", "unlearning"]).both.mean()
     best: Unit = min(tried, key=lambda unit: mean[unit])
     rows = rows_of(worst[(worst.defence == best[0]) & (worst.unlearning == best[1])])
-    left = ", ".join(f"{_percent(row)} on {row.dataset} by {attack_title(row.attack)}" for row in rows)
+    left = ", ".join(
+        f"{_percent(row)} on {row.dataset}" + (f" by {attack_title(row.attack)}" if row.both else "") for row in rows
+    )
     return (
-        f"**What holds.** None of {len(tried)} defences, each behind a method, brings exact and silent down to a guess "
-        f"at every access that it grants, on every data set. The least is left by {unit_title(*best)}: {left}, at "
-        f"{price(best, prices)} ({ran})."
+        f"**What holds.** None of {len(tried)} defences, each behind a method, leaves every attack with no more than a "
+        f"guess at every access that it grants, on every data set, by rule and by rank. Least is exact and silent "
+        f"behind {unit_title(*best)}: {left}, at {price(best, prices)} ({ran})."
     )
 
 
@@ -122,21 +125,19 @@ def what_is_recovered(leaks: pd.DataFrame, worst: pd.DataFrame) -> str:
 
 
 def ranked(leaks: pd.DataFrame, worst: pd.DataFrame) -> str:
-    """Name the attacks that rank the class first more often than a guess, behind what no rule gets past; or nothing.
-
-    As many attacks are asked at once: the interval is at a level divided by their number on the same model.
-    """
-    quiet = worst[worst.verdict == "a guess"]
-    below = leaks[~leaks.access.isin(CEILING)].merge(quiet[[*UNIT, "attacks"]], on=UNIT)
+    """Name the attacks that rank the class first more often than a guess, behind what no rule gets past; or nothing."""
+    below = leaks[leaks.ranks & ~leaks.access.isin(CEILING)]
     told = [
         f"{attack_title(row.attack)} {100 * row.first:.0f}% behind {unit_title(row.defence, row.unlearning)} on "
         f"{row.dataset} (a guess: {100 * row.chance:.0f}%)"
-        for row in rows_of(below)
-        if clopper_pearson(row.first * row.n, row.n, 1 - (1 - LEVEL) / row.attacks)[0] > row.chance
+        for row in rows_of(below.merge(worst[worst.verdict != "leaks"][UNIT], on=UNIT))
     ]
     if not told:
         return ""
-    return f" Without a rule, who knows that a class was forgotten finds it first by {'; '.join(told)}."
+    return (
+        " Where no rule gets past a defence, who knows that a class was forgotten may still take the one that ranks "
+        f"first, and is right by {'; '.join(told)}."
+    )
 
 
 def what_to_do(leaks: pd.DataFrame, prices: pd.DataFrame) -> str:
@@ -155,7 +156,7 @@ def what_to_do(leaks: pd.DataFrame, prices: pd.DataFrame) -> str:
             if DEFENCES.attribute(best[0], "publishes", "model") == "answers":
                 what = "Keep the parameters, and answer"
             others = [unit_title(*unit) for unit in found if unit != best]
-            too = f" So do {', '.join(others)}." if others else ""
+            too = f" The same holds behind {', '.join(others)}." if others else ""
             return (
                 f"**What to do.** {what} behind {unit_title(*best)}: of {len(found)} that hold against {whom} it costs "
                 f"least, {price(best, prices)}.{too}{rest}"

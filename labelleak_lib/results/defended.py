@@ -14,7 +14,7 @@ import pandas as pd
 from labelleak_lib.criteria.base import Criterion
 from labelleak_lib.registry import CRITERIA
 from labelleak_lib.results.defences import ACCESSES, ALONE, CEILING, UNIT, in_order
-from labelleak_lib.results.intervals import clopper_pearson, mean_interval
+from labelleak_lib.results.intervals import LEVEL, clopper_pearson, mean_interval
 from labelleak_lib.results.markdown import rows_of
 from labelleak_lib.trials.defended import READINGS, SLOW, evidence_of
 from labelleak_lib.trials.gate import FORGET_LIMIT
@@ -80,7 +80,8 @@ def leaks(table: pd.DataFrame) -> pd.DataFrame:
     """Return how often each attack is exact and silent, of the targets of `judged` that forgot.
 
     `UNIT`, ``attack access common adaptive n exact first silent both low high chance verdict``: shares in 0 .. 1 of
-    `n` trials, one target each, with Clopper and Pearson's interval of `both`, and what it says (see `verdict`).
+    `n` trials, one target each, with Clopper and Pearson's interval of `both`, and what it says (see `verdict`); and
+    ``ranks`` (see `with_ranks`).
     """
     rows = []
     kept = ["attack", "access", "common", "adaptive"]
@@ -91,7 +92,22 @@ def leaks(table: pd.DataFrame) -> pd.DataFrame:
         shares = (*(float(group[name].mean()) for name in ("exact", "first", "silent")), hits / n)
         rows.append((*key, n, *shares, low, high, chance, verdict(hits / n, low, chance)))
     columns = ["n", "exact", "first", "silent", "both", "low", "high", "chance", "verdict"]
-    return pd.DataFrame(rows, columns=[*UNIT, *kept, *columns])
+    return with_ranks(pd.DataFrame(rows, columns=[*UNIT, *kept, *columns]))
+
+
+def with_ranks(table: pd.DataFrame) -> pd.DataFrame:
+    """Add ``ranks``: that an attack ranks the forgotten classes first more often than a guess does, whatever its rule.
+
+    Asked of all attacks on a published model at once: the lower bound is at a level divided by their number (those of
+    `CEILING` left out).
+    """
+    below = ~table.access.isin(CEILING)
+    asked = below.groupby([table[name] for name in UNIT]).transform("sum").clip(lower=1)
+    low = [
+        clopper_pearson(row.first * row.n, row.n, 1 - (1 - LEVEL) / m)[0]
+        for row, m in zip(rows_of(table), asked, strict=True)
+    ]
+    return table.assign(ranks=np.array(low, float) > table.chance)
 
 
 def verdict(both: float, low: float, chance: float) -> str:

@@ -77,7 +77,7 @@ def prices_by_set(prices: pd.DataFrame) -> Markdown:
                 "published": unit_title(row.defence, row.unlearning),
                 "forgot": f"{row.forgot} of {row.n}",
                 "points lost": with_interval(row.points, row.low, row.high, sign=True),
-                "Brier score": f"{row.brier:+.3f}",
+                "Brier score": f"{round(row.brier, 3) + 0.0:+.3f}",
                 "seconds": f"{row.seconds:.1f}",
                 "epsilon": NOT_GRANTED if np.isnan(row.epsilon) else f"{row.epsilon:.1f}",
             }

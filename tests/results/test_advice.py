@@ -11,7 +11,7 @@ OPEN = [leak("none", 5, 5, attack=attack) for attack in EVERY]
 
 
 def sentences(*rows, **points):
-    table = pd.DataFrame([*OPEN, *rows])
+    table = defended.with_ranks(pd.DataFrame([*OPEN, *rows]))
     return advice.sentences(table, defended.worst(table), cost(table, **points))
 
 
@@ -21,7 +21,7 @@ def behind(name, hits, n=5, attacks=EVERY, **values):
 
 def test_a_defence_that_holds_everywhere_is_named_with_its_price_and_what_is_not_ruled_out():
     holds, _, do = sentences(*behind("smoothing", 0), *behind("mean_row", 5), smoothing=1.25)
-    assert "Of 2 defences, each behind a method, 1 bring exact and silent down to a guess" in holds
+    assert "Of 2 defences, each behind a method, 1 leave no attack more than a guess" in holds
     assert "label smoothing after RT (1.2 points of accuracy, +0.013 Brier score)" in holds
     assert "mean row" not in holds and "digits 5" in holds
     assert f"up to {100 * defended.clopper_pearson(0, 5)[1]:.0f}% is not ruled out" in holds
@@ -32,12 +32,12 @@ def test_of_several_that_hold_the_cheapest_is_advised_and_the_others_are_named()
     rows = [*behind("smoothing", 0), *behind("decoy", 0), *behind("trew", 0, unlearning="alone")]
     _, _, do = sentences(*rows, smoothing=2.0, decoy=0.5, trew=1.0)
     assert "behind decoys after RT: of 3 that hold" in do
-    assert "So do label smoothing after RT, TREW alone." in do
+    assert "The same holds behind label smoothing after RT, TREW alone." in do
 
 
 def test_where_none_holds_the_least_leak_is_said_and_nothing_is_promised():
     holds, _, do = sentences(*behind("smoothing", 3), *behind("mean_row", 5), smoothing=4.0)
-    assert "None of 2 defences" in holds and "The least is left by label smoothing after RT: 60% (15 to 95)" in holds
+    assert "None of 2 defences" in holds and "silent behind label smoothing after RT: 60% (15 to 95)" in holds
     assert "4.0 points of accuracy" in holds
     assert do.startswith("**What to do.** Count on no defence") and "at least 5 trials" in do
 
@@ -84,24 +84,23 @@ def test_what_brings_the_label_back_is_named_with_both_shares():
     assert "Behind none of 1 defences" in known
 
 
-def test_scores_that_tell_behind_a_defence_that_no_rule_gets_past_are_named():
+def test_scores_that_tell_where_rules_do_not_are_named_and_the_defence_is_not_advised():
     hidden = [row | {"first": 0.1} for row in behind("decoy", 0, n=10)]
     row = leak("decoy", 0, 10, attack="row_distance")
-    _, known, _ = sentences(*hidden, row | {"first": 0.9})
-    assert "finds it first by row distance 90% behind decoys after RT on digits (a guess: 10%)" in known
-    assert "query reach" not in known
+    holds, known, do = sentences(*hidden, row | {"first": 0.9})
+    assert "is right by row distance 90% behind decoys after RT on digits (a guess: 10%)." in known
+    assert "None of 1 defences" in holds and "Keep the parameters, and answer behind decoys after RT" in do
     for share in (0.4, 0.3):
-        # 4 of 10 would be above a guess for one attack that was asked alone
-        assert "finds it first" not in sentences(*hidden, row | {"first": share})[1]
-    assert defended.clopper_pearson(4, 10)[0] > 0.1
-    leaking = [one | {"first": 1.0} for one in behind("mean_row", 10, n=10)]
-    assert "finds it first" not in sentences(*leaking)[1], "where a rule names it, nothing is to be added"
+        holds, known, do = sentences(*hidden, row | {"first": share})
+        assert "ranks first" not in known and "1 leave no attack" in holds and "Publish behind decoys" in do
+    assert defended.clopper_pearson(4, 10)[0] > 0.1, "above a guess, were it asked alone"
+    assert "ranks first" not in sentences(*behind("mean_row", 10, n=10))[1], "where a rule names it, that is said"
 
 
 def test_inputs_of_the_task_are_held_against_no_defence_and_are_mentioned_where_they_tell():
     told = leak("smoothing", 5, 5, attack="missing_by_samples")
     holds, _, do = sentences(*behind("smoothing", 0), told)
-    assert "1 bring" in holds and "exact and silent for 100% of what was published" in do
+    assert "1 leave no attack" in holds and "exact and silent for 100% of what was published" in do
     untold = leak("smoothing", 0, 5, attack="missing_by_samples")
     assert "inputs of the task" not in sentences(*behind("smoothing", 0), untold)[2]
 
