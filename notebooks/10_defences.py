@@ -127,7 +127,7 @@ for name, share in shares.items():
 # always looks somewhat stronger than it would in other trials. A frame says that it knows the defence, and gets more
 # than any that does not.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Three maps below one another, defences against accesses, with the share of targets for which the strongest attack is exact and silent; frames mark attacks that know the defence"}, "figure": {"caption": "Exact and silent by defence and access, percent of the targets that forgot: the strongest of several attacks. Framed: it knows the defence. Grey: not granted, or not run. A defence is missing where no published model forgot.", "name": "fig-10-leaks"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Three maps below one another, defences against accesses, with the share of targets for which the strongest attack is exact and silent; frames mark attacks that know the defence"}, "figure": {"caption": "Exact and silent by defence and access, percent of the targets that forgot: the strongest of several attacks. Framed: it knows the defence. Star: some attack of that access ranks the class first more often than a guess. Grey: not granted, or not run. A defence is missing where no published model forgot.", "name": "fig-10-leaks"}}
 lines = stored()
 leaks = defended.leaks(defended.judged(lines))
 titles = {name: defence_title(name) for name in (NONE, *DEFENCES)}
@@ -160,7 +160,7 @@ display(defended_tables.leaks_by_set(first, worst))
 prices = defended.prices(lines)
 display(defended_tables.prices_by_set(prices))
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Scatter of the share that the strongest attack gets against the points of accuracy that a defence loses, one dot a defence and method, with a line at the rate of a guess"}, "figure": {"caption": "What a defence costs, and what the strongest attack still gets, means over data sets. Named: defences that leak on less than half of the targets, or cost more than a point. Dashed: a guess.", "name": "fig-10-price"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Scatter of the share that the strongest attack gets against the points of accuracy that a defence loses, one dot a defence and method, with a line at the rate of a guess"}, "figure": {"caption": "What a defence costs, and what the strongest attack still gets, means over data sets. Named: defences that leak on at most half of the targets, or cost more than a point. Dashed: a guess.", "name": "fig-10-price"}}
 drawn.price_and_leak(defended.cost_and_leak(worst, prices), titles)
 plt.show()
 

@@ -23,7 +23,8 @@ def heat_map(table: pd.DataFrame, titles: Mapping[str, str], columns: Mapping[st
     Parameters
     ----------
     table : DataFrame
-        Of `results.defended.by_access`; a share of an attack that knows the defence is framed.
+        Of `results.defended.by_access`; a share of an attack that knows the defence is framed, and one of at most half
+        has a star where an attack ranks the class first.
     titles : mapping
         What the rows are called, by the defence's name.
     columns : mapping
@@ -50,10 +51,11 @@ def _panel(ax: Axes, group: pd.DataFrame, titles: Mapping[str, str], columns: li
     ax.set_yticks(range(len(rows)), [titles[name] for name in rows], fontsize=11)
     ax.grid(visible=False)
     ax.set_facecolor("0.9")
-    for access, defence, both, special in group[["access", "defence", "both", "special"]].to_numpy():
+    for access, defence, both, special, ranks in group[["access", "defence", "both", "special", "ranks"]].to_numpy():
         x, y = columns.index(access), rows.index(defence)
         colour = "white" if both > DARK else "black"
-        ax.text(x, y, f"{100 * both:.0f}", ha="center", va="center", fontsize=11, color=colour)
+        text = f"{100 * both:.0f}" + "*" * (ranks and both <= 0.5)
+        ax.text(x, y, text, ha="center", va="center", fontsize=11, color=colour)
         if special:
             ax.add_patch(Rectangle((x - 0.45, y - 0.42), 0.9, 0.84, fill=False, edgecolor="black", linewidth=2))
     return image
@@ -62,8 +64,8 @@ def _panel(ax: Axes, group: pd.DataFrame, titles: Mapping[str, str], columns: li
 def price_and_leak(points: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
     """Draw what each defence costs in points of accuracy, and what the strongest attack still gets.
 
-    `points` has ``defence unlearning points both chance``; those are named that leak on less than half of the targets,
-    or that cost more than a point.
+    `points` is of `results.defended.cost_and_leak`; those are named that leak on at most half of the targets, or that
+    cost more than a point.
     """
     if points.empty:
         return nothing_stored("defences are")
@@ -74,12 +76,14 @@ def price_and_leak(points: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
         # dots that coincide stay visible
         y = 100 * group.both + rng.uniform(-1.5, 1.5, len(group))
         ax.plot(group.points, y, mark, color=colour, alpha=0.7, markersize=8, label=label)
-    named = points[(points.both < 0.5) | (points.points > 1)].sort_values("both")
-    for name, own in named.groupby("defence", sort=False):
-        first = own.iloc[0]
-        place = (first.points, 100 * first.both)
-        ax.annotate(titles[str(name)], place, (6, 5), textcoords="offset points", fontsize=11)
+    named = points[(points.both <= 0.5) | (points.points > 1)]
+    far = 0.4 * points.points.min() + 0.6 * points.points.max()
+    codes = list(dict.fromkeys(points.unlearning))
+    for name, code, x, both in named[["defence", "unlearning", "points", "both"]].to_numpy():
+        # names lie inside the panel, and those of one method out of the way of the next one's
+        side, shift = ("left", 6) if x <= far else ("right", -6)
+        rise = 6 if codes.index(code) % 2 == 0 else -15
+        ax.annotate(titles[name], (x, 100 * both), (shift, rise), textcoords="offset points", ha=side, fontsize=11)
     ax.axhline(100 * points.chance.min(), **BASELINE)
-    ax.set_xscale("symlog", linthresh=1)
-    ax.set(xlabel="points of accuracy lost", ylabel="exact and silent, %,\nby the strongest attack", ylim=(-5, 107))
+    ax.set(xlabel="points of accuracy lost", ylabel="exact and silent, %,\nby the strongest attack", ylim=(-5, 113))
     return bottom_legend(figure, [ax])

@@ -150,12 +150,15 @@ def worst(table: pd.DataFrame) -> pd.DataFrame:
 def by_access(table: pd.DataFrame) -> pd.DataFrame:
     """Return the strongest attack at each access, its share as the mean over data sets, which weigh alike.
 
-    ``defence unlearning access both special``; `special` says that in one data set an attack that knows the defence
-    gets more than any that every defence meets.
+    ``defence unlearning access both special ranks``; `special` says that in one data set an attack that knows the
+    defence gets more than any that every defence meets, `ranks` that one of all these ranks the class first more often
+    than a guess, whatever its rule.
     """
     first = strongest(table, [*UNIT, "access"])
     mean = first.assign(special=~first.common).groupby(["defence", "unlearning", "access"], sort=False)
-    return in_order(mean.agg(both=("both", "mean"), special=("special", "any")).reset_index())
+    found = mean.agg(both=("both", "mean"), special=("special", "any"))
+    ranks = table.groupby(["defence", "unlearning", "access"]).ranks.any()
+    return in_order(found.join(ranks).reset_index())
 
 
 def prices(lines: pd.DataFrame) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from labelleak_lib.results.defences import ACCESSES, NONE, defence_title
 TITLES = {name: defence_title(name) for name in (NONE, *DEFENCES)}
 COLUMNS = {access: access for access in ACCESSES.values()}
 TABLE = pd.DataFrame([
-    leak("none", 4, 5), leak("none", 5, 5, attack="gradient_reach"), leak("mask", 1, 5),
+    leak("none", 4, 5), leak("none", 5, 5, attack="gradient_reach"), leak("mask", 1, 5) | {"ranks": True},
     leak("mean_row", 0, 5), leak("mean_row", 1, 5, attack="gradient_reach"),
     leak("mean_row", 3, 5, attack="row_distance"), leak("trew", 2, 5, unlearning="alone"),
 ])  # fmt: skip
@@ -37,7 +37,7 @@ def test_the_map_has_a_panel_a_method_a_number_a_cell_and_frames_what_knows_the_
     assert shown.shape == (3, len(COLUMNS))
     np.testing.assert_allclose(shown[:, 0], [80, 0, 20])
     np.testing.assert_allclose(shown[:, list(COLUMNS).index("parameters")], [100, 60, np.nan])
-    assert sorted(t.get_text() for t in first.texts) == sorted(["80", "100", "0", "60", "20"])
+    assert sorted(t.get_text() for t in first.texts) == sorted(["80", "100", "0", "60", "20*"])
     (frame,) = [patch for patch in first.patches if isinstance(patch, Rectangle)]
     middle = frame.get_x() + frame.get_width() / 2, frame.get_y() + frame.get_height() / 2
     assert middle == pytest.approx((list(COLUMNS).index("parameters"), 1))

@@ -114,6 +114,21 @@ def test_the_strongest_attack_leaves_inputs_of_the_task_out_and_says_how_many_it
     assert accesses.both["RT", "inputs of the task"] == 1
 
 
+def test_a_rank_counts_when_chance_does_not_explain_it_among_all_attacks_that_were_asked():
+    def one(share, others):
+        rows = [leak("mask", 0, 10, attack=name) | {"first": 0.0} for name in others]
+        table = defended.with_ranks(pd.DataFrame([leak("mask", 0, 10) | {"first": share}, *rows]))
+        assert not table.ranks[1:].any()
+        return bool(table.ranks[0])
+
+    # among one, two and three: the exact test at 5%, 2.5% and 1.67%, both sides
+    for others in ((), ("query_reach",), ("query_reach", "gradient_reach")):
+        level = 0.05 / (1 + len(others)) / 2
+        least = min(k for k in range(11) if stats.binom.sf(k - 1, 10, 0.1) < level)
+        assert one(least / 10, others) and not one((least - 1) / 10, others)
+    assert one(0.4, ("missing_by_samples",)) == one(0.4, ()), "the ceiling is not counted"
+
+
 def test_where_attacks_get_the_same_the_one_that_knows_nothing_speaks():
     table = pd.DataFrame([leak("mask", 3, 5, attack="row_distance"), leak("mask", 3, 5, attack="gradient_reach")])
     assert defended.worst(table).attack.tolist() == ["gradient_reach"]
