@@ -55,9 +55,12 @@ def price(unit: Unit, prices: pd.DataFrame) -> str:
 
 
 def cheapest(found: list[Unit], prices: pd.DataFrame) -> Unit:
-    """Return the one of some defences that loses the fewest points, of equals that with the lower Brier score."""
+    """Return the one of some defences that loses the fewest points, of equals that with the lower Brier score.
+
+    A gain counts as no loss: it says how poor the model was that the defence was handed. Of equals speaks the first.
+    """
     mean = prices.groupby(["defence", "unlearning"])[["points", "brier"]].mean()
-    return min(found, key=lambda unit: (round(mean.points[unit], 1), mean.brier[unit]))
+    return min(found, key=lambda unit: (max(0, round(mean.points[unit], 1)), max(0, round(mean.brier[unit], 3))))
 
 
 def _percent(row: Any) -> str:
@@ -140,8 +143,21 @@ def ranked(leaks: pd.DataFrame, worst: pd.DataFrame) -> str:
     )
 
 
+def _advice(found: list[Unit], what: str, whom: str, leaks: pd.DataFrame, prices: pd.DataFrame) -> str:
+    best = cheapest(found, prices)
+    if DEFENCES.attribute(best[0], "publishes", "model") == "answers":
+        what = "Keep the parameters, and answer"
+    high = leaks[(leaks.defence == best[0]) & (leaks.unlearning == best[1])].high.max()
+    others = [unit_title(*unit) for unit in found if unit != best]
+    too = f" The same holds behind {', '.join(others)}." if others else ""
+    return (
+        f"{what} behind {unit_title(*best)}: of {len(found)} that hold against {whom} it costs least, "
+        f"{price(best, prices)}; up to {100 * high:.0f}% is not ruled out.{too}"
+    )
+
+
 def what_to_do(leaks: pd.DataFrame, prices: pd.DataFrame) -> str:
-    """Say what a provider should do: the weakest restriction under which some defence holds, or to count on none."""
+    """Say what to do: the weakest restriction under which a defence holds, and the next one; or to count on none."""
     sure = leaks[leaks.access.isin(CEILING) & (leaks.defence != NONE)]
     seen = sure.groupby(["dataset", "defence", "unlearning"]).both.max()
     rest = (
@@ -150,17 +166,16 @@ def what_to_do(leaks: pd.DataFrame, prices: pd.DataFrame) -> str:
         if len(seen) and seen.mean() > 0.5
         else ""
     )
+    advised: list[str] = []
+    seen_before: set[Unit] = set()
     for accesses, what, whom in LEVELS:
-        if found := holding(leaks, accesses):
-            best = cheapest(found, prices)
-            if DEFENCES.attribute(best[0], "publishes", "model") == "answers":
-                what = "Keep the parameters, and answer"
-            others = [unit_title(*unit) for unit in found if unit != best]
-            too = f" The same holds behind {', '.join(others)}." if others else ""
-            return (
-                f"**What to do.** {what} behind {unit_title(*best)}: of {len(found)} that hold against {whom} it costs "
-                f"least, {price(best, prices)}.{too}{rest}"
-            )
+        found = [unit for unit in holding(leaks, accesses) if unit not in seen_before]
+        if found:
+            advised.append(_advice(found, what, whom, leaks[leaks.access.isin(accesses)], prices))
+            seen_before.update(found)
+    if advised:
+        less = f" Who cannot do that: {advised[1][0].lower()}{advised[1][1:]}" if len(advised) > 1 else ""
+        return f"**What to do.** {advised[0]}{less}{rest}"
     return (
         f"**What to do.** Count on no defence: behind none of them is it shown, by at least {ENOUGH} trials, that "
         "attacks get no more than a guess does, not even from labels alone. Take which class was forgotten for public, "

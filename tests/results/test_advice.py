@@ -35,6 +35,12 @@ def test_of_several_that_hold_the_cheapest_is_advised_and_the_others_are_named()
     assert "The same holds behind label smoothing after RT, TREW alone." in do
 
 
+def test_a_gain_is_no_reason_to_prefer_a_defence():
+    rows = [*behind("smoothing", 0), *behind("decoy", 0)]
+    assert "Publish behind label smoothing after RT" in sentences(*rows, smoothing=0.0, decoy=-3.0)[2]
+    assert "Publish behind decoys after RT" in sentences(*rows, smoothing=0.2, decoy=-3.0)[2]
+
+
 def test_where_none_holds_the_least_leak_is_said_and_nothing_is_promised():
     holds, _, do = sentences(*behind("smoothing", 3), *behind("mean_row", 5), smoothing=4.0)
     assert "None of 2 defences" in holds and "silent behind label smoothing after RT: 60% (15 to 95)" in holds
@@ -69,6 +75,18 @@ def test_what_is_kept_back_is_what_the_defence_does_not_hold_against(leaking, wo
     rows = [leak("drop_rows", 5 * (attack == leaking), 5, attack=attack) for attack in attacks]
     holds, _, do = sentences(*rows)
     assert words in do and "None of 1" in holds
+
+
+def test_who_cannot_do_what_is_advised_is_told_the_next_thing_that_holds():
+    rows = [leak("drop_rows", 5 * (attack == "class_list"), 5, attack=attack) for attack in (*EVERY, "class_list")]
+    rows += [leak("decoy", 5 * (attack == "gradient_reach"), 5, attack=attack) for attack in EVERY]
+    _, _, do = sentences(*rows, decoy=0.3)
+    first, second = do.split(" Who cannot do that: ")
+    assert "without names of the outputs, behind rows removed after RT: of 1 that" in first
+    assert second.startswith(
+        "keep the parameters, and answer behind decoys after RT: of 1 that hold against who may ask"
+    )
+    assert "0.3 points of accuracy" in second and "up to 52% is not ruled out" in second
 
 
 def test_who_publishes_answers_alone_is_told_to_answer():
