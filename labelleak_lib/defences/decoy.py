@@ -53,7 +53,7 @@ class Decoy:
     guard: float = 1.0
     title: ClassVar[str] = "decoys"
     order: ClassVar[int] = 7
-    adaptive: ClassVar[tuple[str, ...]] = ("other_inputs", "row_distance", "row_norm")
+    adaptive: ClassVar[tuple[str, ...]] = ("other_inputs", "row_distance", "row_norm", "row_evenness")
 
     def __post_init__(self) -> None:
         require_int("inputs", self.inputs, low=1)

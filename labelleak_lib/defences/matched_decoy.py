@@ -38,9 +38,11 @@ class MatchedDecoy(Decoy):
     """
 
     match: float = 1.0
-    title: ClassVar[str] = "decoys, row matched"
+    title: ClassVar[str] = "matched decoys"
     order: ClassVar[int] = 8
-    adaptive: ClassVar[tuple[str, ...]] = ("other_inputs", "row_distance", "row_norm", "row_typical")
+    adaptive: ClassVar[tuple[str, ...]] = (
+        *("other_inputs", "row_distance", "row_norm", "row_typical", "row_evenness"),
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -87,7 +87,7 @@ def measure(spec: TrialSpec, code: str, name: str) -> list[dict[str, Any]]:
     ``forget_acc_before``), of the model before the defence (``retain_acc_plain``) and behind it (``retain_acc_after``,
     ``forget_acc_after``); the Brier score on retained samples (``brier_plain``, ``brier_after``), which asks for more
     than the label; ``seconds`` of processor time; ``epsilon`` that a private training spends, NaN otherwise. ``names``
-    are the classes that the numbers in ``score`` and ``reach`` belong to.
+    are the classes that the numbers in ``score`` and ``reach`` belong to; ``score`` is missing where it is minus reach.
     """
     with one_thread():
         made, defence = offer(spec, code, name), DEFENCES[name]() if name != NONE else None
@@ -114,9 +114,11 @@ def _evidence(spec: TrialSpec, made: Offer, name: str) -> Iterator[dict[str, Any
         found = method.evidence(access, generator=make_generator(spec.attack_seed, "attack", attack, protocol))
         names = made.names if found.classes == len(made.names) else range(spec.data.classes)
         reach = reached(found) if Reach().can_read(found) else None
+        same = reach is not None and np.array_equal(found.score, -reach)
         yield {
             "attack": attack, "access": method.access_kind, "criterion": rule, "names": list(names),
-            "score": _short(found.score), "reach": None if reach is None else _short(reach), "queries": found.queries,
+            "score": None if same else _short(found.score), "reach": None if reach is None else _short(reach),
+            "queries": found.queries,
         }  # fmt: skip
 
 
@@ -153,8 +155,24 @@ def brier(made: Offer, samples: Samples) -> float:
 def evidence_of(line: Any) -> Evidence:
     """Return the evidence that a line holds."""
     reach = None if line.reach is None else np.asarray(line.reach, dtype=np.float64)
-    score = np.asarray(line.score, dtype=np.float64)
+    score = np.asarray(line.score, dtype=np.float64) if reach is None or line.score is not None else -reach
     return Evidence(line.attack, len(score), score, reach=reach, queries=int(line.queries))
+
+
+def collect(
+    specs: Iterable[TrialSpec], names: Sequence[str], methods: Sequence[str] = METHODS, *, records: str = "reuse"
+) -> pd.DataFrame:
+    """Return the lines of trials under the defences called `names`, read where they are stored, else measured.
+
+    With `records` "recompute" all are measured. Nothing is stored.
+    """
+    held, parts = stored(), []
+    for spec, name in product(specs, names):
+        for code in codes(name, methods):
+            known = held[held.line == identity(spec, code, name)]
+            reused = records == "reuse" and len(known)
+            parts.append(known if reused else pd.DataFrame(measure(spec, code, name)))
+    return pd.concat(parts, ignore_index=True)
 
 
 def stored(root: Path = DEFENDED) -> pd.DataFrame:
@@ -167,7 +185,7 @@ def write(lines: pd.DataFrame, path: Path) -> None:
     """Store the lines of one data set, in an order of their own."""
     buffer = io.BytesIO()
     ordered = lines.sort_values(["defence", "unlearning", "seed", "trial"], kind="stable")
-    ordered.to_parquet(buffer, index=False, compression="zstd")
+    ordered.to_parquet(buffer, index=False, compression="zstd", compression_level=19)
     write_atomically(path, buffer.getvalue())
 
 

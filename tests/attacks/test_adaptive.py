@@ -97,6 +97,32 @@ def test_rows_give_away_the_mean_the_norm_and_what_is_too_typical():
         assert named("row_norm", WhiteBox(rows(longer, [0.0] * 6))) == {CLASS}
 
 
+@pytest.mark.parametrize("name", ["row_distance", "row_norm", "row_typical"])
+def test_a_row_that_a_defence_stretched_is_named_and_not_all_the_others(name):
+    weight = torch.nn.functional.normalize(torch.randn((6, 64), generator=rng(2)))
+    weight = weight * torch.tensor([[1.0], [1.05], [0.98], [1.1], [0.95], [1.02]])
+    bias = [0.1, -0.2, 0.0, 0.3, -0.1, 0.2]
+    assert named(name, WhiteBox(rows(weight, bias))) == frozenset()
+    weight[CLASS] *= 8
+    assert named(name, WhiteBox(rows(weight, bias))) == {CLASS}
+
+
+def test_a_row_that_leans_towards_no_other_is_first_whatever_its_size():
+    angle = torch.tensor([0.0, 0.3, 2.1, 2.4, 4.2])
+    weight = torch.stack([angle.cos(), angle.sin(), torch.zeros(5)], 1)
+    # at a right angle to all others
+    weight = torch.cat([weight, torch.tensor([[0.0, 0.0, 1.0]])])[[0, 1, 5, 2, 3, 4]]
+    attack = ADAPTIVE["row_evenness"]()
+    for size in (0.3, 1.0):
+        own = weight.clone()
+        own[CLASS] *= size
+        score = attack.evidence(WhiteBox(rows(torch.nn.functional.pad(own, (0, 61)), [0.0] * 6)), generator=rng()).score
+        assert score.argmax() == CLASS
+        centred = own - own.mean(0)
+        cosine = torch.nn.functional.cosine_similarity(centred[None, 0], centred[1:], dim=1)
+        assert score[0] == pytest.approx(-cosine.std(correction=0).item(), abs=1e-6)
+
+
 def test_the_odd_ones_are_as_many_as_there_are_too_many_unreached():
     value, out = np.array([5.0, -1.0, -1.2, 7.0, -4.0, -0.9]), np.array([False, True, True, False, True, True])
     assert [int(odd_ones(value, out, m).sum()) for m in range(6)] == [4, 3, 2, 1, 0, 0]

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from labelleak_lib.evidence import Evidence
+from labelleak_lib.evidence import Evidence, Floats
 from labelleak_lib.models.access import WhiteBox
 from labelleak_lib.registry import ADAPTIVE
 
@@ -14,7 +15,10 @@ from labelleak_lib.registry import ADAPTIVE
 @ADAPTIVE.register("row_distance")
 @dataclass(frozen=True)
 class RowDistance:
-    """Read how far each row lies from the mean of the others: a row put in their mean has no distance at all."""
+    """Read how far each row lies from the mean of the others, and how odd that distance is, to either side.
+
+    A row put in their mean has no distance at all, one that a defence stretched lies farther off than any other.
+    """
 
     name: ClassVar[str]
     title: ClassVar[str] = "row distance"
@@ -23,10 +27,10 @@ class RowDistance:
     criterion: ClassVar[str] = "largest_gap"
 
     def evidence(self, access: WhiteBox, *, generator: torch.Generator) -> Evidence:
-        """Return minus the distances."""
+        """Return the absolute differences to the median distance."""
         rows = _rows(access)
         others = (rows.sum(0) - rows) / (len(rows) - 1)
-        return Evidence(self.name, access.classes, -(rows - others).norm(dim=1).cpu().numpy())
+        return Evidence(self.name, access.classes, _odd((rows - others).norm(dim=1)))
 
 
 @ADAPTIVE.register("row_norm")
@@ -39,8 +43,7 @@ class RowNorm(RowDistance):
 
     def evidence(self, access: WhiteBox, *, generator: torch.Generator) -> Evidence:
         """Return the absolute differences."""
-        norm = _rows(access).norm(dim=1)
-        return Evidence(self.name, access.classes, (norm - norm.median()).abs().cpu().numpy())
+        return Evidence(self.name, access.classes, _odd(_rows(access).norm(dim=1)))
 
 
 @ADAPTIVE.register("row_typical")
@@ -48,21 +51,26 @@ class RowNorm(RowDistance):
 class RowTypical(RowDistance):
     """Read how near each row's spread, sum and bias come to the means over the others: a row put there comes nearest.
 
-    Spread is the norm of a row less its mean entry. The score is minus the logarithm of the summed squares of the
-    differences, each in units of the other rows' deviation.
+    Spread is the norm of a row less its mean entry. The score is how odd, to either side, the logarithm is of the
+    summed squares of the differences, each in units of the other rows' deviation.
     """
 
     title: ClassVar[str] = "typical row"
     order: ClassVar[int] = 10
 
     def evidence(self, access: WhiteBox, *, generator: torch.Generator) -> Evidence:
-        """Return how typical each row is."""
+        """Return how far from the median each row's logarithm is."""
         rows, bias = _rows(access), access.model.head.bias.detach().double()
         sizes = torch.stack([(rows - rows.mean(1, keepdim=True)).norm(dim=1), rows.sum(1), bias])
         c = len(rows)
         others = torch.stack([sizes[:, torch.arange(c) != i] for i in range(c)])
         away = (sizes.T - others.mean(2)) / others.std(2).clamp_min(1e-12)
-        return Evidence(self.name, access.classes, -away.pow(2).sum(1).clamp_min(1e-12).log().cpu().numpy())
+        return Evidence(self.name, access.classes, _odd(away.pow(2).sum(1).clamp_min(1e-12).log()))
+
+
+def _odd(value: Tensor) -> Floats:
+    """Return how far each value (C,) is from the median, to either side."""
+    return np.asarray((value - value.median()).abs().cpu().numpy())
 
 
 def _rows(access: WhiteBox) -> Tensor:
