@@ -24,6 +24,7 @@ CHAPTERS = [
     "08_controls",
     "09_audit",
     "10_defences",
+    "11_leak_cards",
 ]
 PARAMETERS = {"dataset", "trials", "seed", "device", "profile", "records", "data_dir"}
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())

@@ -30,7 +30,7 @@ def is_remote(address: str) -> bool:
 def test_the_front_page_lists_the_chapters() -> None:
     front = page("index")
     links = {link["href"] for link in front.find("article").find_all("a", href=True)}
-    assert len(CHAPTERS) == 11
+    assert len(CHAPTERS) == 12
     assert {f"{chapter}.html" for chapter in CHAPTERS} <= links
 
 
