@@ -12,7 +12,7 @@
 # ---
 
 # %% [markdown]
-# # Leak cards: twenty-one methods
+# # Leak cards: what every method leaves
 #
 # **Claim.** Which class was deleted can be read from models that were unlearned by methods the paper does not attack,
 # too. A card a method says whether it forgets, what that costs, and what leaks at which access.

@@ -13,21 +13,21 @@ def ranked(ranking: pd.DataFrame) -> Figure:
     Left: exact and silent by joint reach, with its interval; hollow where few targets pass the gate. Right: accuracy of
     a linear probe on the forgotten class, and, as a bar, of one on an untrained network.
     """
-    figure, [[leak, left]] = grid(1, 2, (8, 0.26 * len(ranking) + 1.2), sharey=True)
+    figure, [[leak, left]] = grid(1, 2, (5.6, 0.27 * len(ranking) + 1.3), sharey=True)
     places = np.arange(len(ranking))
     share, often = 100 * ranking.leak.to_numpy(), (2 * ranking.passed >= ranking.trials).to_numpy()
     bars = np.abs(100 * ranking[["low", "high"]].to_numpy().T - share)
     leak.errorbar(share, places, xerr=bars, fmt="none", ecolor="0.6", elinewidth=1)
     for kind, face, label in ((often, PALETTE[3], "most targets pass"), (~often, "white", "few targets pass")):
         leak.scatter(share[kind], places[kind], color=face, edgecolor=PALETTE[3], zorder=3, label=label)
-    leak.set(xlabel="exact and silent, joint reach (%)", xlim=(-4, 104))
+    leak.set(xlabel="exact and silent (%)", xlim=(-4, 104))
     leak.set_yticks(places, ranking.unlearning)
     leak.invert_yaxis()
     left.scatter(100 * ranking.probe, places, color=PALETTE[0], zorder=3, label="linear probe")
     left.scatter(100 * ranking.untrained, places, marker="|", color=BASELINE["color"], s=80, label="untrained network")
-    left.set(xlabel="forgotten class, linear probe (%)", xlim=(-4, 104))
+    left.set(xlabel="linear probe (%)", xlim=(-4, 104))
     for ax in (leak, left):
         ax.grid(axis="x")
-        ax.tick_params(axis="y", labelsize=8)
-    figure.legend(loc="outside lower center", ncols=2, fontsize=8)
+        ax.tick_params(axis="y", labelsize=9)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=9)
     return figure

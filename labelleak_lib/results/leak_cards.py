@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
+from labelleak_lib.names import DATASET_ORDER, ordered
 from labelleak_lib.registry import METHODS
 from labelleak_lib.results.markdown import rows_of, with_interval
 from labelleak_lib.results.method_leaks import ACCESSES, BOTH_MODELS, EARLY, HEADLINE, Measured, leaks
@@ -33,7 +34,8 @@ def listed() -> str:
     rows = []
     for code in METHODS:
         module = (inspect.getmodule(METHODS[code]).__doc__ or "").strip().partition("\n")[0]
-        rows.append((code, METHODS.title(code), module.partition(": ")[2], _source(METHODS[code])))
+        what = module.partition(": ")[2].replace("M_o", "$M_o$")
+        rows.append((code, METHODS.title(code), what, _source(METHODS[code])))
     table = pd.DataFrame(rows, columns=["code", "method", "what it does", "source"])
     return table.to_markdown(index=False, disable_numparse=True)
 
@@ -78,9 +80,10 @@ def cards(leaked: pd.DataFrame, forgot: pd.DataFrame) -> str:
     """Return the cards of all methods, folded, the headline in each one's title."""
     held = leaked[leaked.access == HEADLINE].set_index("unlearning").both
     parts = []
-    for code in forgot.unlearning:
-        leak = f"{100 * held[code]:.0f}% exact and silent" if code in held.index else "never passes the gate"
-        title = f"{named(code)}: {leak}"
+    for line in rows_of(forgot):
+        code, share = line.unlearning, held.get(line.unlearning)
+        leak = "nothing to leak" if share is None else f"{100 * share:.0f}% exact and silent"
+        title = f"{named(code)}: {leak}; {line.passed} of {line.trials} targets pass the gate"
         parts.append(f"::::{{dropdown}} {title}\n:name: leak-card-{code.lower()}\n\n{card(code, leaked, forgot)}\n::::")
     return "\n\n".join(parts)
 
@@ -103,7 +106,7 @@ def card(code: str, leaked: pd.DataFrame, forgot: pd.DataFrame) -> str:
         facts.append(
             f"**What does it cost?** {line.seconds:.1f} s of the processor, {line.ratio:.2g} times retraining."
         )
-    own = leaked[leaked.unlearning == code]
+    own = leaked[leaked.unlearning == code].sort_values("access", key=lambda names: names.map(ORDER.index))
     rates = [with_interval(100 * x.both, 100 * x.low, 100 * x.high) for x in rows_of(own)]
     table = pd.DataFrame({
         "access": own.access, "exact and silent %": rates, "exact %": (100 * own.exact).map("{:.0f}".format),
@@ -115,8 +118,10 @@ def card(code: str, leaked: pd.DataFrame, forgot: pd.DataFrame) -> str:
 
 def basis(records: pd.DataFrame) -> str:
     """Say on which data sets, numbers of classes and trials the cards rest."""
-    by = records.drop_duplicates(["dataset", "k", "trial"]).groupby(["dataset", "k"], sort=False, as_index=False).size()
-    listed = ", ".join(f"`{line.dataset}`, k = {line.k} ({line.size} trials)" for line in rows_of(by))
+    by = records.drop_duplicates(["dataset", "k", "trial"]).groupby(["dataset", "k"], as_index=False).size()
+    by_name = {str(name): group for name, group in by.groupby("dataset")}
+    counts = [line for name in ordered(by.dataset, DATASET_ORDER) for line in rows_of(by_name[name])]
+    listed = ", ".join(f"`{line.dataset}`, k = {line.k} ({line.size} trials)" for line in counts)
     return f"**Basis.** {listed}. Data sets weigh alike. A method counts where it passes the gate."
 
 

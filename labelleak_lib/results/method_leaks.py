@@ -62,11 +62,12 @@ def measured(root: Path = BY_METHOD) -> Measured:
     read = papers.unlearning.isin(PAPER_METHODS) & papers.attack.isin([attack for attack, _ in ACCESSES.values()])
     parts = [*own.values(), *(_alike(book[name], own[name]) for name in own if name in book)]
     left = pd.concat([lines.read(folder / "forgetting", LEFT) for folder in (root, COMMITTED)], ignore_index=True)
+    costs = lines.read(root / "costs", COSTS)
     return Measured(
         pd.concat([records, papers[read]], ignore_index=True),
         pd.DataFrame([line for part in parts for line in early_lines(part)], columns=CELLS),
         left[left.dataset.isin(list(own))].drop_duplicates(["dataset", "seed", "trial", "unlearning"]),
-        lines.read(root / "costs", COSTS),
+        costs[costs.dataset.isin(list(own))],
     )
 
 

@@ -105,8 +105,8 @@ def test_a_card_says_what_was_measured_and_nothing_else():
     failing = leak_cards.card("FT", leaked, forgot)
     assert "0 of 1 targets pass" in failing and "nothing to leak" in failing and "cost" not in failing
     folded = leak_cards.cards(leaked, forgot)
-    assert "{dropdown} retrain (RT): 33% exact and silent" in folded
-    assert "fine-tune (FT): never passes the gate" in folded
+    assert "{dropdown} retrain (RT): 33% exact and silent; 3 of 3 targets pass the gate" in folded
+    assert "fine-tune (FT): nothing to leak; 0 of 1 targets pass the gate" in folded
     assert leak_cards.failing(forgot).startswith("- fine-tune (FT) passes the gate on 0 of 1 targets: on average")
     assert leak_cards.failing(forgot[forgot.unlearning == "RT"]) == "Every method passes the gate on most targets."
 
