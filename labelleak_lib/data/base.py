@@ -1,5 +1,6 @@
 """What a data set is before it is divided into parts, and the shapes that its images may have."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol
@@ -26,6 +27,8 @@ class Source:
         Shares of ``images``, in (0, 1), that become the attacker pool, and the test part where none is official.
     test : tuple of (ndarray, ndarray) or None
         Official test images and labels, shaped as above.
+    notes : tuple of str
+        What a reader should know of how their own files were understood, a sentence each.
     """
 
     variant: str
@@ -35,6 +38,7 @@ class Source:
     pool_share: float = 0.2
     test_share: float = 0.2
     test: tuple[np.ndarray, np.ndarray] | None = None
+    notes: tuple[str, ...] = ()
 
 
 class NamedDataset(Protocol):
@@ -46,6 +50,22 @@ class NamedDataset(Protocol):
 
     def read(self, root: Path) -> Source:
         """Read the data set from the data folder `root`, else from the cache, else download it."""
+
+
+class Layout(Protocol):
+    """What a class registered with `LAYOUTS` states: one arrangement of a reader's own files, and how it is read."""
+
+    name: ClassVar[str]
+    order: ClassVar[int]
+
+    def takes(self, path: Path) -> bool:
+        """Say whether an existing folder or file is arranged so; the first layout that does reads it."""
+
+    def read(self, path: Path) -> Source:
+        """Read it; DataError in one sentence where it cannot be read as a data set."""
+
+    def files(self, path: Path) -> Iterable[Path]:
+        """List every file that decides what is read."""
 
 
 def canonical_side(smaller_side: float, grey: bool) -> int:
