@@ -2,15 +2,14 @@
 
 import hashlib
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from labelleak_lib.data.base import Layout, Source
+from labelleak_lib.data.base import Dataset, Layout, Source
 from labelleak_lib.data.duplicates import said_of_duplicates
 from labelleak_lib.data.files import DataError, default_data_dir
 from labelleak_lib.data.split import split_indices
@@ -20,43 +19,6 @@ from labelleak_lib.registry import DATASETS, LAYOUTS
 NAMES = tuple(DATASETS)
 """The data sets known by name, in the book's order."""
 MIN_PER_CLASS = 5
-
-
-@dataclass(frozen=True, eq=False)
-class Dataset:
-    """A labelled image data set in three disjoint parts: train, attacker pool, test.
-
-    The target model trains on ``train`` and is measured on ``test``; attackers draw their samples from
-    ``pool``, which no target model has seen. The `name` is a known one, or the stem of the folder or file; `variant`,
-    `class_names` and `notes` are as in :class:`~labelleak_lib.data.base.Source`. Images are uint8 (N, channels, side,
-    side), labels int64 (N,) in 0 .. classes - 1.
-    """
-
-    name: str
-    variant: str
-    class_names: tuple[str, ...]
-    train_images: Tensor = field(repr=False)
-    train_labels: Tensor = field(repr=False)
-    pool_images: Tensor = field(repr=False)
-    pool_labels: Tensor = field(repr=False)
-    test_images: Tensor = field(repr=False)
-    test_labels: Tensor = field(repr=False)
-    notes: tuple[str, ...] = field(default=(), repr=False)
-
-    @property
-    def classes(self) -> int:
-        """Number of classes."""
-        return len(self.class_names)
-
-    @property
-    def channels(self) -> int:
-        """Number of colour channels, 1 or 3."""
-        return self.train_images.shape[1]
-
-    @property
-    def side(self) -> int:
-        """Height and width of the images, in pixels."""
-        return self.train_images.shape[2]
 
 
 def _read(dataset: str, data_dir: str | Path | None) -> tuple[str, Source]:

@@ -2,8 +2,8 @@
 
 import torch
 
+from labelleak_lib.data.base import Dataset
 from labelleak_lib.data.class_names import escaped, visible
-from labelleak_lib.data.datasets import Dataset
 
 
 def class_table(dataset: Dataset) -> str:
