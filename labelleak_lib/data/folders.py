@@ -14,7 +14,7 @@ BY_SUFFIX = {
     ".jpx": "JPEG2000", ".j2c": "JPEG2000", ".ico": "ICO", ".cur": "CUR", ".icns": "ICNS", ".dib": "DIB",
     ".pcx": "PCX", ".dcx": "DCX", ".tga": "TGA", ".icb": "TGA", ".vda": "TGA", ".vst": "TGA", ".sgi": "SGI",
     ".rgb": "SGI", ".rgba": "SGI", ".bw": "SGI", ".ras": "SUN", ".xbm": "XBM", ".xpm": "XPM", ".msp": "MSP",
-    ".qoi": "QOI", ".dds": "DDS", ".psd": "PSD", ".im": "IM", ".fit": "FITS", ".fits": "FITS", ".fli": "FLI",
+    ".qoi": "QOI", ".dds": "DDS", ".psd": "PSD", ".fit": "FITS", ".fits": "FITS", ".fli": "FLI",
     ".flc": "FLI", ".pxr": "PIXAR", ".blp": "BLP", ".ftc": "FTEX", ".ftu": "FTEX", ".gbr": "GBR",
 }  # fmt: skip
 """The format of a suffix whose first bytes say too little, or that is rare; tried beside `FORMATS`."""

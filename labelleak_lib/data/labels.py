@@ -60,10 +60,10 @@ def numbered(labels: np.ndarray, place: str, names: Sequence[str] | None = None)
     if names is not None:
         return _named(labels, values, names, place)
     written = [_text(value, place) for value in values.tolist()]
-    if len(set(written)) < 2:
-        raise DataError(f"{place}: labels name {len(set(written))} classes, at least 2 are needed; add another class")
     if len(set(written)) < len(written):
         raise DataError(f"{place}: two labels differ in characters alone that are no UTF-8; rename one of them")
+    if len(written) < 2:
+        raise DataError(f"{place}: labels name {len(written)} classes, at least 2 are needed; add another class")
     ordered = in_order(written)
     place_of = {name: i for i, name in enumerate(ordered)}
     numbers = np.array([place_of[name] for name in written])[indices.reshape(-1)]

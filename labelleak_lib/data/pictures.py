@@ -19,6 +19,8 @@ from labelleak_lib.data.pixels import DARK, Range, range_of, to_uint8
 
 _ORIENTATION = 0x0112
 _GREY = frozenset({"1", "L", "LA", "La"})
+ROUNDED = 2
+"""How far the channels of a grey pixel may lie apart: WebP and its like store grey as colour, and round."""
 _SCALED = ("scaled", 16)
 """Deep PPM files, whose head says what is white: Pillow scales them to 0 .. 65535."""
 
@@ -75,10 +77,10 @@ class _Survey:
                 raise DataError(
                     f"{picture.name} has a side of {self.smaller[-1]} pixels, at least {MIN_SIDE} are needed; remove it"
                 )
+            # sixteen bits of colour come from Pillow as their upper eight; known only until the image is loaded
+            sixteen = image.mode in ("RGB", "RGBA", "LA") and "16" in str(getattr(image, "tile", ""))
             self.frames += _frames(image) > 1
             self.turned += image.getexif().get(_ORIENTATION, 1) not in (0, 1)
-            # sixteen bits of colour come from Pillow as their upper eight
-            sixteen = image.mode in ("RGB", "RGBA", "LA") and "16" in str(getattr(image, "tile", ""))
             if kind := _deep(image):
                 values = np.asarray(image)
                 low, high = self.spans.get(kind, (np.inf, -np.inf))
@@ -173,4 +175,4 @@ def _flat(image: Image.Image) -> Image.Image:
 
 def _is_grey(image: Image.Image) -> bool:
     pixels = np.asarray(image)
-    return bool(pixels.ndim == 2 or (pixels == pixels[..., :1]).all())
+    return pixels.ndim == 2 or int(np.ptp(pixels, axis=2).max()) <= ROUNDED
