@@ -1,6 +1,7 @@
 """Raw idx files, as MNIST and its kin are published, packed or not."""
 
 import gzip
+import zlib
 from collections.abc import Iterable
 from math import prod
 from pathlib import Path
@@ -79,7 +80,7 @@ def dimensions(file: Path) -> int:
     try:
         with gzip.open(file) if name.endswith(".gz") else file.open("rb") as opened:
             head = opened.read(4)
-    except (OSError, EOFError):
+    except (OSError, EOFError, zlib.error):
         return 0
     return head[3] if head[:3] == b"\0\0\x08" and len(head) == 4 and head[3] in (1, 3, 4) else 0
 
