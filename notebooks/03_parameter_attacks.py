@@ -54,6 +54,7 @@ import matplotlib.pyplot as plt
 from IPython.display import display
 
 from labelleak_lib import Grid, collect
+from labelleak_lib.data.class_names import escaped
 from labelleak_lib.figures import parameter_attacks as figures
 from labelleak_lib.figures.success import success_rates
 from labelleak_lib.names import PAPER_ROWS
@@ -76,7 +77,7 @@ beside = (("head_bias", "largest_gap"), ("head_row_sum", "largest_gap"), exact_s
 display(
     Markdown(
         f"**This page: `{spec.data.name}`** ({spec.data.variant}), {classes} classes, forgotten in the first trial: "
-        f"{', '.join(spec.data.class_names[c] for c in spec.forgotten)}. Trials: {trials}."
+        f"{', '.join(escaped(spec.data.class_names[c]) for c in spec.forgotten)}. Trials: {trials}."
     )
 )
 

@@ -56,6 +56,7 @@ import pandas as pd
 from IPython.display import display
 
 from labelleak_lib import Grid, collect
+from labelleak_lib.data.class_names import escaped
 from labelleak_lib.figures import inversion as figures
 from labelleak_lib.figures.success import success_rates
 from labelleak_lib.names import PAPER_ROWS
@@ -82,7 +83,7 @@ attack = spec.settings.attacks["whitebox_inversion"]
 display(
     Markdown(
         f"**This page: `{spec.data.name}`** ({spec.data.variant}), {classes} classes, forgotten in the first trial: "
-        f"{', '.join(names[c] for c in spec.forgotten)}. Trials: {trials}. The attack, profile `{profile}`: `{attack!r}`."
+        f"{', '.join(escaped(names[c]) for c in spec.forgotten)}. Trials: {trials}. The attack, profile `{profile}`: `{attack!r}`."
     )
 )
 
@@ -246,7 +247,8 @@ lines = []
 for c in spec.forgotten:
     answer = int(ipv[c].argmax())
     verb = "also named by the argmax" if answer == c else "while the argmax names another class"
-    lines.append(f"- Aimed at **{names[c]}**, which was forgotten: the vector peaks at {names[answer]}, {verb}.")
+    aim, met = escaped(names[c]), escaped(names[answer])
+    lines.append(f"- Aimed at **{aim}**, which was forgotten: the vector peaks at {met}, {verb}.")
 display(Markdown("The two readings of the entropy criterion, at RT:\n\n" + "\n".join(lines)))
 
 # %% [markdown]

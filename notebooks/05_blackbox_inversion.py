@@ -57,6 +57,7 @@ import torch
 from IPython.display import display
 
 from labelleak_lib import Grid, collect
+from labelleak_lib.data.class_names import escaped
 from labelleak_lib.figures import inversion as figures
 from labelleak_lib.figures import reach as reach_figures
 from labelleak_lib.figures.success import success_rates
@@ -87,7 +88,7 @@ attack = spec.settings.attacks["blackbox_inversion"]
 display(
     Markdown(
         f"**This page: `{spec.data.name}`** ({spec.data.variant}), {classes} classes, forgotten in the first trial: "
-        f"{', '.join(names[c] for c in spec.forgotten)}. Trials: {trials}. The attack, profile `{profile}`: `{attack!r}`."
+        f"{', '.join(escaped(names[c]) for c in spec.forgotten)}. Trials: {trials}. The attack, profile `{profile}`: `{attack!r}`."
     )
 )
 

@@ -15,6 +15,12 @@ def class_table(dataset: Dataset) -> str:
     return "\n".join(["| index | class | train | attacker pool | test |", "|---:|:---|---:|---:|---:|", *rows])
 
 
+def in_markdown(dataset: Dataset) -> str:
+    """Return the table of the classes, and below it what a reader should know of their own files."""
+    notes = "\n".join(f"- {escaped(note)}" for note in dataset.notes)
+    return f"{class_table(dataset)}\n\n{notes}".rstrip()
+
+
 def described(dataset: Dataset) -> str:
     """Return how a reader's own data set was understood: its shape, what to know, and the table of its classes."""
     colour = "grey" if dataset.channels == 1 else "colour"
