@@ -54,13 +54,12 @@ import matplotlib.pyplot as plt
 from IPython.display import display
 
 from labelleak_lib import Grid, collect
-from labelleak_lib.data.class_names import escaped
 from labelleak_lib.figures import parameter_attacks as figures
 from labelleak_lib.figures.success import success_rates
 from labelleak_lib.names import PAPER_ROWS
 from labelleak_lib.results import against_paper, exact_silent, leakage, readings, worth
 from labelleak_lib.results.leakage import success_frame
-from labelleak_lib.results.markdown import Markdown
+from labelleak_lib.results.markdown import Markdown, escaped
 from labelleak_lib.trials import committed
 from labelleak_lib.trials.judging import CLOSE
 

@@ -57,7 +57,6 @@ import torch
 from IPython.display import display
 
 from labelleak_lib import Grid, collect
-from labelleak_lib.data.class_names import escaped
 from labelleak_lib.figures import inversion as figures
 from labelleak_lib.figures import reach as reach_figures
 from labelleak_lib.figures.success import success_rates
@@ -68,7 +67,7 @@ from labelleak_lib.names import PAPER_ROWS
 from labelleak_lib.paper import published
 from labelleak_lib.results import against_paper, exact_silent, inverted, leakage, query_curves, worth
 from labelleak_lib.results.leakage import baseline, success_frame
-from labelleak_lib.results.markdown import Markdown, bullets
+from labelleak_lib.results.markdown import Markdown, bullets, escaped
 from labelleak_lib.trials import committed
 from labelleak_lib.trials.engine import one_thread
 from labelleak_lib.trials.grants import gather
