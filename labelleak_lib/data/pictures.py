@@ -108,9 +108,9 @@ class _Survey:
         }
 
     def notes(self, ranges: dict[tuple[str, int], Range]) -> tuple[str, ...]:
-        several = f"{self.frames} files hold several frames or pages; the first of each is read" * (self.frames > 0)
-        turned = f"{self.turned} images are turned as their EXIF orientation says" * (self.turned > 0)
-        stored = f"{self.stored_as_colour} grey images are stored as colour; they are read as grey"
+        several = f"files of several frames or pages, of which the first is read: {self.frames}" * (self.frames > 0)
+        turned = f"images turned as their EXIF orientation says: {self.turned}" * (self.turned > 0)
+        stored = f"grey images stored as colour, and read as grey: {self.stored_as_colour}"
         kept = stored * (self.grey and self.stored_as_colour > 0)
         return tuple(filter(None, (several, turned, kept, *(found.note for found in ranges.values()))))
 

@@ -132,7 +132,7 @@ def test_the_orientation_of_exif_is_applied(tmp_path, orientation, suffix):
     exif[0x0112] = orientation
     source = read(tmp_path, stored, name=suffix, exif=exif)
     assert np.abs(source.images[0, 0].astype(int) - upright).mean() < 6
-    assert ("2 images are turned" in said(source)) == (orientation > 1)
+    assert ("images turned as their EXIF orientation says: 2" in said(source)) == (orientation > 1)
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".tif", ".png", ".webp"])
@@ -145,7 +145,7 @@ def test_of_several_frames_the_first_is_read_and_said(tmp_path, suffix, frames):
     assert (
         np.abs(source.images[0, 0].astype(int) - pixels(frames)[0]).max() <= (suffix == ".gif" or suffix == ".webp") * 8
     )
-    assert ("2 files hold several frames" in said(source)) == (frames > 1)
+    assert ("files of several frames or pages, of which the first is read: 2" in said(source)) == (frames > 1)
 
 
 WRITABLE = sorted(
