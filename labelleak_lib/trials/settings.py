@@ -70,6 +70,14 @@ def fitted(chosen: Settings, in_pool: int) -> Settings:
     return replace(chosen, attacks=chosen.attacks | few) if few else chosen
 
 
+def said_of_few(chosen: Settings, in_pool: int) -> str:
+    """Say that auxiliary heads are trained on fewer samples than `chosen` says; empty where they are not."""
+    if max([0, *map(samples_of, chosen.attacks.values())]) <= in_pool:
+        return ""
+    fewer = max(map(samples_of, fitted(chosen, in_pool).attacks.values()))
+    return f"The attacker pool holds {in_pool} images of a class: auxiliary heads are trained on {fewer} samples each."
+
+
 def samples_of(attack: Attack) -> int:
     """Return how many samples of one class an attack asks the pool for at once; 0 if it asks for none."""
     return int(getattr(getattr(attack, "recipe", None), "samples", 0))

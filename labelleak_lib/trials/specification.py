@@ -26,7 +26,7 @@ from labelleak_lib.registry import ARCHITECTURES, METHODS
 from labelleak_lib.trials.chosen import Wish, chosen_classes
 from labelleak_lib.trials.identity import code_digest, content_hash, describe
 from labelleak_lib.trials.seeds import draw_forgotten
-from labelleak_lib.trials.settings import Settings, fitted, require_enough, settings
+from labelleak_lib.trials.settings import Settings, fitted, require_enough, said_of_few, settings
 from labelleak_lib.unlearning import PlainMethod, RecordsTraining, UnlearningMethod
 
 
@@ -54,10 +54,10 @@ def fingerprint(dataset: str, data_dir: str | None, split_seed: int = 0, stamp: 
 
 
 @functools.cache
-def _say_once(dataset: str, data_dir: str | None, split_seed: int, stamp: str) -> None:
+def _say_once(dataset: str, data_dir: str | None, split_seed: int, stamp: str, few: str) -> None:
     """Print, once a process, how a reader's own data set was understood, before anything is trained on it."""
     if stamp:
-        print(described(cached_dataset(dataset, data_dir, split_seed, stamp)), file=sys.stderr)
+        print(described(cached_dataset(dataset, data_dir, split_seed, stamp)), *filter(None, [few]), file=sys.stderr)
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,10 @@ class TrialSpec:
             dataset, profile, seed, trial, chosen, **own, split_seed=split_seed, device=device, data_dir=directory,
             architecture=architecture, given=given, stamp=stamp,
         )  # fmt: skip
-        _say_once(dataset, directory, split_seed, stamp)
+        few = (
+            "" if given is not None else said_of_few(settings(profile, spec.model_spec.architecture), min(spec.in_pool))
+        )
+        _say_once(dataset, directory, split_seed, stamp, few)
         require_enough(spec.settings, spec.in_pool, loaded.class_names, loaded.name)
         return spec
 

@@ -8,8 +8,11 @@ from PIL import Image
 
 from labelleak_lib.authoring.layout_examples import ACCEPTED, REFUSED, SHAPES, images_of, tree
 from labelleak_lib.authoring.own_data_page import everything, own_data_page, refusal, shown
-from labelleak_lib.data.datasets import load_dataset
+from labelleak_lib.data.base import Source, canonical_side
+from labelleak_lib.data.datasets import MIN_PER_CLASS, load_dataset
+from labelleak_lib.files import ROOT
 from labelleak_lib.registry import LAYOUTS
+from labelleak_lib.trials.settings import LEAST_IN_POOL
 
 
 @pytest.mark.parametrize("example", ACCEPTED, ids=lambda example: example.title)
@@ -54,6 +57,19 @@ def test_the_page_holds_every_example(tmp_path):
     assert all(f"| {example.title} | " in text for example in REFUSED)
     assert len(list((tmp_path / "generated").glob("own_data_*.png"))) == len(ACCEPTED)
     assert "taken for 12 bits: 4095 is white" in text and "| index | class |" in text
+
+
+def test_the_numbers_in_the_pages_prose_are_those_of_the_code():
+    text = (ROOT / "book" / "your_own_data.md").read_text()
+    words = {4: "four", 5: "Five"}
+    assert f"{words[MIN_PER_CLASS]} images a class\ncan be loaded" in text
+    assert f"needs {words[LEAST_IN_POOL]} images of each class in the pool, that is {5 * LEAST_IN_POOL} a class" in text
+    assert (Source.pool_share, Source.test_share) == (
+        0.2,
+        0.2,
+    ) and "60% for training, 20% for the attacker pool" in text
+    sides = [canonical_side(side, grey) for side, grey in ((19, True), (20, True), (20, False))]
+    assert sides == [8, 28, 32] and "8 pixels below 20, else 28 for grey images and 32 for colour" in text
 
 
 def test_a_listing_shows_a_few_files_of_each_folder(tmp_path):

@@ -139,6 +139,21 @@ def test_own_data_are_described_once_before_anything_is_trained(tmp_path, capsys
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize("per_class", [10, 15, 20, 22, 24, 25, 30, 40, 50, 60])
+def test_few_samples_for_the_heads_are_said(tmp_path, capsys, per_class):
+    labels = np.repeat(["cat", "dog"], per_class)
+    path = class_folders(tmp_path / "d", pixels(len(labels), 8), labels)
+    if per_class < 20:
+        with pytest.raises(ValueError, match="attacker pool of class 'cat'"):
+            spec_of(path)
+        return
+    spec = spec_of(path)
+    pool = min(spec.in_pool)
+    used = spec.settings.attacks["dot_product"].recipe.samples
+    said = f"auxiliary heads are trained on {used} samples each" in capsys.readouterr().err
+    assert said == (pool < 5) and used == (5 if pool >= 5 else pool // 2)
+
+
 def test_a_stamp_is_no_part_of_an_identity(tmp_path):
     spec = spec_of(folder(tmp_path), given=SMALL_SETTINGS)
     assert dataclasses.replace(spec, stamp="").original_id() == spec.original_id()
