@@ -1,5 +1,6 @@
 """The data sets by name or by path, and their division into train, attacker pool and test."""
 
+import contextlib
 import hashlib
 import os
 from dataclasses import replace
@@ -52,7 +53,12 @@ def _layout(dataset: str) -> Layout | None:
     path = Path(os.path.expanduser(dataset))
     if not dataset or dataset in DATASETS or not os.path.exists(path):
         return None
-    return next((layout for name in LAYOUTS if (layout := LAYOUTS[name]()).takes(path)), None)
+    try:
+        return next((layout for name in LAYOUTS if (layout := LAYOUTS[name]()).takes(path)), None)
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be listed ({(error.strerror or 'no word').lower()}); make it readable"
+        ) from error
 
 
 def stamp(dataset: str) -> str:
@@ -63,12 +69,12 @@ def stamp(dataset: str) -> str:
     if (layout := _layout(dataset)) is None:
         return ""
     digest = hashlib.sha256()
-    for path in layout.files(Path(os.path.expanduser(dataset))):
-        try:
-            there = path.stat()
-        except OSError:  # what cannot be read is refused when it is loaded
-            continue
-        digest.update(f"{path}\0{there.st_size}\0{there.st_mtime_ns}\0".encode("utf-8", "surrogateescape"))
+    # what cannot be read is refused when it is loaded
+    with contextlib.suppress(OSError):
+        for path in layout.files(Path(os.path.expanduser(dataset))):
+            there = path.stat() if path.exists() else None
+            known = (there.st_size, there.st_mtime_ns) if there else ()
+            digest.update(f"{path}\0{known}\0".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()[:16]
 
 

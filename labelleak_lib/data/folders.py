@@ -123,8 +123,10 @@ def class_files(root: Path) -> tuple[dict[str, list[Path]], Counter[str]]:
 
 
 def below(root: Path, depth: int) -> Iterable[Path]:
-    """Yield every file in `root` and in the folders down to `depth` floors below it."""
+    """Yield every file in `root` and in the folders down to `depth` floors below it; none that is hidden."""
     for path in sorted(root.iterdir()):
+        if path.name.startswith("."):
+            continue
         if not path.is_dir():
             yield path
         elif depth:

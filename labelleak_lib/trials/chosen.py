@@ -23,8 +23,7 @@ def chosen_classes(wish: Wish, names: Sequence[str]) -> tuple[int, ...]:
     Raises
     ------
     ValueError
-        If a class is unknown, none or all are wished for, or an integer could be a name too: where the classes are
-        called by whole numbers that are not their indices.
+        If a class is unknown, none or all are wished for, or an integer could be the name of another class.
 
     Examples
     --------
@@ -43,17 +42,18 @@ def _index(wanted: object, names: Sequence[str]) -> int:
         close = f"{nearest(wanted, names)!r} is the nearest"
         require(wanted in names, "forgotten class", wanted, f"the name of a class, of which {close}, or an index")
         return list(names).index(wanted)
-    require_int("forgotten class", wanted, low=0, high=len(names) - 1 if _plain(names) else None)
-    index = int(wanted)  # type: ignore[call-overload]
+    ambiguous = _ambiguous(wanted, names)
+    require_int("forgotten class", wanted, low=0, high=None if ambiguous else len(names) - 1)
     require(
-        _plain(names), "forgotten class", wanted,
-        f"a name in quotes, such as {names[-1]!r}: the classes are called {names[0]} .. {names[-1]}, which are not "
-        "their indices",
+        not ambiguous, "forgotten class", wanted,
+        f"a name in quotes, such as {names[-1]!r}: the classes have numbers as names, which are not their indices",
     )  # fmt: skip
-    return index
+    return int(wanted)  # type: ignore[call-overload]
 
 
-def _plain(names: Sequence[str]) -> bool:
-    """Tell whether an integer can only be an index."""
-    numbers = all(name.removeprefix("-").isdecimal() for name in names)
-    return not numbers or all(name == str(c) for c, name in enumerate(names))
+def _ambiguous(wanted: object, names: Sequence[str]) -> bool:
+    """Tell whether an integer could be the name of another class than the one with this index."""
+    meant = {int(name): c for c, name in enumerate(names) if name.removeprefix("-").isdecimal()}
+    if len(meant) == len(names):
+        return any(number != c for number, c in meant.items())
+    return wanted in meant and meant[wanted] != wanted

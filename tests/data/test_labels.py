@@ -155,11 +155,13 @@ def test_what_is_said_before_training_is_one_line_each_and_a_table(tmp_path):
 
 
 PETS, DIGITS, FROM_ONE = ("cat", "dog", "emu"), ("0", "1", "2"), ("1", "2", "10")
+MIXED, PADDED = ("1", "2", "other"), ("00", "01", "02")
 CHOSEN = [
     ("dog", PETS, (1,)), (["dog"], PETS, (1,)), (["emu", "cat"], PETS, (0, 2)), (1, PETS, (1,)),
     ([1, "cat"], PETS, (0, 1)),
     (("dog", 1), PETS, (1,)), ("2", DIGITS, (2,)), (2, DIGITS, (2,)), (["1", 1], DIGITS, (1,)), ("10", FROM_ONE, (2,)),
-    (["1", "2"], FROM_ONE, (0, 1)), (np.int64(1), PETS, (1,)), (range(2), PETS, (0, 1)),
+    (["1", "2"], FROM_ONE, (0, 1)), (np.int64(1), PETS, (1,)), (range(2), PETS, (0, 1)), (0, MIXED, (0,)),
+    ("1", MIXED, (0,)), (1, PADDED, (1,)),
 ]  # fmt: skip
 
 
@@ -175,7 +177,8 @@ REFUSED = [
     ({"cat"}, PETS, "a list of classes"), (1, FROM_ONE, "a name in quotes, such as '10'"),
     ([10], FROM_ONE, "a name in quotes"),
     (0, FROM_ONE, "a name in quotes"), ("3", DIGITS, "the name of a class"), ("", PETS, "the name of a class"),
-    (["Dog"], PETS, "'dog' is the nearest"),
+    (1, MIXED, "a name in quotes"), ([2], MIXED, "a name in quotes"), (1, ("01", "02", "03"), "a name in quotes"),
+    (1, ("-1", "0", "1"), "a name in quotes"), (["Dog"], PETS, "'dog' is the nearest"),
 ]  # fmt: skip
 
 
