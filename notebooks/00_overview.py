@@ -65,7 +65,7 @@ from labelleak_lib.names import PAPER_ROWS
 from labelleak_lib.results import exact_silent, front
 from labelleak_lib.results.inverted import mean_answers
 from labelleak_lib.results.leakage import leakage_table, to_markdown
-from labelleak_lib.results.markdown import Markdown, numbered
+from labelleak_lib.results.markdown import Markdown, escaped, numbered
 from labelleak_lib.results.summary import access_table
 from labelleak_lib.results.worth import UNITS, exact_and_silent, judged_both_ways
 from labelleak_lib.trials.originals import original_model, unlearned_model
@@ -85,7 +85,7 @@ spec = cell.spec
 # publishes $M_u$, here retrained without them. Nobody outside knows which classes are gone.
 
 # %%
-names = [spec.data.class_names[c] for c in spec.forgotten]
+names = [escaped(spec.data.class_names[c]) for c in spec.forgotten]
 display(
     Markdown(
         f"**This page: `{spec.data.name}`** ({spec.data.variant}), $C$ = {spec.data.classes} classes, "

@@ -54,6 +54,7 @@ from IPython.display import display
 from scipy.stats import binomtest
 
 from labelleak_lib import Grid, committed_records
+from labelleak_lib.data.describing import in_markdown
 from labelleak_lib.figures import unlearning as figures
 from labelleak_lib.results import accuracies, amnesia
 from labelleak_lib.results.markdown import Markdown, bullets, numbered, span, tabs
@@ -88,7 +89,7 @@ display(
     Markdown(
         f"**This page: `{loaded.name}`** ({loaded.variant}), {loaded.classes} classes, architecture "
         f"`{spec.model_spec.architecture}`. It holds {parts['train']:,} training images, {parts['pool']:,} in the "
-        f"attacker pool, which no model is trained on, and {parts['test']:,} test images."
+        f"attacker pool, which no model is trained on, and {parts['test']:,} test images.\n\n{in_markdown(loaded)}"
     )
 )
 

@@ -59,7 +59,7 @@ from labelleak_lib.figures.success import success_rates
 from labelleak_lib.names import PAPER_ROWS
 from labelleak_lib.results import against_paper, exact_silent, leakage, readings, worth
 from labelleak_lib.results.leakage import success_frame
-from labelleak_lib.results.markdown import Markdown
+from labelleak_lib.results.markdown import Markdown, escaped
 from labelleak_lib.trials import committed
 from labelleak_lib.trials.judging import CLOSE
 
@@ -76,7 +76,7 @@ beside = (("head_bias", "largest_gap"), ("head_row_sum", "largest_gap"), exact_s
 display(
     Markdown(
         f"**This page: `{spec.data.name}`** ({spec.data.variant}), {classes} classes, forgotten in the first trial: "
-        f"{', '.join(spec.data.class_names[c] for c in spec.forgotten)}. Trials: {trials}."
+        f"{', '.join(escaped(spec.data.class_names[c]) for c in spec.forgotten)}. Trials: {trials}."
     )
 )
 

@@ -62,7 +62,7 @@ from labelleak_lib.names import PAPER_ROWS
 from labelleak_lib.paper import published
 from labelleak_lib.results import against_paper, exact_silent, inverted, leakage, worth
 from labelleak_lib.results.leakage import success_frame
-from labelleak_lib.results.markdown import Markdown
+from labelleak_lib.results.markdown import Markdown, escaped
 from labelleak_lib.trials import committed
 from labelleak_lib.trials.engine import one_thread
 from labelleak_lib.trials.grants import gather
@@ -82,7 +82,7 @@ attack = spec.settings.attacks["whitebox_inversion"]
 display(
     Markdown(
         f"**This page: `{spec.data.name}`** ({spec.data.variant}), {classes} classes, forgotten in the first trial: "
-        f"{', '.join(names[c] for c in spec.forgotten)}. Trials: {trials}. The attack, profile `{profile}`: `{attack!r}`."
+        f"{', '.join(escaped(names[c]) for c in spec.forgotten)}. Trials: {trials}. The attack, profile `{profile}`: `{attack!r}`."
     )
 )
 
@@ -246,7 +246,8 @@ lines = []
 for c in spec.forgotten:
     answer = int(ipv[c].argmax())
     verb = "also named by the argmax" if answer == c else "while the argmax names another class"
-    lines.append(f"- Aimed at **{names[c]}**, which was forgotten: the vector peaks at {names[answer]}, {verb}.")
+    aim, met = escaped(names[c]), escaped(names[answer])
+    lines.append(f"- Aimed at **{aim}**, which was forgotten: the vector peaks at {met}, {verb}.")
 display(Markdown("The two readings of the entropy criterion, at RT:\n\n" + "\n".join(lines)))
 
 # %% [markdown]

@@ -67,7 +67,7 @@ from labelleak_lib.names import PAPER_ROWS
 from labelleak_lib.paper import published
 from labelleak_lib.results import against_paper, exact_silent, inverted, leakage, query_curves, worth
 from labelleak_lib.results.leakage import baseline, success_frame
-from labelleak_lib.results.markdown import Markdown, bullets
+from labelleak_lib.results.markdown import Markdown, bullets, escaped
 from labelleak_lib.trials import committed
 from labelleak_lib.trials.engine import one_thread
 from labelleak_lib.trials.grants import gather
@@ -87,7 +87,7 @@ attack = spec.settings.attacks["blackbox_inversion"]
 display(
     Markdown(
         f"**This page: `{spec.data.name}`** ({spec.data.variant}), {classes} classes, forgotten in the first trial: "
-        f"{', '.join(names[c] for c in spec.forgotten)}. Trials: {trials}. The attack, profile `{profile}`: `{attack!r}`."
+        f"{', '.join(escaped(names[c]) for c in spec.forgotten)}. Trials: {trials}. The attack, profile `{profile}`: `{attack!r}`."
     )
 )
 

@@ -1,19 +1,25 @@
-"""Damaged and hostile files: whatever their bytes, the answer is a data set, a model, or one sentence with the path."""
+"""Damaged, odd and hostile input: whatever it is, the answer is a data set, a model, or one sentence with the path."""
 
+import gzip
 import io
 import os
 import pickle
+import warnings
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from own_data import class_folders, idx_bytes, listed
 from PIL import Image
 from toys import trained
 
 from labelleak_lib.data.datasets import load_dataset
 from labelleak_lib.data.files import DataError
+from labelleak_lib.data.labels import numbered, one_a_sample
+from labelleak_lib.data.pixels import one_size
 from labelleak_lib.models.checkpoints import load_checkpoint, save_checkpoint
 from labelleak_lib.models.classifier import Classifier
 
@@ -129,21 +135,111 @@ PICTURES = {f"{kind}-{mode}": picture(kind, mode) for kind, modes in MODES.items
 
 @pytest.fixture(scope="module")
 def pictures(folder):
-    """Two classes of eight images; one of them is what a test replaces."""
-    for name in ("cat", "dog"):
-        (folder / "pictures" / name).mkdir(parents=True)
-        for i in range(8):
-            Image.fromarray(IMAGES[i]).save(folder / "pictures" / name / f"{i}.png")
-    return folder / "pictures"
+    """Two classes of five images; one of them is what a test replaces."""
+    return class_folders(folder / "pictures", IMAGES[:10], np.repeat(["cat", "dog"], 5))
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 @MANY
 @given(kind=st.sampled_from(sorted(PICTURES)), changes=edits())
 def test_a_damaged_image_is_a_sample_or_one_sentence(pictures, kind, changes):
-    path = pictures / "cat" / "0.png"
+    path = pictures / "cat" / "000.png"
     path.write_bytes(damage(PICTURES[kind], changes))
     accepted(lambda: load_dataset(str(pictures)), path)
+
+
+ARRAYS = st.one_of(
+    st.sampled_from(
+        [np.uint8, np.int8, np.uint16, np.int16, np.int32, np.int64, np.bool_, np.float16, np.float32, float]
+    ),
+    st.sampled_from([np.complex64, "U1", "S2", "datetime64[s]"]),
+)
+SHAPES = st.one_of(
+    st.sampled_from([(6, 8, 8), (6, 9, 12, 1), (6, 8, 8, 3), (6, 3, 8, 9), (6, 1, 8, 8), (6, 64), (6, 81), (6, 3072)]),
+    st.lists(st.integers(0, 9), min_size=0, max_size=5).map(tuple),
+)
+
+
+@MANY
+@given(dtype=ARRAYS, shape=SHAPES, seed=st.integers(0, 99), span=st.tuples(st.floats(-300, 300), st.floats(-1e5, 1e5)))
+@example(dtype=np.uint16, shape=(6, 8, 8), seed=0, span=(0.0, 255.0))
+@example(dtype=np.float32, shape=(6, 8, 8), seed=0, span=(np.nan, 1.0))
+@example(dtype=np.float32, shape=(6, 8, 8), seed=0, span=(0.0, np.inf))
+def test_pixels_of_any_kind_are_scaled_in_order_or_one_sentence(dtype, shape, seed, span):
+    drawn = np.random.default_rng(seed).random(shape)
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        images = (span[0] + drawn * (span[1] - span[0])).astype(dtype)
+    found = []
+    if accepted(lambda: found.append(one_size(images, "x.npz")), "x.npz"):
+        pixels, notes = found[0]
+        assert pixels.dtype == np.uint8 and pixels.shape[1] in (1, 3) and pixels.shape[2] == pixels.shape[3]
+        # what spans less than a quarter of the range is said to be dark, or was scaled
+        assert pixels.max() >= 60 or notes or images.dtype.kind == "b" or pixels.shape[2:] != images.shape[1:3]
+        if images.shape[1:] == (8, 8):
+            order = np.argsort(images, axis=None, kind="stable")
+            assert (np.diff(pixels[:, 0].reshape(-1)[order].astype(int)) >= 0).all()
+
+
+@settings(MANY, max_examples=2000)
+@given(
+    labels=st.one_of(
+        st.lists(st.integers(-1, 12), max_size=12).map(lambda drawn: np.array(drawn, int)),
+        st.lists(st.text(max_size=4), max_size=12).map(lambda drawn: np.array(drawn, "U4")),
+        st.lists(st.integers(0, 2**63 - 1), max_size=8).map(lambda drawn: np.array(drawn, np.int64)),
+        st.lists(st.sampled_from(["1", "01", "1.0", "10", "2", "x", "X", " x"]), max_size=9).map(np.array),
+        st.lists(st.lists(st.integers(0, 1), min_size=3, max_size=3), max_size=9).map(np.array),
+        st.lists(st.floats(), max_size=9).map(np.array),
+    )
+)
+def test_labels_of_any_kind_keep_their_value_as_a_name_or_are_one_sentence(labels):
+    found = []
+
+    def read():
+        found.append(flat := one_a_sample(labels, len(labels), "x.npz"))
+        found.append(numbered(flat, "x.npz"))
+
+    if accepted(read, "x.npz"):
+        flat, classes = found
+        assert [classes.names[c] for c in classes.indices] == [str(value) for value in flat.tolist()]
+        assert set(classes.indices.tolist()) == set(range(len(classes.names)))
+        if flat.dtype.kind == "i":
+            assert (np.diff([int(name) for name in classes.names]) > 0).all()
+
+
+@pytest.fixture(scope="module")
+def lists(folder):
+    """A list of ten images, as CSV and as Parquet, and the bytes of both."""
+    file = listed(folder / "list", IMAGES[:10], np.repeat(["cat", "dog"], 5))
+    pd.read_csv(file).to_parquet(file.with_suffix(".parquet"))
+    return {path: path.read_bytes() for path in (file, file.with_suffix(".parquet"))}
+
+
+@MANY
+@given(changes=edits(), parquet=st.booleans())
+def test_a_damaged_list_is_a_data_set_or_one_sentence(lists, changes, parquet):
+    path = list(lists)[parquet]
+    path.write_bytes(damage(lists[path], changes))
+    accepted(lambda: load_dataset(str(path)), path)
+
+
+RAW = {"images.idx3-ubyte": idx_bytes(IMAGES), "labels.idx1-ubyte": idx_bytes(LABELS)}
+
+
+@MANY
+@given(changes=edits(), name=st.sampled_from(sorted(RAW)), packed=st.booleans())
+def test_damaged_raw_files_are_a_data_set_or_one_sentence(folder, changes, name, packed):
+    for other, content in RAW.items():
+        (folder / "raw").mkdir(exist_ok=True)
+        (folder / "raw" / f"{other}.gz").unlink(missing_ok=True)
+        (folder / "raw" / other).write_bytes(content)
+    if packed:
+        (folder / "raw" / name).unlink()
+        name, content = f"{name}.gz", gzip.compress(RAW[name], 1)
+    else:
+        content = RAW[name]
+    (folder / "raw" / name).write_bytes(damage(content, changes))
+    accepted(lambda: load_dataset(str(folder / "raw")), folder / "raw")
 
 
 class Malicious:

@@ -1,4 +1,4 @@
-"""Writes the pages that are generated: front page, ranking, what was learned, speed, what is stored, the library."""
+"""Writes the pages that are generated: front page, ranking, learned, speed, stored, own data, the library."""
 
 import json
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from labelleak_lib import Grid, collect, committed_records
 from labelleak_lib.audit.report import JSON_VERSION, SCHEMA
+from labelleak_lib.authoring.own_data_page import own_data_page
 from labelleak_lib.authoring.reference import reference_page
 from labelleak_lib.command import Parser
 from labelleak_lib.figures.bench import figure as speed_figure
@@ -137,6 +138,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         (README_PICTURE / "front.md").unlink()
         return 0
     GENERATED.mkdir(parents=True, exist_ok=True)
-    for write in (front_page, ranking_page, learned_page, speed_page, stored_page, report_page, reference_page):
+    pages = (
+        front_page,
+        ranking_page,
+        learned_page,
+        speed_page,
+        stored_page,
+        report_page,
+        own_data_page,
+        reference_page,
+    )
+    for write in pages:
         write(GENERATED)
     return 0

@@ -1,10 +1,12 @@
-"""What a data set is before it is divided into parts, and the shapes that its images may have."""
+"""What a data set is, before and after it is divided into parts, and the shapes that its images may have."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Protocol
 
 import numpy as np
+from torch import Tensor
 
 MIN_SIDE = 8
 """The smallest side of a reader's own images, in pixels."""
@@ -26,6 +28,8 @@ class Source:
         Shares of ``images``, in (0, 1), that become the attacker pool, and the test part where none is official.
     test : tuple of (ndarray, ndarray) or None
         Official test images and labels, shaped as above.
+    notes : tuple of str
+        What a reader should know of how their own files were understood, a sentence each.
     """
 
     variant: str
@@ -35,6 +39,44 @@ class Source:
     pool_share: float = 0.2
     test_share: float = 0.2
     test: tuple[np.ndarray, np.ndarray] | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A labelled image data set in three disjoint parts: train, attacker pool, test.
+
+    The target model trains on ``train`` and is measured on ``test``; attackers draw their samples from
+    ``pool``, which no target model has seen. The `name` is a known one, or the stem of the folder or file; `variant`,
+    `class_names` and `notes` are as in :class:`Source`. Images are uint8 (N, channels, side,
+    side), labels int64 (N,) in 0 .. classes - 1.
+    """
+
+    name: str
+    variant: str
+    class_names: tuple[str, ...]
+    train_images: Tensor = field(repr=False)
+    train_labels: Tensor = field(repr=False)
+    pool_images: Tensor = field(repr=False)
+    pool_labels: Tensor = field(repr=False)
+    test_images: Tensor = field(repr=False)
+    test_labels: Tensor = field(repr=False)
+    notes: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_names)
+
+    @property
+    def channels(self) -> int:
+        """Number of colour channels, 1 or 3."""
+        return self.train_images.shape[1]
+
+    @property
+    def side(self) -> int:
+        """Height and width of the images, in pixels."""
+        return self.train_images.shape[2]
 
 
 class NamedDataset(Protocol):
@@ -46,6 +88,22 @@ class NamedDataset(Protocol):
 
     def read(self, root: Path) -> Source:
         """Read the data set from the data folder `root`, else from the cache, else download it."""
+
+
+class Layout(Protocol):
+    """What a class registered with `LAYOUTS` states: one arrangement of a reader's own files, and how it is read."""
+
+    name: ClassVar[str]
+    order: ClassVar[int]
+
+    def takes(self, path: Path) -> bool:
+        """Say whether an existing folder or file is arranged so; the first layout that does reads it."""
+
+    def read(self, path: Path) -> Source:
+        """Read it; DataError in one sentence where it cannot be read as a data set."""
+
+    def files(self, path: Path) -> Iterable[Path]:
+        """List every file that decides what is read."""
 
 
 def canonical_side(smaller_side: float, grey: bool) -> int:

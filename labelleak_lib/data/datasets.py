@@ -1,61 +1,25 @@
 """The data sets by name or by path, and their division into train, attacker pool and test."""
 
+import contextlib
+import hashlib
 import os
-from dataclasses import dataclass, field
+from dataclasses import replace
 from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from labelleak_lib.data.base import Source
+from labelleak_lib.data.base import Dataset, Layout, Source
+from labelleak_lib.data.duplicates import said_of_duplicates
 from labelleak_lib.data.files import DataError, default_data_dir
-from labelleak_lib.data.folders import read_folder
-from labelleak_lib.data.npz import read_npz
 from labelleak_lib.data.split import split_indices
 from labelleak_lib.files import UnwritableError, cache_dir
-from labelleak_lib.registry import DATASETS
+from labelleak_lib.registry import DATASETS, LAYOUTS
 
 NAMES = tuple(DATASETS)
 """The data sets known by name, in the book's order."""
 MIN_PER_CLASS = 5
-
-
-@dataclass(frozen=True, eq=False)
-class Dataset:
-    """A labelled image data set in three disjoint parts: train, attacker pool, test.
-
-    The target model trains on ``train`` and is measured on ``test``; attackers draw their samples from
-    ``pool``, which no target model has seen. The `name` is a known one, or the stem of the folder or file; `variant`
-    and `class_names` are as in :class:`~labelleak_lib.data.base.Source`. Images are uint8 (N, channels, side, side),
-    labels int64 (N,) in 0 .. classes - 1.
-    """
-
-    name: str
-    variant: str
-    class_names: tuple[str, ...]
-    train_images: Tensor = field(repr=False)
-    train_labels: Tensor = field(repr=False)
-    pool_images: Tensor = field(repr=False)
-    pool_labels: Tensor = field(repr=False)
-    test_images: Tensor = field(repr=False)
-    test_labels: Tensor = field(repr=False)
-
-    @property
-    def classes(self) -> int:
-        """Number of classes."""
-        return len(self.class_names)
-
-    @property
-    def channels(self) -> int:
-        """Number of colour channels, 1 or 3."""
-        return self.train_images.shape[1]
-
-    @property
-    def side(self) -> int:
-        """Height and width of the images, in pixels."""
-        return self.train_images.shape[2]
 
 
 def _read(dataset: str, data_dir: str | Path | None) -> tuple[str, Source]:
@@ -65,16 +29,53 @@ def _read(dataset: str, data_dir: str | Path | None) -> tuple[str, Source]:
             raise DataError(f"the data folder {root} does not exist; create it, or unset data_dir and LABELLEAK_DATA")
         return dataset, DATASETS[dataset]().read(root)
     path = Path(os.path.expanduser(dataset))
-    if dataset and os.path.isdir(path):
-        return path.resolve().name, read_folder(path)
-    if os.path.isfile(path):
-        if path.suffix.lower() != ".npz":
-            raise DataError(f"{path} is neither a folder nor an .npz file; give a folder of class folders or an .npz")
-        return path.stem, read_npz(path)
-    raise DataError(
-        f"dataset {dataset!r} is no known name ({', '.join(DATASETS)}) and no existing path; give one of these "
-        "names, a folder of class folders, or an .npz file"
-    )
+    layout = _layout(dataset)
+    if layout is None:
+        if os.path.isfile(path):
+            raise DataError(
+                f"{path} is neither a folder nor an .npz, .csv, .tsv or .parquet file; give a folder of class folders, "
+                "or one of these files"
+            )
+        raise DataError(
+            f"dataset {dataset!r} is no known name ({', '.join(DATASETS)}) and no existing path; give one of these "
+            "names, a folder of class folders, or an .npz file"
+        )
+    source = layout.read(path)
+    test = source.test[0] if source.test else None
+    seen = said_of_duplicates(source.images, source.labels, source.class_names, str(path), test)
+    name = path.resolve().name if path.is_dir() else path.stem
+    # nothing that is known of a named data set holds for a reader's own of that name
+    return f"own-{name}" if name in DATASETS else name, replace(source, notes=(*source.notes, *seen))
+
+
+def _layout(dataset: str) -> Layout | None:
+    """Return the layout that takes a path; None for a known name, or where nothing is there or none takes it."""
+    path = Path(os.path.expanduser(dataset))
+    if not dataset or dataset in DATASETS or not os.path.exists(path):
+        return None
+    try:
+        return next((layout for name in LAYOUTS if (layout := LAYOUTS[name]()).takes(path)), None)
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be listed ({(error.strerror or 'no word').lower()}); make it readable"
+        ) from error
+
+
+def stamp(dataset: str) -> str:
+    """Return a digest of names, sizes and times of the files that make a reader's own data set, read anew each time.
+
+    Empty for a known name, and for a path that is no data set.
+    """
+    if (layout := _layout(dataset)) is None:
+        return ""
+    digest = hashlib.sha256()
+    # what cannot be read is refused when it is loaded
+    with contextlib.suppress(OSError):
+        for path in layout.files(Path(os.path.expanduser(dataset))):
+            there = path.stat() if path.exists() else None
+            known = (there.st_size, there.st_mtime_ns) if there else ()
+            digest.update(f"{path}\0{known}\0".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()[:16]
 
 
 def _check_counts(dataset: str, class_names: tuple[str, ...], labels: np.ndarray, needed: int) -> None:
@@ -99,8 +100,8 @@ def load_dataset(dataset: str, *, data_dir: str | Path | None = None, split_seed
     Parameters
     ----------
     dataset : str
-        One of `NAMES`; or the path of a folder of class folders; or of an ``.npz`` with ``images`` (N, H, W)
-        or (N, H, W, 1 or 3) and ``labels`` (N,).
+        One of `NAMES`; or the path of a reader's own data in one of the registered `LAYOUTS`: class folders,
+        with or without train and test above them; an ``.npz`` of images and labels; a list of paths; raw files.
     data_dir : str or Path, optional
         Where named data sets are looked up; :func:`default_data_dir` if None. What is not there is
         downloaded, unless ``LABELLEAK_OFFLINE=1``.
@@ -128,4 +129,4 @@ def load_dataset(dataset: str, *, data_dir: str | Path | None = None, split_seed
     tensors = []
     for images, labels in parts:
         tensors += [torch.from_numpy(np.ascontiguousarray(images)), torch.from_numpy(labels.astype(np.int64))]
-    return Dataset(name, source.variant, source.class_names, *tensors)
+    return Dataset(name, source.variant, source.class_names, *tensors, notes=source.notes)

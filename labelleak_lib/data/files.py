@@ -68,19 +68,29 @@ def gunzip(source: Path, target: Path) -> None:
             file.write(chunk)
 
 
+def array_names(path: Path) -> list[str]:
+    """Return the names of the arrays in an ``.npz`` file, of which nothing is unpacked.
+
+    DataError when the file is no ``.npz``, or would unpack to more than ``MAX_BYTES``, as its directory says.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} is not a readable .npz file ({one_line(error)}); write it with numpy.savez") from error
+    size = sum(entry.file_size for entry in entries)
+    if size > MAX_BYTES:
+        raise DataError(f"{path} unpacks to {size} bytes, more than the limit of {MAX_BYTES}; use fewer samples")
+    return [entry.filename.removesuffix(".npy") for entry in entries]
+
+
 def load_arrays(path: Path, keys: Sequence[str]) -> list[np.ndarray]:
     """Load named arrays from an ``.npz`` file, never unpickling.
 
     DataError when the file is no ``.npz``, is damaged, lacks a key, holds pickled objects under it, or would unpack
     to more than ``MAX_BYTES`` (as its directory says, before anything is unpacked).
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
-    except (OSError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is not a readable .npz file ({error}); write it with numpy.savez") from error
-    if size > MAX_BYTES:
-        raise DataError(f"{path} unpacks to {size} bytes, more than the limit of {MAX_BYTES}; use fewer samples")
+    array_names(path)
     try:
         loaded = np.load(path, allow_pickle=False)
         if not isinstance(loaded, np.lib.npyio.NpzFile):
@@ -98,6 +108,21 @@ def load_arrays(path: Path, keys: Sequence[str]) -> list[np.ndarray]:
     if strange := [key for key, array in zip(keys, values, strict=True) if not isinstance(array, np.ndarray)]:
         raise DataError(f"{path} has an entry {strange[0]!r} that is no array; write the file with numpy.savez")
     return values
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return a file's content, unpacked where it ends in ``.gz``.
+
+    DataError when it cannot be read, is truncated or damaged, or holds more than ``MAX_BYTES``.
+    """
+    if path.suffix.lower() == ".gz":
+        return b"".join(_gunzipped(path))
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise DataError(f"{path} holds more than {MAX_BYTES} bytes; use fewer samples")
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({(error.strerror or 'no word').lower()}); make it readable") from error
 
 
 def download(name: str, folder: str, fetch: Callable[[Path], Any], looked_in: Path) -> Path:

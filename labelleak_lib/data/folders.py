@@ -1,96 +1,133 @@
-"""A reader's own folder of class folders, its images brought to one shape."""
+"""What lies in a folder of images: images, folders, and what is skipped, by its kind."""
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
-import numpy as np
-from PIL import Image, UnidentifiedImageError
-
-from labelleak_lib.data.base import MIN_SIDE, Source, canonical_side
 from labelleak_lib.data.files import DataError
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"})
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
-_GREY = frozenset({"1", "L", "LA", "I", "I;16", "I;16B"})
+"""Pillow's formats that are known by their first bytes, whatever a file is called."""
+BY_SUFFIX = {
+    ".avif": "AVIF", ".jp2": "JPEG2000", ".j2k": "JPEG2000", ".jpc": "JPEG2000", ".jpf": "JPEG2000",
+    ".jpx": "JPEG2000", ".j2c": "JPEG2000", ".ico": "ICO", ".cur": "CUR", ".icns": "ICNS", ".dib": "DIB",
+    ".pcx": "PCX", ".dcx": "DCX", ".tga": "TGA", ".icb": "TGA", ".vda": "TGA", ".vst": "TGA", ".sgi": "SGI",
+    ".rgb": "SGI", ".rgba": "SGI", ".bw": "SGI", ".ras": "SUN", ".xbm": "XBM", ".xpm": "XPM", ".msp": "MSP",
+    ".qoi": "QOI", ".dds": "DDS", ".psd": "PSD", ".fit": "FITS", ".fits": "FITS", ".fli": "FLI",
+    ".flc": "FLI", ".pxr": "PIXAR", ".blp": "BLP", ".ftc": "FTEX", ".ftu": "FTEX", ".gbr": "GBR",
+}  # fmt: skip
+"""The format of a suffix whose first bytes say too little, or that is rare; tried beside `FORMATS`."""
+SUFFIXES = frozenset({
+    ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pbm", ".pgm",
+    ".ppm", ".pnm", ".pfm", *BY_SUFFIX,
+})  # fmt: skip
+"""Suffixes of images; formats that Pillow hands to other programs, or cannot decode by itself, are none of them."""
+_OF_SYSTEMS = frozenset({
+    "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir", "$recycle.bin", "lost+found",
+    "system volume information", "__pycache__",
+})  # fmt: skip
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+class Listing(NamedTuple):
+    """The images and folders directly in a folder, by name, and what else was there: how many of each kind."""
+
+    images: list[Path]
+    folders: list[Path]
+    skipped: Counter[str]
+
+
+def listing(folder: Path) -> Listing:
+    """List a folder; links are followed.
+
+    DataError for a link to nothing, an image that is no plain file, or a folder that cannot be listed.
+    """
+    found = Listing([], [], Counter())
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=FORMATS) as image:
-                yield image
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise DataError(f"{path} has too many pixels to be a sample ({error}); remove it or shrink it") from error
-    except DataError:
-        raise
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as error:
-        raise DataError(f"{path} is not a readable image ({error}); remove it or replace it") from error
+        inside = sorted(folder.iterdir())
+        for path in inside:
+            kind = _kind(path)
+            if kind == "image":
+                found.images.append(path)
+            elif kind == "folder":
+                found.folders.append(path)
+            else:
+                found.skipped[kind] += 1
+    except OSError as error:
+        raise DataError(
+            f"{folder} cannot be listed ({(error.strerror or 'no word').lower()}); make it readable"
+        ) from error
+    return found
 
 
-def _to_uint8(image: Image.Image, path: Path) -> Image.Image:
-    """Return the image as 8-bit grey or colour; Pillow alone would clip 16 bits instead of scaling them."""
-    if image.mode == "F" or (image.mode == "I" and image.format == "TIFF"):
-        raise DataError(f"{path} holds 32-bit pixels of unknown range; save it with 8 or 16 bits")
-    if image.mode.startswith("I"):
-        return Image.fromarray(np.rint(np.asarray(image) / 257).astype(np.uint8))
-    grey = image.mode in _GREY
-    if "A" in image.getbands() or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", rgba.size, (0, 0, 0, 255)), rgba)
-    return image.convert("L" if grey else "RGB")
+def _kind(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if path.name.lower() in _OF_SYSTEMS:
+        return "of the system"
+    if path.name.startswith("."):
+        return "hidden"
+    if path.is_symlink() and not path.exists():
+        raise DataError(f"{path} is a link to nothing, or to itself; remove it or mend it")
+    if path.is_dir():
+        return "folder"
+    if suffix not in SUFFIXES:
+        return suffix or "without a suffix"
+    if not path.is_file():
+        raise DataError(f"{path} is no plain file; remove it")
+    return "image"
 
 
-def _class_files(root: Path) -> dict[str, list[Path]]:
-    """List the images of each class folder, refusing any layout in which a label would have to be guessed."""
-    visible = sorted(path for path in root.iterdir() if not path.name.startswith("."))
-    if loose := [path for path in visible if not path.is_dir() and path.suffix.lower() in SUFFIXES]:
-        raise DataError(f"{loose[0]} lies outside any class folder, so it has no label; move it into {root}/<class>/")
-    folders = [path for path in visible if path.is_dir()]
-    classes = {}
-    for folder in folders:
-        inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-        if nested := [path for path in inside if path.is_dir()]:
+def said_of_skipped(skipped: Counter[str]) -> tuple[str, ...]:
+    """Say how many files and folders were skipped, and why.
+
+    >>> said_of_skipped(Counter({".txt": 2, "hidden": 1}))
+    ('skipped, being no images: 2 .txt, 1 hidden',)
+    """
+    counts = ", ".join(
+        f"{count} {kind}" for kind, count in sorted(skipped.items(), key=lambda pair: (-pair[1], pair[0]))
+    )
+    return (f"skipped, being no images: {counts}",) if counts else ()
+
+
+def class_files(root: Path) -> tuple[dict[str, list[Path]], Counter[str]]:
+    """List the images of each class folder of `root`, and what was skipped, refusing to guess any label.
+
+    DataError for images outside class folders, nested folders, an empty class folder, or one folder under two names.
+    """
+    top = listing(root)
+    if top.images:
+        raise DataError(
+            f"{top.images[0]} lies outside any class folder, so it has no label; move it into {root}/<class>/, or give "
+            "a .csv list of paths and labels"
+        )
+    classes, skipped, places = {}, top.skipped, dict[Path, Path]()
+    for folder in top.folders:
+        inside = listing(folder)
+        if inside.folders:
             raise DataError(
-                f"{nested[0]} is a folder within a class folder; give the folder that holds one folder a "
+                f"{inside.folders[0]} is a folder within a class folder; give the folder that holds one folder a "
                 "class, with the images directly in them"
             )
-        classes[folder.name] = [path for path in inside if path.suffix.lower() in SUFFIXES]
-        if not classes[folder.name]:
-            raise DataError(f"the class folder {folder} holds no images; add some ({', '.join(sorted(SUFFIXES))})")
-    if len(folders) < 2:
-        raise DataError(f"{root} has {len(folders)} class folders, at least 2 are needed; make one folder a class")
-    return classes
+        if not inside.images:
+            there = said_of_skipped(inside.skipped)
+            raise DataError(
+                f"the class folder {folder} holds no images{' (' + there[0] + ')' if there else ''}; add some "
+                f"({', '.join(sorted(SUFFIXES - BY_SUFFIX.keys()))})"
+            )
+        if (place := folder.resolve()) in places:
+            raise DataError(f"{folder} and {places[place]} are one folder under two names; remove one of them")
+        places[place] = folder
+        classes[folder.name] = inside.images
+        skipped.update(inside.skipped)
+    return classes, skipped
 
 
-def read_folder(root: Path) -> Source:
-    """Read ``root/<class>/<image>`` and bring all images to one side and channel count.
-
-    Grey is what the files' modes call grey; one colour image makes all of them colour. The side follows from
-    the median of the images' smaller sides (:func:`canonical_side`). Images are stretched to a square by
-    bilinear resampling with antialiasing. Transparency is composited on black, 16 bits are scaled to 8.
-
-    DataError for images outside class folders, nested folders, an empty class folder, fewer than 2 of them, a
-    damaged or oversized image, or one with a side below 8 pixels.
-    """
-    classes = _class_files(root)
-    paths = [path for files in classes.values() for path in files]
-    smaller, grey = [], True
-    for path in paths:  # headers alone, so that memory stays small whatever the images' size
-        with _opened(path) as image:
-            smaller.append(min(image.size))
-            grey = grey and image.mode in _GREY
-        if smaller[-1] < MIN_SIDE:
-            raise DataError(f"{path} has a side of {smaller[-1]} pixels, at least {MIN_SIDE} are needed; remove it")
-    side = canonical_side(float(np.median(smaller)), grey)
-    images = np.empty((len(paths), 1 if grey else 3, side, side), dtype=np.uint8)
-    for row, path in zip(images, paths, strict=True):
-        with _opened(path) as image:
-            plain = _to_uint8(image, path).convert("L" if grey else "RGB")
-            resized = np.asarray(plain.resize((side, side), Image.Resampling.BILINEAR))
-        row[:] = resized if grey else resized.transpose(2, 0, 1)
-    labels = np.repeat(np.arange(len(classes)), [len(files) for files in classes.values()])
-    return Source("own split of a folder", tuple(classes), images, labels)
+def below(root: Path, depth: int) -> Iterable[Path]:
+    """Yield every file in `root` and in the folders down to `depth` floors below it; none that is hidden."""
+    for path in sorted(root.iterdir()):
+        if path.name.startswith("."):
+            continue
+        if not path.is_dir():
+            yield path
+        elif depth:
+            yield from below(path, depth - 1)

@@ -7,7 +7,16 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from labelleak_lib.figures.layout import BASELINE, KINDS, bottom_legend, flow, grid, nothing_stored, whole_numbers
+from labelleak_lib.figures.layout import (
+    BASELINE,
+    KINDS,
+    bottom_legend,
+    class_labels,
+    flow,
+    grid,
+    nothing_stored,
+    whole_numbers,
+)
 
 Floats = NDArray[np.floating]
 WHEN = {"placebo": "before unlearning, $M_o$", "none": "after unlearning, $M_u$"}
@@ -45,8 +54,9 @@ def image_grid(rows: Mapping[str, Floats], names: Sequence[str], forgotten: Sequ
             ax.imshow(_stretched(images[c]), cmap="gray", interpolation="nearest")
             ax.set(xticks=[], yticks=[])
             ax.grid(visible=False)
+    labels = class_labels(names, 12)
     for ax, c in zip(cells[0], shown, strict=True):
-        ax.set_title(names[c][:12], fontsize=9, color=KINDS["forgotten"] if c in forgotten else "black")
+        ax.set_title(labels[c], fontsize=9, color=KINDS["forgotten"] if c in forgotten else "black")
     return figure
 
 

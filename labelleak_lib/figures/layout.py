@@ -10,6 +10,7 @@ import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
@@ -78,6 +79,22 @@ def label_outer(axes: NDArray[Any], x: str, y: str) -> None:
 def whole_numbers(ax: Axes) -> None:
     """Put the ticks of the horizontal axis at whole numbers."""
     ax.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
+
+
+def class_labels(names: Sequence[str], longest: int) -> list[str]:
+    r"""Return the names of classes as a figure can show them, letter by letter: `longest` characters of each.
+
+    A name of which the figures' font lacks a letter stands as its index, and so do all where the beginnings are alike.
+
+    >>> class_labels(["cat", "$x$", "我们"], 8)
+    ['cat', '\\$x\\$', '2']
+    """
+    known = get_font(findfont(FontProperties(family=["DejaVu Sans"]))).get_charmap()
+    short = [name[:longest] for name in names]
+    if len(set(short)) < len(short):
+        return [str(c) for c in range(len(names))]
+    drawn = [name if all(ord(letter) in known for letter in name) else str(c) for c, name in enumerate(short)]
+    return [name.replace("$", r"\$") for name in drawn]
 
 
 def flow(boxes: Mapping[str, tuple[float, float, str]], arrows: Mapping[str, Sequence[str]]) -> Figure:

@@ -9,7 +9,17 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from labelleak_lib.figures.layout import BASELINE, DIAMOND, KINDS, PALETTE, grid, label_outer, nothing_stored, reach
+from labelleak_lib.figures.layout import (
+    BASELINE,
+    DIAMOND,
+    KINDS,
+    PALETTE,
+    class_labels,
+    grid,
+    label_outer,
+    nothing_stored,
+    reach,
+)
 from labelleak_lib.names import row_name
 
 MEASURED_COLOUR, PLACEBO_COLOUR = PALETTE[0], "0.55"
@@ -32,7 +42,7 @@ def probability_maps(
             ax.plot([-1.1], [c], ">", color=KINDS["forgotten"], clip_on=False, markersize=8)
         ax.set_xlim(-0.5, len(names) - 0.5)
     if len(names) <= 20:  # more names would run into each other
-        short = [name[:8] for name in names]
+        short = class_labels(names, 8)
         for ax in axes.flat:
             ax.set_xticks(range(len(names)), short, rotation=90 if max(map(len, short)) > 2 else 0)
             ax.set_yticks(range(len(names)), short)

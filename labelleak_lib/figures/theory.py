@@ -10,7 +10,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from labelleak_lib.figures.layout import KINDS, PALETTE
+from labelleak_lib.figures.layout import KINDS, PALETTE, class_labels
 
 BLUE, ORANGE = KINDS["retained"], KINDS["forgotten"]
 
@@ -92,7 +92,8 @@ def whitening(frame: pd.DataFrame) -> Figure:
 def cosines(matrices: Mapping[str, np.ndarray], names: Sequence[str]) -> Figure:
     """Draw matrices of cosines (C, C) between the classes' label features side by side, by title."""
     figure, axes = _axes(len(matrices), 4.6 * len(matrices), 4.2)
-    options: dict[str, Any] = {"square": True, "xticklabels": names, "yticklabels": names}
+    labels = class_labels(names, 12)
+    options: dict[str, Any] = {"square": True, "xticklabels": labels, "yticklabels": labels}
     for axis, (title, matrix) in zip(np.atleast_1d(axes), matrices.items(), strict=True):
         sns.heatmap(matrix, vmin=-1, vmax=1, cmap="RdBu_r", ax=axis, cbar_kws={"label": "cosine"}, **options)
         axis.grid(False)

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from labelleak_lib.data.class_names import escaped as escaped
+
 
 class Markdown(str):
     """Text that a notebook shows as Markdown; its repr is the text itself."""

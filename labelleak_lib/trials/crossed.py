@@ -83,7 +83,9 @@ def design(
         Crossing(
             method,
             tuple(
-                TrialSpec.from_parameters(**fixed, forgotten=c, train_seed=t, unlearn_seed=u, attack_seed=a)
+                dataclasses.replace(
+                    TrialSpec.from_parameters(**fixed, train_seed=t, unlearn_seed=u, attack_seed=a), forgotten=c
+                )
                 for a in seeds
             ),
         )

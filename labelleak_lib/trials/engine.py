@@ -200,7 +200,9 @@ def select(cells: Sequence[Wanted], *stored: Stored) -> Stored:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a sweep from the command line, fold its records into Parquet files, and return the exit status."""
     parser = Parser(prog="labelleak sweep", description="Run a grid of trials.")
-    parser.add_argument("--dataset", default="digits", help="a known name, or the path of a folder or .npz file")
+    parser.add_argument(
+        "--dataset", default="digits", help="a known name, or a path: folders of images, an .npz, a list, raw files"
+    )
     parser.add_argument("--trials", type=int, default=1)
     parser.add_argument("--first", type=int, default=0, help="index of the first trial")
     parser.add_argument("--ks", type=int, nargs="+", default=[1, 3], help="numbers of forgotten classes")

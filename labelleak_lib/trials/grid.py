@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from labelleak_lib.checks import require, require_int
+from labelleak_lib.data.datasets import stamp as stamp_of
 from labelleak_lib.names import PAPER_METHODS, PROTOCOLS
+from labelleak_lib.trials.chosen import Wish
 from labelleak_lib.trials.settings import Settings
 from labelleak_lib.trials.specification import TrialSpec
 from labelleak_lib.unlearning import UnlearningMethod
@@ -26,8 +28,8 @@ class Grid:
         Index of the first trial.
     ks : tuple of int
         Numbers of forgotten classes.
-    forgotten : tuple of int, optional
-        Forget these classes in every trial, whatever `ks` says.
+    forgotten : sequence of int or str, optional
+        Forget these classes, by index or name, in every trial, whatever `ks` says.
     methods : tuple of str
         Codes of unlearning methods, each with a defence behind it ("RT+mean_row") or not.
     """
@@ -36,7 +38,7 @@ class Grid:
     trials: int = 1
     first: int = 0
     ks: tuple[int, ...] = (1,)
-    forgotten: tuple[int, ...] | None = None
+    forgotten: Wish | None = None
     methods: tuple[str, ...] = PAPER_METHODS
     seed: int = 0
     profile: str = "quick"
@@ -50,16 +52,18 @@ class Grid:
         require_int("first", self.first, low=0)
         require(len(self.ks) > 0, "ks", self.ks, "at least one number of forgotten classes")
         require(len(self.methods) > 0, "methods", self.methods, "at least one code of an unlearning method")
+        first = self.specs()[0]
         for code in self.methods:
-            self.specs()[0].method(code)
+            first.method(code)
 
     def specs(self) -> list[TrialSpec]:
         """Return the trials, checked, those of every k before the next trial."""
         fixed = {name: getattr(self, name) for name in _PASSED_ON}
+        stamp = stamp_of(str(self.dataset))
         found = [
-            TrialSpec.from_parameters(trial=trial, k=k, forgotten=self.forgotten, **fixed)
+            TrialSpec.from_parameters(trial=trial, k=k, forgotten=self.forgotten, stamp=stamp, **fixed)
             for trial in range(self.first, self.first + self.trials)
-            for k in (self.ks if self.forgotten is None else (len(self.forgotten),))
+            for k in (self.ks if self.forgotten is None else (1,))
         ]
         return list(dict.fromkeys(found))
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Sequence
+import sys
 from dataclasses import asdict, dataclass
 
 import numpy as np
+import torch
 
 from labelleak_lib.attacks import Attack
 from labelleak_lib.checks import require, require_choice, require_int
 from labelleak_lib.data import datasets
+from labelleak_lib.data.describing import described
+from labelleak_lib.data.files import DataError
 from labelleak_lib.data.samples import Samples
 from labelleak_lib.defences import JOINT, defended
 from labelleak_lib.models.architectures import default_architecture
@@ -20,26 +23,41 @@ from labelleak_lib.models.devices import resolve_device
 from labelleak_lib.models.recipe import Recipe
 from labelleak_lib.models.training import train
 from labelleak_lib.registry import ARCHITECTURES, METHODS
+from labelleak_lib.trials.chosen import Wish, chosen_classes
 from labelleak_lib.trials.identity import code_digest, content_hash, describe
 from labelleak_lib.trials.seeds import draw_forgotten
-from labelleak_lib.trials.settings import Settings, settings
+from labelleak_lib.trials.settings import Settings, fitted, require_enough, said_of_few, settings
 from labelleak_lib.unlearning import PlainMethod, RecordsTraining, UnlearningMethod
 
 
 @functools.lru_cache(maxsize=2)
-def cached_dataset(dataset: str, data_dir: str | None, split_seed: int = 0) -> datasets.Dataset:
-    """Load a data set once a process."""
-    return datasets.load_dataset(dataset, data_dir=data_dir, split_seed=split_seed)
+def cached_dataset(dataset: str, data_dir: str | None, split_seed: int = 0, stamp: str = "") -> datasets.Dataset:
+    """Load a data set once a process, and anew where its files changed.
+
+    `stamp` is that of its files (:func:`~labelleak_lib.data.datasets.stamp`) when a trial was made; DataError if they
+    changed since then, so that no trial mixes two data sets.
+    """
+    loaded = datasets.load_dataset(dataset, data_dir=data_dir, split_seed=split_seed)
+    if stamp and datasets.stamp(dataset) != stamp:
+        raise DataError(f"{dataset} changed since this trial was specified; specify it again")
+    return loaded
 
 
 @functools.lru_cache(maxsize=8)
-def fingerprint(dataset: str, data_dir: str | None, split_seed: int = 0) -> str:
+def fingerprint(dataset: str, data_dir: str | None, split_seed: int = 0, stamp: str = "") -> str:
     """Return a short digest of a data set's images and labels, so that records of different data never mix."""
-    loaded, digest = cached_dataset(dataset, data_dir, split_seed), hashlib.sha256()
+    loaded, digest = cached_dataset(dataset, data_dir, split_seed, stamp), hashlib.sha256()
     for part in ("train", "pool", "test"):
         digest.update(getattr(loaded, f"{part}_labels").numpy().tobytes())
         digest.update(np.ascontiguousarray(getattr(loaded, f"{part}_images").numpy()).data)
     return digest.hexdigest()[:12]
+
+
+@functools.cache
+def _say_once(dataset: str, data_dir: str | None, split_seed: int, stamp: str, few: str) -> None:
+    """Print, once a process, how a reader's own data set was understood, before anything is trained on it."""
+    if stamp:
+        print(described(cached_dataset(dataset, data_dir, split_seed, stamp)), *filter(None, [few]), file=sys.stderr)
 
 
 @dataclass(frozen=True)
@@ -60,6 +78,8 @@ class TrialSpec:
         As for `models.devices.resolve_device`.
     architecture : str, optional
         A registered architecture, in place of the first that fits the data.
+    stamp : str
+        What the files of a reader's own data set were when the trial was specified; empty for a known name.
     """
 
     dataset: str
@@ -75,6 +95,7 @@ class TrialSpec:
     data_dir: str | None = None
     architecture: str | None = None
     given: Settings | None = None
+    stamp: str = ""
 
     @classmethod
     def from_parameters(
@@ -84,19 +105,21 @@ class TrialSpec:
         seed: int = 0,
         trial: int = 0,
         k: int = 1,
-        forgotten: Sequence[int] | None = None,
+        forgotten: Wish | None = None,
         profile: str = "quick",
         device: str = "auto",
         data_dir: str | None = None,
         architecture: str | None = None,
         given: Settings | None = None,
         split_seed: int = 0,
+        stamp: str | None = None,
         **seeds: int | None,
     ) -> TrialSpec:
         """Check a notebook's parameters and return the trial they name.
 
-        Without `forgotten`, `k` classes are drawn by the seed. `seeds` are `train_seed`, `unlearn_seed` and
-        `attack_seed`, where they are not to be `seed + trial`.
+        Without `forgotten` (indices or names of classes), `k` classes are drawn by the seed. `seeds` are `train_seed`,
+        `unlearn_seed` and `attack_seed`, where they are not to be `seed + trial`. How a reader's own data were
+        understood is printed once. A caller that makes many trials may hand over the `stamp` of the data's files.
 
         Raises
         ------
@@ -114,7 +137,8 @@ class TrialSpec:
         require_int("split_seed", split_seed, low=0)
         resolve_device(device)
         directory = None if data_dir is None else str(data_dir)
-        loaded = cached_dataset(dataset, directory, split_seed)
+        stamp = datasets.stamp(str(dataset)) if stamp is None else stamp
+        loaded = cached_dataset(dataset, directory, split_seed, stamp)
         if architecture is not None:
             require_choice("architecture", architecture, tuple(ARCHITECTURES))
         if given is None:
@@ -122,20 +146,27 @@ class TrialSpec:
         if forgotten is None:
             chosen = draw_forgotten(loaded.classes, k, seed=seed, trial=trial)
         else:
-            require(isinstance(forgotten, Sequence), "forgotten", forgotten, "a list of classes")
-            for c in forgotten:
-                require_int("forgotten class", c, low=0, high=loaded.classes - 1)
-            chosen = tuple(sorted(set(forgotten)))
-            require(0 < len(chosen) < loaded.classes, "forgotten", chosen, f"1 to {loaded.classes - 1} classes")
-        return cls(
+            chosen = chosen_classes(forgotten, loaded.class_names)
+        spec = cls(
             dataset, profile, seed, trial, chosen, **own, split_seed=split_seed, device=device, data_dir=directory,
-            architecture=architecture, given=given,
+            architecture=architecture, given=given, stamp=stamp,
         )  # fmt: skip
+        few = (
+            "" if given is not None else said_of_few(settings(profile, spec.model_spec.architecture), min(spec.in_pool))
+        )
+        _say_once(dataset, directory, split_seed, stamp, few)
+        require_enough(spec.settings, spec.in_pool, loaded.class_names, loaded.name)
+        return spec
 
     @property
     def data(self) -> datasets.Dataset:
         """The data set, loaded once a process."""
-        return cached_dataset(self.dataset, self.data_dir, self.split_seed)
+        return cached_dataset(self.dataset, self.data_dir, self.split_seed, self.stamp)
+
+    @property
+    def in_pool(self) -> list[int]:
+        """Number of images of each class in the attacker pool."""
+        return torch.bincount(self.data.pool_labels, minlength=self.data.classes).tolist()
 
     @property
     def model_spec(self) -> ModelSpec:
@@ -146,8 +177,10 @@ class TrialSpec:
 
     @property
     def settings(self) -> Settings:
-        """Hyperparameters of this trial's profile and architecture, or those that were given."""
-        return settings(self.profile, self.model_spec.architecture) if self.given is None else self.given
+        """Hyperparameters of this trial's profile and architecture, fitted to few data; or those that were given."""
+        if self.given is not None:
+            return self.given
+        return fitted(settings(self.profile, self.model_spec.architecture), min(self.in_pool))
 
     def method(self, unlearning: str) -> UnlearningMethod:
         """Return the method with code `unlearning`, with this trial's hyperparameters; ValueError if unknown.
@@ -170,7 +203,8 @@ class TrialSpec:
     def original_id(self, method: UnlearningMethod | PlainMethod | None = None) -> str:
         """Return the identity of M_o, which does not depend on what will be forgotten."""
         return content_hash({
-            "data": fingerprint(self.dataset, self.data_dir, self.split_seed), "model": asdict(self.model_spec),
+            "data": fingerprint(self.dataset, self.data_dir, self.split_seed, self.stamp),
+            "model": asdict(self.model_spec),
             "architecture": code_digest(ARCHITECTURES[self.model_spec.architecture]),
             "recipe": describe(self.original_recipe(method)), "training": code_digest(train),
             "train_seed": self.train_seed,

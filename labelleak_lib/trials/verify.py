@@ -9,6 +9,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
@@ -67,15 +68,15 @@ def draw(models: pd.DataFrame, sample: int, seed: int) -> pd.DataFrame:
 
 def specification(cell: Any, data_dir: str | None = None) -> TrialSpec | str:
     """Return the trial of a row of a store's models, or a sentence that says why it cannot be run again."""
-    forgotten = [int(c) for c in cell.forgotten.split(",")]
+    forgotten = tuple(int(c) for c in cell.forgotten.split(","))
     try:
         spec = TrialSpec.from_parameters(
-            dataset=cell.dataset, seed=int(cell.seed), trial=int(cell.trial), forgotten=forgotten, profile=PROFILE,
-            data_dir=data_dir, split_seed=int(cell.split_seed), train_seed=int(cell.train_seed),
-            unlearn_seed=int(cell.unlearn_seed),
+            dataset=cell.dataset, seed=int(cell.seed), trial=int(cell.trial), profile=PROFILE, data_dir=data_dir,
+            split_seed=int(cell.split_seed), train_seed=int(cell.train_seed), unlearn_seed=int(cell.unlearn_seed),
         )  # fmt: skip
     except DataError as error:
         return f"its data are not here: {error}"
+    spec = replace(spec, forgotten=forgotten)
     if spec.data.variant != cell.data_variant:
         return f"the data here are another variant ({spec.data.variant}) than it was made with ({cell.data_variant})"
     if cell.unlearning not in spec.settings.methods:

@@ -8,10 +8,11 @@ from PIL import Image
 from labelleak_lib.data.base import canonical_side
 from labelleak_lib.data.datasets import load_dataset
 from labelleak_lib.data.files import DataError
-from labelleak_lib.data.folders import read_folder
-from labelleak_lib.data.npz import read_npz
+from labelleak_lib.data.layouts.arrays import Arrays
+from labelleak_lib.data.layouts.class_folders import ClassFolders
 
 RNG = np.random.default_rng(0)
+read_folder, read_npz = ClassFolders().read, Arrays().read
 
 
 @pytest.fixture(autouse=True)
@@ -114,7 +115,7 @@ def test_big_endian_sixteen_bits_are_scaled(tmp_path):
 @pytest.mark.parametrize(("mode", "channels"), [("LA", 1), ("RGBA", 3)])
 def test_transparency_is_composited_on_black(tmp_path, mode, channels):
     white = Image.new(mode, (32, 32), (255,) * channels + (51,))
-    image = one_image(tmp_path, white)
+    image = one_image(tmp_path, white, other=Image.fromarray(colour()) if channels == 3 else white)
     assert len(image) == channels and np.all(image == 51)
 
 
@@ -129,10 +130,14 @@ def test_a_palette_and_a_bilevel_image(tmp_path):
     assert np.all(one_image(tmp_path / "1", Image.new("1", (28, 28), 1)) == 255)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.int32])
-def test_pixels_of_unknown_range_are_refused(tmp_path, dtype):
-    with pytest.raises(DataError, match="unknown range"):
-        one_image(tmp_path, Image.fromarray(np.ones((28, 28), dtype=dtype)), name="x.tiff")
+@pytest.mark.parametrize(("dtype", "value", "said"), [
+    (np.float32, 1.5, "floating-point images span 1.5"), (np.float32, 300, "floating-point"),
+    (np.float32, np.nan, "without NaN"), (np.float32, -0.1, "floating-point"), (np.int32, 70000, "unknown range"),
+    (np.int32, -1, "unknown range"),
+])  # fmt: skip
+def test_pixels_of_unknown_range_are_refused(tmp_path, dtype, value, said):
+    with pytest.raises(DataError, match=rf"x\.tiff.* {said}"):
+        one_image(tmp_path, Image.fromarray(np.full((28, 28), value, dtype=dtype)), name="x.tiff")
 
 
 def test_a_tiny_image_is_named(pets):

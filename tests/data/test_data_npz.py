@@ -8,9 +8,10 @@ import pytest
 from labelleak_lib.data import files
 from labelleak_lib.data.datasets import load_dataset
 from labelleak_lib.data.files import DataError
-from labelleak_lib.data.npz import read_npz
+from labelleak_lib.data.layouts.arrays import Arrays
 
 RNG = np.random.default_rng(0)
+read_npz = Arrays().read
 
 
 @pytest.fixture(autouse=True)
@@ -35,8 +36,10 @@ def test_an_npz(tmp_path):
     ("shape", "expected"), [((12, 9, 9), (1, 8, 8)), ((12, 40, 30, 1), (1, 28, 28)), ((12, 20, 50, 3), (3, 32, 32))]
 )
 def test_npz_images_are_brought_to_one_side(tmp_path, shape, expected):
-    source = read_npz(save_npz(tmp_path / "x.npz", images=np.full(shape, 9, dtype=np.uint8)))
-    assert source.images.shape[1:] == expected and np.all(source.images == 9)
+    images = np.full(shape, 9, dtype=np.uint8)
+    images[..., -1:] = 9 + (len(shape) == 4 and shape[3] == 3)  # else three equal channels would be read as grey
+    source = read_npz(save_npz(tmp_path / "x.npz", images=images))
+    assert source.images.shape[1:] == expected and np.all(source.images[:, 0] == 9)
 
 
 def test_npz_colour_channels_keep_their_order(tmp_path):
@@ -66,10 +69,12 @@ with_nan[3, 4, 5] = np.nan
         ({"images": np.full((12, 28, 28), 1.01)}, r"scale them to \[0, 1\]"),
         ({"images": np.full((12, 28, 28), -0.1)}, r"scale them to \[0, 1\]"),
         ({"images": with_nan}, r"scale them to \[0, 1\]"),
-        ({"images": np.zeros((12, 28, 28), dtype=np.int64)}, "dtype int64"),
+        ({"images": np.full((12, 28, 28), 70000)}, "unknown range"),
+        ({"images": np.full((12, 28, 28), "a")}, "dtype <U1"),
         ({"images": np.zeros((12, 28, 28), dtype=complex)}, "dtype complex128"),
         ({"images": np.zeros((12, 28), dtype=np.uint8)}, "shape"),
-        ({"images": np.zeros((12, 3, 28, 28), dtype=np.uint8)}, r"save \(N, H, W\)"),
+        ({"images": np.zeros((12, 2, 28, 28), dtype=np.uint8)}, r"save \(N, H, W\)"),
+        ({"images": np.zeros((12, 28, 28), dtype=np.uint8)}, "hold the same 6 images"),
         ({"images": np.zeros((12, 7, 28), dtype=np.uint8)}, "7x28"),
         ({"images": np.array([{}] * 12, dtype=object)}, "not purely numeric"),
         ({"images": None}, "no array 'images'"),
@@ -79,8 +84,6 @@ with_nan[3, 4, 5] = np.nan
         ({"labels": np.arange(12) % 2 == 0}, "bool"),
         ({"labels": np.zeros(12, dtype=int)}, "1 classes, at least 2"),
         ({"labels": np.arange(12) % 2 - 1}, "label -1 is out of range"),
-        ({"labels": np.arange(12) % 2 * 2}, "class 1 has no samples"),
-        ({"labels": np.arange(12) % 2 + 1}, "class 0 has no samples"),
         ({"labels": np.array([0] * 8 + [1] * 4)}, "class '1' has 4 samples, at least 5"),
     ],
 )

@@ -1,0 +1,1 @@
+"""How a reader's own data may be arranged, one file a layout."""
