@@ -55,12 +55,15 @@ def price(unit: Unit, prices: pd.DataFrame) -> str:
 
 
 def cheapest(found: list[Unit], prices: pd.DataFrame) -> Unit:
-    """Return the one of some defences that loses the fewest points, of equals that with the lower Brier score.
+    """Return, of those tried on the most data sets, the one that loses the fewest points, then the lowest Brier score.
 
     A gain counts as no loss: it says how poor the model was that the defence was handed. Of equals speaks the first.
     """
+    tried = prices.groupby(["defence", "unlearning"]).dataset.nunique()
     mean = prices.groupby(["defence", "unlearning"])[["points", "brier"]].mean()
-    return min(found, key=lambda unit: (max(0, round(mean.points[unit], 1)), max(0, round(mean.brier[unit], 3))))
+    return min(
+        found, key=lambda unit: (-tried[unit], max(0, round(mean.points[unit], 1)), max(0, round(mean.brier[unit], 3)))
+    )
 
 
 def _percent(row: Any) -> str:
@@ -86,8 +89,8 @@ def what_holds(leaks: pd.DataFrame, worst: pd.DataFrame, prices: pd.DataFrame) -
         listed = "; ".join(f"{unit_title(*unit)} ({price(unit, prices)})" for unit in found)
         return (
             f"**What holds.** Of {len(tried)} defences, each behind a method, {len(found)} leave no attack more than a "
-            f"guess at any access that they grant, on every data set, by rule or by rank: {listed}. With so few trials "
-            f"({ran}), up to {100 * high:.0f}% is not ruled out."
+            f"guess at any access that they grant, on every data set that they met, by rule or by rank: {listed}. "
+            f"With so few trials ({ran}), up to {100 * high:.0f}% is not ruled out."
         )
     mean = worst[worst.defence != NONE].groupby(["defence", "unlearning"]).both.mean()
     best: Unit = min(tried, key=lambda unit: mean[unit])
@@ -97,8 +100,8 @@ def what_holds(leaks: pd.DataFrame, worst: pd.DataFrame, prices: pd.DataFrame) -
     )
     return (
         f"**What holds.** None of {len(tried)} defences, each behind a method, leaves every attack with no more than a "
-        f"guess at every access that it grants, on every data set, by rule and by rank. Least is exact and silent "
-        f"behind {unit_title(*best)}: {left}, at {price(best, prices)} ({ran})."
+        f"guess at every access that it grants, on every data set that it met, by rule and by rank. Least is exact "
+        f"and silent behind {unit_title(*best)}: {left}, at {price(best, prices)} ({ran})."
     )
 
 
@@ -151,8 +154,8 @@ def _advice(found: list[Unit], what: str, whom: str, leaks: pd.DataFrame, prices
     others = [unit_title(*unit) for unit in found if unit != best]
     too = f" The same holds behind {', '.join(others)}." if others else ""
     return (
-        f"{what} behind {unit_title(*best)}: of {len(found)} that hold against {whom} it costs least, "
-        f"{price(best, prices)}; up to {100 * high:.0f}% is not ruled out.{too}"
+        f"{what} behind {unit_title(*best)}: of {len(found)} that hold against {whom} it costs least among those tried "
+        f"on the most data sets, {price(best, prices)}; up to {100 * high:.0f}% is not ruled out.{too}"
     )
 
 

@@ -41,6 +41,11 @@ def test_a_gain_is_no_reason_to_prefer_a_defence():
     assert "Publish behind decoys after RT" in sentences(*rows, smoothing=0.2, decoy=-3.0)[2]
 
 
+def test_a_defence_that_met_more_data_sets_goes_first_whatever_it_costs():
+    rows = [*behind("smoothing", 0), *behind("smoothing", 0, dataset="mnist"), *behind("decoy", 0)]
+    assert "Publish behind label smoothing after RT" in sentences(*rows, smoothing=2.0)[2]
+
+
 def test_where_none_holds_the_least_leak_is_said_and_nothing_is_promised():
     holds, _, do = sentences(*behind("smoothing", 3), *behind("mean_row", 5), smoothing=4.0)
     assert "None of 2 defences" in holds and "silent behind label smoothing after RT: 60% (15 to 95)" in holds
