@@ -154,7 +154,7 @@ def forgetting(records: pd.DataFrame, left: pd.DataFrame, costs: pd.DataFrame) -
     DataFrame
         One line a method: ``unlearning trials passed forget retain lost probe untrained steps seconds ratio``.
         `trials` counts cells, of which `passed` pass the gate; accuracies on D_f and D_r (`forget`, `retain`), on D_r
-        `lost` since M_o, of the linear probe on D_f, and of one on an `untrained` network: means in 0 .. 1. `steps` is
+        `lost` since M_o, of the linear probe on D_f, and of one on an `untrained` network: means in 0 .. 1, data sets alike. `steps` is
         the median to half of M_o's accuracy on D_f, infinite where most gave up; `ratio` the median of processor
         seconds over those of retraining in the same trial.
     """
@@ -165,11 +165,13 @@ def forgetting(records: pd.DataFrame, left: pd.DataFrame, costs: pd.DataFrame) -
     for code, group in targets.groupby("unlearning", sort=False):
         own, paid = left[left.unlearning == code], ratio[ratio.unlearning == code]
         steps = np.sort(own.steps_half.fillna(np.inf).to_numpy(float))
+        alike = group.assign(lost=group.retain_acc_before - group.retain_acc_after).groupby("dataset")
+        mean = alike[["forget_acc_after", "retain_acc_after", "lost"]].mean().mean()
+        probes = own.groupby("dataset")[["probe_after", "probe_untrained"]].mean().mean()
         rows.append({
             "unlearning": code, "trials": len(group), "passed": int(group.unlearned.sum()),
-            "forget": group.forget_acc_after.mean(), "retain": group.retain_acc_after.mean(),
-            "lost": (group.retain_acc_before - group.retain_acc_after).mean(),
-            "probe": own.probe_after.mean(), "untrained": own.probe_untrained.mean(),
+            "forget": mean.forget_acc_after, "retain": mean.retain_acc_after, "lost": mean.lost,
+            "probe": probes.probe_after, "untrained": probes.probe_untrained,
             "steps": steps[(len(steps) - 1) // 2] if len(steps) else np.nan,
             "seconds": paid.seconds.median(), "ratio": paid.ratio.median(),
         })  # fmt: skip
