@@ -154,7 +154,8 @@ def forgetting(records: pd.DataFrame, left: pd.DataFrame, costs: pd.DataFrame) -
     DataFrame
         One line a method: ``unlearning trials passed forget retain lost probe untrained steps seconds ratio``.
         `trials` counts cells, of which `passed` pass the gate; accuracies on D_f and D_r (`forget`, `retain`), on D_r
-        `lost` since M_o, of the linear probe on D_f, and of one on an `untrained` network: means in 0 .. 1, data sets alike. `steps` is
+        `lost` since M_o, of the linear probe on D_f, and of one on an `untrained` network: means in 0 .. 1, data sets
+        alike. `steps` is
         the median to half of M_o's accuracy on D_f, infinite where most gave up; `ratio` the median of processor
         seconds over those of retraining in the same trial.
     """
