@@ -4,7 +4,6 @@ Run as `python -m labelleak_lib.trials.defended digits --trials 5`; it runs what
 """
 
 import argparse
-import io
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
@@ -19,8 +18,9 @@ from labelleak_lib.command import one_sentence
 from labelleak_lib.criteria.reach import Reach, reached
 from labelleak_lib.data.samples import Samples, split_classes
 from labelleak_lib.evidence import Evidence
-from labelleak_lib.files import COMMITTED, write_atomically
+from labelleak_lib.files import COMMITTED
 from labelleak_lib.registry import ADAPTIVE, ATTACKS, DEFENCES
+from labelleak_lib.trials import lines
 from labelleak_lib.trials.cells import as_json
 from labelleak_lib.trials.identity import content_hash
 from labelleak_lib.trials.offers import NONE, Offer, granted, offer
@@ -177,16 +177,12 @@ def collect(
 
 def stored(root: Path = DEFENDED) -> pd.DataFrame:
     """Return the lines of `measure` of every data set; no rows where none is stored."""
-    parts = [pd.read_parquet(path) for path in sorted(root.glob("*.parquet"))]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["dataset", "line"])
+    return lines.read(root, ["dataset", "line"])
 
 
-def write(lines: pd.DataFrame, path: Path) -> None:
+def write(measured: pd.DataFrame, path: Path) -> None:
     """Store the lines of one data set, in an order of their own."""
-    buffer = io.BytesIO()
-    ordered = lines.sort_values(["defence", "unlearning", "seed", "trial"], kind="stable")
-    ordered.to_parquet(buffer, index=False, compression="zstd", compression_level=19)
-    write_atomically(path, buffer.getvalue())
+    lines.write(measured.sort_values(["defence", "unlearning", "seed", "trial"], kind="stable"), path)
 
 
 @one_sentence

@@ -18,5 +18,5 @@ def read(folder: Path, columns: Sequence[str]) -> pd.DataFrame:
 def write(lines: pd.DataFrame, path: Path) -> None:
     """Store the lines of one data set, all or nothing."""
     buffer = io.BytesIO()
-    lines.to_parquet(buffer, index=False)
+    lines.to_parquet(buffer, index=False, compression="zstd", compression_level=19)
     write_atomically(path, buffer.getvalue())
