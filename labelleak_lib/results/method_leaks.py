@@ -66,9 +66,15 @@ def measured(root: Path = BY_METHOD) -> Measured:
     return Measured(
         pd.concat([records, papers[read]], ignore_index=True),
         pd.DataFrame([line for part in parts for line in early_lines(part)], columns=CELLS),
-        left[left.dataset.isin(list(own))].drop_duplicates(["dataset", "seed", "trial", "unlearning"]),
+        _of_all_methods(left, records.unlearning.nunique() + len(PAPER_METHODS)),
         costs[costs.dataset.isin(list(own))],
     )
+
+
+def _of_all_methods(left: pd.DataFrame, methods: int) -> pd.DataFrame:
+    """Return the lines of the data sets in which as many methods as there are were measured, so that means compare."""
+    first = left.drop_duplicates(["dataset", "seed", "trial", "unlearning"])
+    return first[first.groupby("dataset").unlearning.transform("nunique") >= methods]
 
 
 def _alike(book: Stored, own: Stored) -> Stored:

@@ -131,3 +131,9 @@ def test_ten_queries_a_class_are_a_look_at_what_passive_reach_saw_first():
     assert len(early) and set(early.unlearning) <= {"RT", "NG"} and not early.config_hash.duplicated().any()
     late = method_leaks.leaks(judge(models, part.evidence), early).set_index(["unlearning", "access"]).both
     assert late[("RT", method_leaks.EARLY)] <= late[("RT", "probabilities of random inputs")]
+
+
+def test_probes_count_on_the_data_sets_where_every_method_was_probed():
+    known = method_leaks.measured()
+    assert known.left.groupby("dataset").unlearning.nunique().eq(known.records.unlearning.nunique()).all()
+    assert set(known.records.unlearning) == set(METHODS) and len(known.left)
