@@ -11,7 +11,7 @@ import pandas as pd
 from labelleak_lib.names import DATASET_ORDER, ordered
 from labelleak_lib.registry import ADAPTIVE, DEFENCES
 from labelleak_lib.results.defences import ACCESSES, UNIT, attack_title, unit_title
-from labelleak_lib.results.markdown import Markdown, numbered, rows_of, tabs, with_interval
+from labelleak_lib.results.markdown import Markdown, numbered, rows_of, summary_of, tabs, with_interval
 
 PUBLISHED = {"model": "the model", "other outputs": "a model with other outputs", "answers": "answers, no parameters"}
 NOT_GRANTED = "–"
@@ -22,7 +22,7 @@ def catalogue(*, caption: str, name: str) -> Markdown:
     lines = []
     for key in DEFENCES:
         kind = DEFENCES[key]
-        does = (inspect.getdoc(inspect.getmodule(kind)) or "").splitlines()[0]
+        does = summary_of(inspect.getmodule(kind))
         known = ", ".join(map(attack_title, kind.adaptive))
         offered = PUBLISHED[DEFENCES.attribute(key, "publishes", "model")]
         lines.append({"defence": kind.title, "what it does": does, "published": offered, "known to": known})
@@ -34,7 +34,7 @@ def attacks_that_know(*, caption: str, name: str) -> Markdown:
     lines = [
         {
             "attack": ADAPTIVE[key].title,
-            "how": (inspect.getdoc(ADAPTIVE[key]) or "").splitlines()[0].replace("`AmongUnreached`", "the one above"),
+            "how": summary_of(ADAPTIVE[key]).replace("`AmongUnreached`", "the one above"),
             "needs": ACCESSES[ADAPTIVE[key].access_kind],
         }
         for key in ADAPTIVE

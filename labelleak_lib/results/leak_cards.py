@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 
 from labelleak_lib.names import DATASET_ORDER, ordered
 from labelleak_lib.registry import METHODS
-from labelleak_lib.results.markdown import rows_of, with_interval
+from labelleak_lib.results.markdown import rows_of, summary_of, with_interval
 from labelleak_lib.results.method_leaks import ACCESSES, BOTH_MODELS, EARLY, HEADLINE, Measured, leaks
 
 LEVEL = 0.05
@@ -33,8 +33,7 @@ def listed() -> str:
     """Return the methods as a Markdown table: what each does and where it is from, as their source says it."""
     rows = []
     for code in METHODS:
-        module = (inspect.getmodule(METHODS[code]).__doc__ or "").strip().partition("\n")[0]
-        what = module.partition(": ")[2].replace("M_o", "$M_o$")
+        what = summary_of(inspect.getmodule(METHODS[code])).partition(": ")[2]
         rows.append((code, METHODS.title(code), what, _source(METHODS[code])))
     table = pd.DataFrame(rows, columns=["code", "method", "what it does", "source"])
     return table.to_markdown(index=False, disable_numparse=True)
@@ -166,10 +165,10 @@ def sentences(ranked: pd.DataFrame) -> list[str]:
     known = often.dropna(subset=["probe", "leak"])
     if len(known) > 4 and known.leak.nunique() > 1:
         rho, p = spearmanr(known.probe, known.leak)
-        also = "" if p <= LEVEL else ", which chance explains as well"
-        less = "leak less" if rho < 0 else "do not leak less"
+        less = "leak less" if rho < 0 else "leak more"
+        found = f"Methods after which a probe still finds more of the class {less}" if p <= LEVEL else "No sign of that"
         said.append(
-            f"**Is it because less is forgotten?** Methods after which a probe still finds more of the class {less}: "
-            f"Spearman's rank correlation over {len(known)} methods is {rho:.2f} (p = {p:.2g}){also}."
+            f"**Is it because less is forgotten?** {found}: Spearman's rank correlation of leakage with what a probe "
+            f"still finds of the class, over {len(known)} methods, is {rho:.2f} (p = {p:.2g})."
         )
     return said

@@ -1,5 +1,6 @@
 """Text, tables and tabs for the book, in Markdown."""
 
+import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -51,6 +52,11 @@ def rows_of(table: pd.DataFrame) -> list[Any]:
 def bullets(sentences: Iterable[str]) -> Markdown:
     """Return one bullet a sentence."""
     return Markdown("\n".join(f"- {sentence}" for sentence in sentences))
+
+
+def summary_of(thing: Any) -> str:
+    """Return the first line of what a class or a module says of itself, with symbols set as math."""
+    return (inspect.getdoc(thing) or "").partition("\n")[0].replace("M_o", "$M_o$")
 
 
 def numbered(text: str, caption: str | None, name: str | None) -> Markdown:

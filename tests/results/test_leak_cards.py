@@ -91,10 +91,21 @@ def test_whether_less_forgetting_means_less_leakage_is_said_by_rank_correlation(
     ranked = pd.DataFrame({"unlearning": list("abcdefg"), **passed, "leak": [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6],
                            "probe": [0.9, 0.85, 0.8, 0.7, 0.75, 0.6, 0.5]})  # fmt: skip
     said = leak_cards.sentences(ranked)[1]
+    assert "finds more of the class leak less:" in said and f"{spearmanr(ranked.probe, ranked.leak)[0]:.2f}" in said
+    assert "leak more:" in leak_cards.sentences(ranked.assign(leak=ranked.leak[::-1].to_numpy()))[1]
+    mixed = ranked.assign(leak=[0.3, 0.1, 0.5, 0.0, 0.6, 0.2, 0.4])
     assert (
-        "still finds more of the class leak less" in said and f"{spearmanr(ranked.probe, ranked.leak)[0]:.2f}" in said
+        spearmanr(mixed.probe, mixed.leak)[1] > leak_cards.LEVEL
+        and "No sign of that:" in leak_cards.sentences(mixed)[1]
     )
-    assert "do not leak less" in leak_cards.sentences(ranked.assign(leak=ranked.leak[::-1].to_numpy()))[1]
+
+
+def test_what_an_access_is_called_is_what_was_asked():
+    records = judge(*committed()["digits"])
+    asked = records[records.criterion == "reach"].groupby("attack").queries.max()
+    assert method_leaks.ACCESSES["probabilities, 240 queries a class"][0] == "query_reach" and asked.query_reach == 2400
+    assert method_leaks.ACCESSES[method_leaks.HEADLINE][0] == "joint_reach" and asked.joint_reach == 2400
+    assert asked.passive_reach == asked.passive_answers == 2400
 
 
 def test_a_card_says_what_was_measured_and_nothing_else():
