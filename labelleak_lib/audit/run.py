@@ -11,10 +11,11 @@ from labelleak_lib.audit.leaks import leaks
 from labelleak_lib.audit.loading import load_target
 from labelleak_lib.audit.plan import BUDGET, Plan
 from labelleak_lib.audit.report import AuditReport
-from labelleak_lib.audit.samples import as_samples, natural
+from labelleak_lib.audit.samples import as_samples
 from labelleak_lib.audit.targets import FIRST, Target, normalised, of_module, outputs_of
 from labelleak_lib.checks import require, require_choice, require_int, require_number
 from labelleak_lib.criteria.calibrated import LEVEL
+from labelleak_lib.data.class_names import in_order
 from labelleak_lib.space import InputSpace
 
 Model = Target | nn.Module | Callable[..., Any] | str | Path
@@ -160,5 +161,6 @@ def _listed(references: Sequence[Model] | str | Path | None) -> list[Model]:
     if isinstance(references, str | Path):
         folder = Path(references)
         require(folder.is_dir(), "references", str(folder), "an existing folder of model files")
-        return [path for path in sorted(folder.iterdir(), key=natural) if path.is_file() and path.name[0] != "."]
+        names = in_order(path.name for path in folder.iterdir() if path.is_file() and path.name[0] != ".")
+        return [folder / name for name in names]
     return list(references)

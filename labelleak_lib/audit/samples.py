@@ -1,17 +1,17 @@
 """An auditor's own labelled samples, brought to the shape of the model."""
 
-import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from labelleak_lib.checks import require
-from labelleak_lib.data.files import DataError, load_arrays
-from labelleak_lib.data.folders import FORMATS, SUFFIXES
+from labelleak_lib.data.class_names import in_order
+from labelleak_lib.data.files import load_arrays
+from labelleak_lib.data.folders import SUFFIXES
+from labelleak_lib.data.pictures import Picture, read_pictures
 from labelleak_lib.data.samples import Samples
 from labelleak_lib.space import InputSpace
 
@@ -54,34 +54,17 @@ def read_folder(root: Path, space: InputSpace, classes: int) -> tuple[np.ndarray
     in the order of their names, numbers in them counting as numbers.
     """
     require(len(space.shape) == 3 and space.shape[0] in (1, 3), "samples", str(root), "an .npz file, for such inputs")
-    folders = sorted((p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")), key=natural)
-    names = [folder.name for folder in folders]
+    names = in_order(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
     numbers = all(name.isdecimal() and int(name) < classes for name in names)
     require(
-        folders and (numbers or len(folders) == classes),
-        "samples",
-        f"{root} with {len(folders)} class folders",
-        str(classes),
+        names and (numbers or len(names) == classes), "samples", f"{root} with {len(names)} class folders", str(classes)
     )
-    images, labels = [], []
-    for i, folder in enumerate(folders):
-        files = [path for path in sorted(folder.iterdir(), key=natural) if path.suffix.lower() in SUFFIXES][:MOST]
-        images += [_image(path, space.shape) for path in files]
-        labels += [int(folder.name) if numbers else i] * len(files)
-    require(images, "samples", f"{root} without images", f"images ({', '.join(sorted(SUFFIXES))})")
-    return np.stack(images), np.asarray(labels)
-
-
-def natural(path: Path) -> tuple[tuple[int, str], ...]:
-    """Return the key by which names with numbers sort as people count: 2 before 10."""
-    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", path.name) if part)
-
-
-def _image(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    try:
-        with Image.open(path, formats=FORMATS) as image:
-            plain = image.convert("L" if shape[0] == 1 else "RGB")
-            resized = np.asarray(plain.resize((shape[2], shape[1]), Image.Resampling.BILINEAR))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path} is not a readable image ({error}); remove it or replace it") from error
-    return resized[None] if shape[0] == 1 else resized.transpose(2, 0, 1)
+    pictures, labels = list[Picture](), list[int]()
+    for i, name in enumerate(names):
+        files = [root / name / file for file in in_order(path.name for path in (root / name).iterdir())]
+        files = [path for path in files if path.suffix.lower() in SUFFIXES][:MOST]
+        pictures += [Picture(str(path), path) for path in files]
+        labels += [int(name) if numbers else i] * len(files)
+    require(pictures, "samples", f"{root} without images", f"images ({', '.join(sorted(SUFFIXES))})")
+    channels, height, width = space.shape
+    return read_pictures(pictures, (channels, height, width))[0], np.asarray(labels)

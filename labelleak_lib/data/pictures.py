@@ -59,8 +59,9 @@ def opened(picture: Picture) -> Iterator[Image.Image]:
 
 @dataclass
 class _Survey:
-    """What is known of all pictures once each was looked at."""
+    """What is known of all pictures once each was looked at; one with a side below `least` is refused."""
 
+    least: int = MIN_SIDE
     smaller: list[int] = field(default_factory=list)
     grey: bool = True
     frames: int = 0
@@ -73,10 +74,9 @@ class _Survey:
     def add(self, picture: Picture) -> None:
         with opened(picture) as image:
             self.smaller.append(min(image.size))
-            if self.smaller[-1] < MIN_SIDE:
-                raise DataError(
-                    f"{picture.name} has a side of {self.smaller[-1]} pixels, at least {MIN_SIDE} are needed; remove it"
-                )
+            if self.smaller[-1] < self.least:
+                has = f"{picture.name} has a side of {self.smaller[-1]} pixels"
+                raise DataError(f"{has}, at least {self.least} are needed; remove it")
             # sixteen bits of colour come from Pillow as their upper eight; known only until the image is loaded
             sixteen = image.mode in ("RGB", "RGBA", "LA") and "16" in str(getattr(image, "tile", ""))
             self.frames += _frames(image) > 1
@@ -115,22 +115,31 @@ class _Survey:
         return tuple(filter(None, (several, turned, kept, *(found.note for found in ranges.values()))))
 
 
-def read_pictures(pictures: Sequence[Picture]) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return uint8 images (N, 1 or 3, side, side), and what a reader should know, a sentence each.
+def read_pictures(
+    pictures: Sequence[Picture], shape: tuple[int, int, int] | None = None
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return uint8 images (N, *shape), and what a reader should know, a sentence each.
+
+    `shape` is (1 or 3, height, width), where a model asks for one; else the pictures decide.
 
     Grey is what the pixels say: one coloured image makes all of them colour. The side follows from the median of the
     images' smaller sides (:func:`~labelleak_lib.data.base.canonical_side`). Images are turned as their EXIF orientation
-    says, and stretched to a square by bilinear resampling with antialiasing. Transparency is composited on black.
-    Deeper pixels are scaled by the range that all of their depth span (:func:`~labelleak_lib.data.pixels.range_of`).
+    says, and stretched to the shape, else a square, by bilinear resampling with antialiasing. Transparency is
+    composited on black. Deeper pixels are scaled by the range that all of their depth span
+    (:func:`~labelleak_lib.data.pixels.range_of`).
 
-    DataError for a damaged or oversized image, one with a side below 8 pixels, or pixels of unknown range.
+    DataError for a damaged or oversized image, pixels of unknown range, or, without a shape, a side below 8 pixels.
     """
-    survey = _Survey()
+    survey = _Survey() if shape is None else _Survey(least=1)
     for picture in pictures:
         survey.add(picture)
-    ranges, grey = survey.ranges(), survey.grey
-    side = canonical_side(float(np.median(survey.smaller)), grey)
-    images = np.empty((len(pictures), 1 if grey else 3, side, side), dtype=np.uint8)
+    ranges = survey.ranges()
+    if shape is None:
+        side = canonical_side(float(np.median(survey.smaller)), survey.grey)
+        shape = (1 if survey.grey else 3, side, side)
+    channels, height, width = shape
+    grey = channels == 1
+    images = np.empty((len(pictures), *shape), dtype=np.uint8)
     for row, picture in zip(images, pictures, strict=True):
         with opened(picture) as image:
             if kind := _deep(image):
@@ -138,7 +147,9 @@ def read_pictures(pictures: Sequence[Picture]) -> tuple[np.ndarray, tuple[str, .
                 flat = Image.fromarray(to_uint8(np.asarray(turned), ranges[kind].top))
             else:
                 flat = _flat(ImageOps.exif_transpose(image))
-            resized = np.asarray(flat.convert("L" if grey else "RGB").resize((side, side), Image.Resampling.BILINEAR))
+            resized = np.asarray(
+                flat.convert("L" if grey else "RGB").resize((width, height), Image.Resampling.BILINEAR)
+            )
         row[:] = resized if grey else resized.transpose(2, 0, 1)
     return images, survey.notes(ranges)
 
