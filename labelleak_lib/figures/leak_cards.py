@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from labelleak_lib.figures.layout import BASELINE, PALETTE, grid
+from labelleak_lib.figures.layout import BASELINE, PALETTE, grid, reach
 
 
 def ranked(ranking: pd.DataFrame) -> Figure:
@@ -16,7 +16,7 @@ def ranked(ranking: pd.DataFrame) -> Figure:
     figure, [[leak, left]] = grid(1, 2, (5.6, 0.27 * len(ranking) + 1.3), sharey=True)
     places = np.arange(len(ranking))
     share, often = 100 * ranking.leak.to_numpy(), (2 * ranking.passed >= ranking.trials).to_numpy()
-    bars = np.abs(100 * ranking[["low", "high"]].to_numpy().T - share)
+    bars = reach(share, 100 * ranking.low, 100 * ranking.high)
     leak.errorbar(share, places, xerr=bars, fmt="none", ecolor="0.6", elinewidth=1)
     for kind, face, label in ((often, PALETTE[3], "most targets pass"), (~often, "white", "few targets pass")):
         leak.scatter(share[kind], places[kind], color=face, edgecolor=PALETTE[3], zorder=3, label=label)

@@ -16,6 +16,8 @@ LABEL_ROW = ("passive_answers", "reach")
 """Asks for no probabilities, and has no threshold that anybody chose: the row that speaks for the book."""
 MOST = 0.5
 """Share from which on something happens "mostly"."""
+CELLS = ["config_hash", "dataset", "seed", "trial", "unlearning", "k", "original", "exact", "silent", "both"]
+"""Columns of `cells`."""
 ROWS = (
     *REACH_ROWS, LABEL_ROW, ("blackbox_inversion", "reach"), ("whitebox_inversion", "reach"),
     *(("dot_product", "largest_gap"), ("head_row_sum", "largest_gap"), ("random_inputs", "largest_gap")),
@@ -35,7 +37,7 @@ def cells(records: pd.DataFrame, attack: str, criterion: str) -> pd.DataFrame:
     silent = placebo.set_index("config_hash").predicted.eq("").astype(float).rename("silent")
     lines = passing(target).join(silent, on="config_hash", how="inner")
     lines = lines.assign(exact=lines.exact_match, both=lines.exact_match * lines.silent)
-    return lines[["config_hash", "dataset", "seed", "trial", "unlearning", "k", "original", "exact", "silent", "both"]]
+    return lines[CELLS]
 
 
 def table(records: pd.DataFrame, rows: Sequence[tuple[str, str]] = ROWS) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from labelleak_lib.criteria.reach import Reach
 from labelleak_lib.files import COMMITTED
 from labelleak_lib.names import PAPER_METHODS
 from labelleak_lib.registry import METHODS
-from labelleak_lib.results.exact_silent import JOINT_ROW, LABEL_ROW, cells
+from labelleak_lib.results.exact_silent import CELLS, JOINT_ROW, LABEL_ROW, cells
 from labelleak_lib.results.intervals import of_clusters
 from labelleak_lib.results.markdown import rows_of
 from labelleak_lib.results.query_curves import looks
@@ -38,7 +38,6 @@ EARLY = "probabilities, 10 queries a class"
 BOTH_MODELS = "both models"
 HEADLINE = "both of these, 2,400 queries"
 RETRAINED = "RT"
-CELLS = ["config_hash", "dataset", "seed", "trial", "unlearning", "k", "original", "exact", "silent", "both"]
 LEFT = ["dataset", "seed", "trial", "unlearning", "probe_after", "probe_untrained", "steps_half"]
 COSTS = ["dataset", "forgotten", "unlearning", "seconds"]
 
@@ -158,35 +157,32 @@ def forgetting(records: pd.DataFrame, left: pd.DataFrame, costs: pd.DataFrame) -
     Returns
     -------
     DataFrame
-        One line a method: ``unlearning trials passed forget retain lost probe untrained steps seconds ratio``.
-        `trials` counts cells, of which `passed` pass the gate; accuracies on D_f and D_r (`forget`, `retain`), on D_r
-        `lost` since M_o, of the linear probe on D_f, and of one on an `untrained` network: means in 0 .. 1, data sets
-        alike. `steps` is
-        the median to half of M_o's accuracy on D_f, infinite where most gave up; `ratio` the median of processor
-        seconds over those of retraining in the same trial.
+        One line a method: ``unlearning trials passed forget lost probe untrained steps seconds ratio``.
+        `trials` counts cells, of which `passed` pass the gate; accuracy on D_f (`forget`), on D_r `lost` since M_o, of
+        the linear probe on D_f, and of one on an `untrained` network: means in 0 .. 1, data sets alike. `steps` is the
+        median to half of M_o's accuracy on D_f, infinite where most gave up; `ratio` the median of processor seconds
+        over those of retraining in the same trial.
     """
     targets = records[records.control == "none"].drop_duplicates("config_hash")
-    retrained = costs[costs.unlearning == RETRAINED].set_index(["dataset", "forgotten"]).seconds
-    ratio = costs.assign(ratio=costs.seconds / [retrained.get(k, np.nan) for k in _pairs(costs)])
+    of_target = ["dataset", "forgotten"]
+    retrained = costs[costs.unlearning == RETRAINED].set_index(of_target).seconds.rename("retrained")
+    beside = costs.join(retrained, on=of_target)
+    ratio = beside.assign(ratio=beside.seconds / beside.retrained)
     rows = []
     for code, group in targets.groupby("unlearning", sort=False):
         own, paid = left[left.unlearning == code], ratio[ratio.unlearning == code]
         steps = np.sort(own.steps_half.fillna(np.inf).to_numpy(float))
         alike = group.assign(lost=group.retain_acc_before - group.retain_acc_after).groupby("dataset")
-        mean = alike[["forget_acc_after", "retain_acc_after", "lost"]].mean().mean()
+        mean = alike[["forget_acc_after", "lost"]].mean().mean()
         probes = own.groupby("dataset")[["probe_after", "probe_untrained"]].mean().mean()
         rows.append({
             "unlearning": code, "trials": len(group), "passed": int(group.unlearned.sum()),
-            "forget": mean.forget_acc_after, "retain": mean.retain_acc_after, "lost": mean.lost,
+            "forget": mean.forget_acc_after, "lost": mean.lost,
             "probe": probes.probe_after, "untrained": probes.probe_untrained,
             "steps": steps[(len(steps) - 1) // 2] if len(steps) else np.nan,
             "seconds": paid.seconds.median(), "ratio": paid.ratio.median(),
         })  # fmt: skip
     return _in_order(pd.DataFrame(rows))
-
-
-def _pairs(frame: pd.DataFrame) -> list[tuple[Any, Any]]:
-    return list(zip(frame.dataset, frame.forgotten, strict=True))
 
 
 def _in_order(frame: pd.DataFrame) -> pd.DataFrame:

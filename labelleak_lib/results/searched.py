@@ -6,7 +6,7 @@ import pandas as pd
 
 from labelleak_lib.registry import METHODS
 from labelleak_lib.results.leak_cards import named
-from labelleak_lib.trials.methods_tuning import best, tried
+from labelleak_lib.trials.methods_tuning import tried
 
 
 def searched(lines: pd.DataFrame) -> pd.DataFrame:
@@ -26,9 +26,9 @@ def searched(lines: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for architecture, group in lines.groupby("architecture"):
         for code in (code for code in METHODS if code in set(group.unlearning)):
-            won = best(group, str(architecture), code)
-            number = len(tried(group[group.unlearning == code]))
-            rows.append((architecture, code, number, *won[["setting", "passed", "of", "kept", "lost"]]))
+            found = tried(group[group.unlearning == code])
+            won = found.iloc[0]
+            rows.append((architecture, code, len(found), *won[["setting", "passed", "of", "kept", "lost"]]))
     columns = ["architecture", "unlearning", "tried", "setting", "passed", "of", "kept", "lost"]
     return pd.DataFrame(rows, columns=columns)
 

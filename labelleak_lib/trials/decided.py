@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import hashlib
-import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,8 +10,9 @@ import numpy as np
 import pandas as pd
 import sklearn
 
-from labelleak_lib.files import ROOT, cache_dir, write_atomically
+from labelleak_lib.files import ROOT, cache_dir
 from labelleak_lib.registry import ATTACKS, CRITERIA, Registry
+from labelleak_lib.trials import lines
 
 LIBRARY = ROOT / "labelleak_lib"
 ELSEWHERE = ("audit", "authoring", "figures", "results", "theory")
@@ -40,9 +40,7 @@ def judged_once(name: str, files: Sequence[Path], judge: Callable[[], pd.DataFra
         return pd.read_parquet(path)
     for old in folder.glob(f"{name}-*.parquet"):
         old.unlink(missing_ok=True)
-    buffer = io.BytesIO()
-    judge().to_parquet(buffer, index=False)
-    write_atomically(path, buffer.getvalue())
+    lines.write(judge(), path)
     # what is read back is what every later call reads
     return pd.read_parquet(path)
 
