@@ -90,8 +90,9 @@ display(defended_tables.catalogue(caption=caption, name="tbl-10-defences"))
 #
 # An attacker sees *labels*, or *answers* (whatever probabilities are given out), or the *parameters*. Some hold more: a
 # few *samples* of every class; the *list of classes* that there once were; the *original model*. Every defence meets
-# the readings and searches of the chapters before, under the rule of reach or the largest gap, both of which may say
-# nothing. Besides, it meets the attacks of {numref}`tbl-10-attacks` that were written against it. Where a provider
+# the readings and reaches of the chapters before, under the rule of reach or the largest gap, both of which may say
+# nothing; the published inversions, which take most of the time, are left out, but for the white box on the small
+# network. Besides, it meets the attacks of {numref}`tbl-10-attacks` that were written against it. Where a provider
 # publishes no parameters, who needs them has no access, and nothing is measured.
 #
 # One kind of attacker stands apart: who holds *inputs of the task*, labelled or not, sees that none of them is answered

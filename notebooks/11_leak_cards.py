@@ -110,7 +110,7 @@ measured = method_leaks.measured()
 leaked = method_leaks.leaks(measured.records, measured.early)
 forgot = method_leaks.forgetting(measured.records, measured.left, measured.costs)
 ranking = method_leaks.ranking(leaked, forgot)
-display(Markdown(leak_cards.basis(measured.records)))
+display(Markdown(leak_cards.basis(measured)))
 
 # %% mystnb={"image": {"alt": "One dot a method: how often joint reach is exact and silent, against what a linear probe of the features finds of the forgotten class"}, "figure": {"caption": "Leakage against forgetting: how often joint reach, at 2,400 queries, is exact and silent, and what a linear probe of the frozen features still finds of the forgotten class. Bars: 95% intervals over trials. Methods of which no target passes the gate are missing.", "name": "fig-11-ranking"}}
 figures.ranked(ranking)
@@ -139,8 +139,8 @@ display(Markdown(leak_cards.cards(leaked, forgot)))
 # ## How the settings were chosen
 #
 # Published settings are for larger networks and far more data. So each method beside the paper's had a search over its
-# learning rate, its passes and whatever else it depends on, from original models with seeds from 1000 up, which no page
-# reports, on `digits`, printed characters and `fashion_mnist`. The setting that passes the gate most often was taken; of
+# learning rate, its passes and whatever else it depends on, from one original model each of `digits`, printed
+# characters and `fashion_mnist`, with a seed that no page reports. The setting that passes the gate most often was taken; of
 # several, the one that keeps most and leaves least. Where even the chosen one seldom passes in the search, the search
 # was too small or the method too blunt for such networks. `python -m labelleak_lib.trials.methods_tuning` runs it anew.
 

@@ -63,7 +63,7 @@ def ranking_page(output_dir: Path) -> None:
     ranking = method_leaks.ranking(leaked, forgot)
     image = _image(output_dir / "ranking.png", draw_ranking(ranking), leak_cards.alternative(ranking))
     told = "[Leak cards](chapters/11_leak_cards.ipynb) says what each method does, what it costs and what it leaves."
-    text = bullets([*leak_cards.sentences(ranking), f"{leak_cards.basis(known.records)} {told}"])
+    text = bullets([*leak_cards.sentences(ranking), f"{leak_cards.basis(known)} {told}"])
     heading = f"## {len(tuple(METHODS))} methods by what leaks"
     (output_dir / "ranking.md").write_text(f"{heading}\n\n{image}\n\n{text}\n", encoding="utf-8")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from labelleak_lib.registry import DEFENCES
+from labelleak_lib.registry import DEFENCES, METHODS
 from labelleak_lib.results.defences import CEILING, NONE, UNIT, attack_title, unit_title
 from labelleak_lib.results.intervals import ENOUGH
 from labelleak_lib.results.markdown import rows_of
@@ -150,12 +150,13 @@ def _advice(found: list[Unit], what: str, whom: str, leaks: pd.DataFrame, prices
     best = cheapest(found, prices)
     if DEFENCES.attribute(best[0], "publishes", "model") == "answers":
         what = "Keep the parameters, and answer"
-    high = leaks[(leaks.defence == best[0]) & (leaks.unlearning == best[1])].high.max()
+    own = leaks[(leaks.defence == best[0]) & (leaks.unlearning == best[1])]
     others = [unit_title(*unit) for unit in found if unit != best]
     too = f" The same holds behind {', '.join(others)}." if others else ""
     return (
         f"{what} behind {unit_title(*best)}: of {len(found)} that hold against {whom} it costs least among those tried "
-        f"on the most data sets, {price(best, prices)}; up to {100 * high:.0f}% is not ruled out.{too}"
+        f"on the most data sets ({', '.join(dict.fromkeys(own.dataset))}), {price(best, prices)}; up to "
+        f"{100 * own.high.max():.0f}% is not ruled out.{too}"
     )
 
 
@@ -194,10 +195,11 @@ def sentences(leaks: pd.DataFrame, worst: pd.DataFrame, prices: pd.DataFrame) ->
 
 
 def absent(lines: pd.DataFrame, known: tuple[str, ...]) -> str:
-    """Name the registered defences of which no record is stored on some data set, one sentence a data set."""
+    """Name the registered defences of which fewer trials are stored than of others, one sentence a data set."""
     said = []
     for dataset, own in lines.groupby("dataset", sort=False):
-        missing = ", ".join(DEFENCES.title(name) for name in known if name not in set(own.defence))
-        trials = own.drop_duplicates(["seed", "trial"])
-        said.append(f"Of {dataset} are stored {len(trials)} trials; without a record there: {missing or 'no defence'}.")
+        held = own.drop_duplicates(["defence", "seed", "trial"]).groupby("defence").size()
+        most, behind = held.max(), ", ".join(code for code in METHODS if code in set(own.unlearning))
+        fewer = [f"{DEFENCES.title(name)} ({held.get(name, 0)})" for name in known if held.get(name, 0) < most]
+        said.append(f"Of {dataset} are stored {most} trials, behind {behind}; fewer of {', '.join(fewer) or 'none'}.")
     return " ".join(said) or "No defence is stored for these trials."

@@ -115,13 +115,22 @@ def card(code: str, leaked: pd.DataFrame, forgot: pd.DataFrame) -> str:
     return "\n\n".join([*facts, "**What leaks?**", what])
 
 
-def basis(records: pd.DataFrame) -> str:
-    """Say on which data sets, numbers of classes and trials the cards rest."""
-    by = records.drop_duplicates(["dataset", "k", "trial"]).groupby(["dataset", "k"], as_index=False).size()
+def basis(known: Measured) -> str:
+    """Say on which data sets, numbers of classes and trials the cards rest, and on which their probes and costs."""
+    by = known.records.drop_duplicates(["dataset", "k", "trial"]).groupby(["dataset", "k"], as_index=False).size()
     by_name = {str(name): group for name, group in by.groupby("dataset")}
     counts = [line for name in ordered(by.dataset, DATASET_ORDER) for line in rows_of(by_name[name])]
     listed = ", ".join(f"`{line.dataset}`, k = {line.k} ({line.size} trials)" for line in counts)
-    return f"**Basis.** {listed}. Data sets weigh alike. A method counts where it passes the gate."
+    return (
+        f"**Basis.** {listed}. Data sets weigh alike. A method counts where it passes the gate. On fewer trials, one "
+        f"forgotten class each: probes and steps on {_trials(known.left)}; costs on {_trials(known.costs)}."
+    )
+
+
+def _trials(lines: pd.DataFrame) -> str:
+    """Return the number of trials of each data set: "`digits` (5), `mnist` (2)"."""
+    counts = lines.drop_duplicates(["dataset", "trial"]).groupby("dataset").size()
+    return ", ".join(f"`{name}` ({counts[name]})" for name in ordered(lines.dataset, DATASET_ORDER))
 
 
 def alternative(ranking: pd.DataFrame) -> str:

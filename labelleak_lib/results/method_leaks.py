@@ -39,7 +39,7 @@ BOTH_MODELS = "both models"
 HEADLINE = "both of these, 2,400 queries"
 RETRAINED = "RT"
 LEFT = ["dataset", "seed", "trial", "unlearning", "probe_after", "probe_untrained", "steps_half"]
-COSTS = ["dataset", "forgotten", "unlearning", "seconds"]
+COSTS = ["dataset", "trial", "forgotten", "unlearning", "seconds"]
 
 
 class Measured(NamedTuple):
@@ -71,9 +71,10 @@ def measured(root: Path = BY_METHOD) -> Measured:
 
 
 def _of_all_methods(left: pd.DataFrame, methods: int) -> pd.DataFrame:
-    """Return the lines of the data sets in which as many methods as there are were measured, so that means compare."""
-    first = left.drop_duplicates(["dataset", "seed", "trial", "unlearning"])
-    return first[first.groupby("dataset").unlearning.transform("nunique") >= methods]
+    """Return the lines of the trials in which as many methods as there are were measured, so that means compare."""
+    of_trial = ["dataset", "seed", "trial"]
+    first = left.drop_duplicates([*of_trial, "unlearning"])
+    return first[first.groupby(of_trial).unlearning.transform("nunique") >= methods]
 
 
 def _alike(book: Stored, own: Stored) -> Stored:

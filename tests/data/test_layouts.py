@@ -363,3 +363,26 @@ def test_a_batch_of_another_size_is_refused(tmp_path, size):
 @pytest.mark.parametrize("name", ["mnist", "digits", "cifar10"])
 def test_a_folder_called_like_a_named_data_set_is_told_apart(tmp_path, name):
     assert load(class_folders(tmp_path / name, IMAGES, LABELS)).name == f"own-{name}"
+
+
+def brightness(dataset):
+    """Return pairs of label and first pixel, of all parts."""
+    whole = [(dataset.train_images, dataset.train_labels), (dataset.pool_images, dataset.pool_labels)]
+    whole.append((dataset.test_images, dataset.test_labels))
+    return {(int(y), int(x.flatten()[0])) for images, labels in whole for x, y in zip(images, labels, strict=True)}
+
+
+@pytest.mark.parametrize("classes", [2, 4, 5])
+def test_raw_and_binary_files_keep_every_label_with_its_image(tmp_path, classes):
+    labels = np.random.default_rng(classes).permutation(np.arange(20 * classes) % classes).astype(np.uint8)
+    shades = np.tile((labels * 40)[:, None, None], (1, 16, 16)).astype(np.uint8)
+    write(tmp_path / "idx" / FIRST, idx_bytes(shades))
+    write(tmp_path / "idx" / SECOND, idx_bytes(labels))
+    flat = np.repeat((labels * 40)[:, None], 3072, 1)
+    write(tmp_path / "ten" / "data_batch_1.bin", np.hstack([labels[:, None], flat]).astype(np.uint8).tobytes())
+    coarse = np.zeros_like(labels)
+    for name in ("train.bin", "test.bin"):
+        content = np.hstack([coarse[:, None], labels[:, None], flat]).astype(np.uint8)
+        write(tmp_path / "hundred" / name, content.tobytes())
+    for kind in ("idx", "ten", "hundred"):
+        assert brightness(load(tmp_path / kind)) == {(c, 40 * c) for c in range(classes)}, kind

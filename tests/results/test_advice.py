@@ -133,8 +133,32 @@ def test_where_nothing_is_stored_the_advice_says_so():
     assert advice.absent(pd.DataFrame(columns=["dataset"]), ("mask",)) == "No defence is stored for these trials."
 
 
-def test_defences_without_a_record_are_named():
-    lines = pd.DataFrame({"dataset": "digits", "defence": ["none", "mask"], "seed": 0, "trial": [0, 1]})
-    assert advice.absent(lines, ("mask", "top_k")) == (
-        "Of digits are stored 2 trials; without a record there: highest probabilities."
+def test_defences_with_fewer_trials_than_others_are_named():
+    facts = {"dataset": "digits", "unlearning": "RT", "seed": 0}
+    lines = pd.DataFrame(
+        [facts | {"defence": "mask", "trial": t} for t in (0, 1)] + [facts | {"defence": "trew", "trial": 0}]
     )
+    assert advice.absent(lines, ("mask", "trew", "top_k")) == (
+        "Of digits are stored 2 trials, behind RT; fewer of TREW (1), highest probabilities (0)."
+    )
+    assert advice.absent(lines, ("mask",)) == "Of digits are stored 2 trials, behind RT; fewer of none."
+
+
+def test_what_one_attack_met_too_seldom_is_not_advised():
+    rows = [*behind("smoothing", 0, attacks=EVERY[:2], n=9), *behind("smoothing", 0, attacks=EVERY[2:], n=4)]
+    do = sentences(*rows)[2]
+    assert do.startswith("**What to do.** Keep the parameters, and answer behind label smoothing after RT")
+
+
+def test_the_largest_rate_that_is_not_ruled_out_is_told_with_the_data_sets():
+    rows = [*behind("smoothing", 0, n=20), *behind("smoothing", 0, dataset="mnist", n=5)]
+    do = sentences(*rows)[2]
+    assert f"up to {100 * defended.clopper_pearson(0, 5)[1]:.0f}% is not ruled out" in do
+    assert "among those tried on the most data sets (digits, mnist)" in do
+
+
+def test_a_ceiling_is_told_only_where_it_is_one():
+    def ceiling(hits):
+        return sentences(*behind("smoothing", 0), *behind("smoothing", hits, attacks=("missing_by_samples",)))[2]
+
+    assert "nothing helps that forgets" in ceiling(5) and "nothing helps that forgets" not in ceiling(2)

@@ -184,3 +184,10 @@ def test_evidence_whose_score_is_minus_its_reach_is_stored_once():
     assert found.score.tolist() == [-1.0, -1.0, 1.0, -1.0] and found.reach.tolist() == [1.0, 1.0, -1.0, 1.0]
     (row,) = lines(line((2,), attack="missing_by_samples")).itertuples(index=False)
     assert runner.evidence_of(row).score.tolist() == [0.0, 0.0, 1.0, 0.0]
+
+
+def test_who_never_knew_the_class_has_forgotten_nothing():
+    rows = [line({2}), line(code="", named=())]
+    never = [row | {"forget_acc_before": 0.03} for row in rows]
+    assert defended.judged(lines(*rows)).forgot.tolist() == [True]
+    assert defended.judged(lines(*never)).forgot.tolist() == [False]

@@ -1,16 +1,21 @@
 """The card of a method, against counts by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from record_samples import record, well_formed
 from scipy.stats import beta, spearmanr
 
+from labelleak_lib.criteria.reach import Reach
 from labelleak_lib.figures import leak_cards as figures
+from labelleak_lib.names import PAPER_METHODS
 from labelleak_lib.registry import METHODS
 from labelleak_lib.results import leak_cards, method_leaks
 from labelleak_lib.trials.committed import committed
-from labelleak_lib.trials.judging import judge
+from labelleak_lib.trials.gate import is_unlearned
+from labelleak_lib.trials.judging import judge, pairs
 from labelleak_lib.trials.store import Stored
 
 JOINT = method_leaks.JOINT_ROW
@@ -136,15 +141,75 @@ def test_tables_hold_a_line_a_method_and_name_where_each_is_from():
 
 def test_ten_queries_a_class_are_a_look_at_what_passive_reach_saw_first():
     part = committed()["digits"]
-    some = part.models[(part.models.trial < 2) & part.models.unlearning.isin(["RT", "NG"])]
+    some = part.models[(part.models.trial < 2) & part.models.unlearning.isin(["RT", "NG", "FT"])]
     models = part.models[part.models.model.isin({*some.model, *some.original})]
-    early = pd.DataFrame(method_leaks.early_lines(Stored(models, part.evidence)), columns=method_leaks.CELLS)
-    assert len(early) and set(early.unlearning) <= {"RT", "NG"} and not early.config_hash.duplicated().any()
-    late = method_leaks.leaks(judge(models, part.evidence), early).set_index(["unlearning", "access"]).both
-    assert late[("RT", method_leaks.EARLY)] <= late[("RT", "probabilities of random inputs")]
+    evidence = part.evidence[part.evidence.model.isin(models.model)]
+    early = pd.DataFrame(method_leaks.early_lines(Stored(models, evidence)), columns=method_leaks.CELLS)
+    passing, told = set(), {}
+    for cell, found in pairs(models, evidence[evidence.attack == "passive_reach"]):
+        sides = [replace(e, reach=next(row for row in e.probe if row[0] == 100)[11:21]) for _, e in found[0]]
+        target, placebo = (Reach().decide(side) for side in sides)
+        told[cell["model"]] = (target == frozenset(map(int, cell["forgotten"].split(","))), not placebo)
+        passing |= {cell["model"]} if is_unlearned(cell) else set()
+    assert set(early.config_hash) == passing < set(told), "some model fails the gate"
+    assert {line.config_hash: (line.exact == 1, line.silent == 1) for line in early.itertuples()} == {
+        model: told[model] for model in passing
+    }
+    assert (early.both == early.exact * early.silent).all()
 
 
 def test_probes_count_on_the_data_sets_where_every_method_was_probed():
     known = method_leaks.measured()
     assert known.left.groupby("dataset").unlearning.nunique().eq(known.records.unlearning.nunique()).all()
     assert set(known.records.unlearning) == set(METHODS) and len(known.left)
+
+
+def test_the_papers_methods_count_on_the_same_trials_as_the_others():
+    known = method_leaks.measured()
+    targets = {code: set(zip(*(group[c] for c in ("dataset", "seed", "trial", "forgotten")), strict=True))
+               for code, group in known.records.groupby("unlearning")}  # fmt: skip
+    others = set().union(*(targets[code] for code in targets if code not in PAPER_METHODS))
+    assert all(targets[code] <= others for code in PAPER_METHODS)
+    assert set(known.early.config_hash) <= set(known.records.config_hash)
+    assert not known.left.duplicated(["dataset", "seed", "trial", "unlearning"]).any()
+
+
+def test_data_sets_weigh_alike_whatever_their_trials():
+    def of(dataset, i, named):
+        return [line | {"dataset": dataset, "config_hash": f"{dataset}{i}", "original": f"{dataset}{i}"}
+                for line in cell("RT", i, named=named)]  # fmt: skip
+
+    lines = pd.DataFrame(of("mnist", 0, "1") + of("mnist", 1, "1") + of("mnist", 2, "1") + of("svhn", 0, ""))
+    found = method_leaks.leaks(lines).set_index("access")
+    assert found.both[method_leaks.HEADLINE] == found.exact[method_leaks.HEADLINE] == 0.5
+    lines.loc[lines.dataset == "svhn", ["forget_acc_after", "retain_acc_after"]] = (0.04, 0.7)
+    probes = pd.DataFrame([left("RT", 0.9, 1.0)] * 3 + [left("RT", 0.5, 1.0) | {"dataset": "svhn"}])
+    told = method_leaks.forgetting(lines, probes, COSTS).iloc[0]
+    assert (told.forget, told.lost, told.probe) == pytest.approx((0.02, 0.15, 0.7))
+
+
+def test_what_seldom_passes_is_told_with_the_sign_of_what_it_changes():
+    _, forgot = method_leaks.leaks(records()), method_leaks.forgetting(records(), LEFT, COSTS)
+    line = forgot[forgot.unlearning == "RT"]
+    assert "changes by -10.0 points" in leak_cards.failing(line.assign(passed=7, trials=10))
+    assert leak_cards.failing(line.assign(passed=8, trials=10)) == "Every method passes the gate on most targets."
+    assert "that on retained ones changes by -10.0 points" in leak_cards.card(
+        "RT", method_leaks.leaks(records()), forgot
+    )
+
+
+def test_the_basis_counts_trials_by_number_of_classes_and_tables_are_apart():
+    one, three = records(), records().assign(k=3, predicted="")
+    costs = COSTS.assign(trial=[0, 0, 1, 1])
+    both = method_leaks.Measured(
+        pd.concat([one, three]), pd.DataFrame(columns=method_leaks.CELLS), LEFT.assign(trial=0), costs
+    )
+    said = leak_cards.basis(both)
+    assert "`mnist`, k = 1 (3 trials), `mnist`, k = 3 (3 trials)" in said
+    assert "probes and steps on `mnist` (1); costs on `mnist` (2)." in said
+    tables = leak_cards.by_count(both)
+    assert tables == {
+        "k = 1": leak_cards.short(method_leaks.leaks(one)),
+        "k = 3": leak_cards.short(method_leaks.leaks(three)),
+    }
+    assert tables["k = 1"] != tables["k = 3"]

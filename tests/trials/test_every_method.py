@@ -1,12 +1,14 @@
 """Every registered method under attacks of every access, timed; what is stored is not run again."""
 
+import time
+
 import pandas as pd
 import pytest
 from toys import SMALL_SETTINGS, small_trials
 
 from labelleak_lib.names import PAPER_METHODS
 from labelleak_lib.registry import ATTACKS, METHODS
-from labelleak_lib.trials import every_method
+from labelleak_lib.trials import every_method, lines
 from labelleak_lib.trials.committed import BY_METHOD, PROFILE
 from labelleak_lib.trials.judging import judge
 from labelleak_lib.trials.store import Store, thinned
@@ -34,12 +36,12 @@ def test_methods_are_attacked_and_timed_once(path, tmp_path, monkeypatch, capsys
     name = Store(root).datasets()[0]
     records = judge(*Store(root).read(name))
     assert set(records.unlearning) == {"NG", "RT"} and set(records.attack) == set(two)
-    lines = every_method.costs(root)
-    assert sorted(lines.unlearning) == ["NG", "RT"] and (lines.seconds > 0).all()
+    known = every_method.costs(root)
+    assert sorted(known.unlearning) == ["NG", "RT"] and (known.seconds > 0).all()
     monkeypatch.setattr(every_method, "cost", lambda *_: pytest.fail("it is stored"))
     assert every_method.main(told) == 0
     assert "0 tasks run, 0 methods timed" in capsys.readouterr().out
-    pd.testing.assert_frame_equal(every_method.costs(root), lines)
+    pd.testing.assert_frame_equal(every_method.costs(root), known)
 
 
 def test_bad_input_is_one_sentence(tmp_path, capsys):
@@ -69,3 +71,40 @@ def test_every_method_of_a_timed_trial_is_timed_beside_retraining():
     known = every_method.costs()
     by_target = known.groupby(["dataset", "forgotten"]).unlearning.agg(set)
     assert len(by_target) and all(codes == set(METHODS) for codes in by_target) and (known.seconds > 0).all()
+
+
+@pytest.fixture
+def few_attacks(monkeypatch):
+    monkeypatch.setattr(every_method, "ATTACKS", tuple(SMALL_SETTINGS.attacks)[:2])
+
+
+def test_a_cost_is_the_processors_time_for_unlearning_and_not_the_clocks(path, few_attacks, monkeypatch):
+    def unlearn(*_):
+        time.sleep(0.3)
+        end = time.process_time() + 0.2
+        while time.process_time() < end:
+            pass
+
+    spec = every_method.grid_of(path, methods=("NG",)).specs()[0]
+    every_method.original_model(spec, spec.method("NG"))
+    monkeypatch.setattr(every_method, "unlearned_anew", unlearn)
+    begin = time.perf_counter()
+    seconds = every_method.cost(spec, "NG")["seconds"]
+    assert 0.2 <= seconds < time.perf_counter() - begin - 0.2
+
+
+def test_a_method_with_other_settings_is_timed_anew(path, few_attacks, tmp_path):
+    grid = every_method.grid_of(path, methods=("NG",), ks=(1,))
+    assert every_method.measure_costs(grid, 1, tmp_path) == 1
+    held = every_method.costs(tmp_path)
+    lines.write(held.assign(method="another", seconds=-1.0), tmp_path / "costs" / f"{held.dataset[0]}.parquet")
+    assert every_method.measure_costs(grid, 1, tmp_path) == 1
+    assert every_method.costs(tmp_path).seconds.gt(0).all() and len(every_method.costs(tmp_path)) == 1
+
+
+def test_lines_come_back_as_they_were_written(tmp_path):
+    parts = [pd.DataFrame({"dataset": name, "x": [1.5, None]}, index=[7, 9]) for name in ("a", "b")]
+    for part in parts:
+        lines.write(part, tmp_path / f"{part.dataset.iloc[0]}.parquet")
+    pd.testing.assert_frame_equal(lines.read(tmp_path, []), pd.concat(parts, ignore_index=True))
+    assert lines.read(tmp_path / "none", ["x"]).columns.tolist() == ["x"]

@@ -72,3 +72,20 @@ def test_what_won_stands_in_the_classes(stored, architecture):
     for code in tuning.SETTINGS[architecture]:
         won = json.loads(tuning.best(stored, architecture, code).setting)
         assert METHODS[code].presets[architecture] == won, code
+
+
+def test_the_table_of_the_search_says_what_won_and_how():
+    table = pd.DataFrame([line("DELETE", {"lr": 0.1}, retain=0.88), line("DELETE", {"lr": 0.1}, trial=1, forget=0.2)])
+    found = searched.searched(table).iloc[0]
+    assert (found.passed, found.of) == (1, 2) and (found.kept, found.lost) == pytest.approx((-0.01, 0.1))
+    assert searched.shown(searched.searched(table)).iloc[0].tolist()[-3:] == ["1 of 2", "-1.0", "10.0"]
+
+
+def test_every_trial_is_searched_and_what_is_held_is_not(monkeypatch):
+    monkeypatch.setitem(tuning.SETTINGS, "small", {"IU": [{"scale": 0.9}, {"scale": 1.0}]})
+    nothing = pd.DataFrame(columns=["dataset", "trial", "method"])
+    open_ones = list(tuning.missing("digits", nothing, None))
+    assert [spec.trial for spec, _, _ in open_ones] == [0, 0, 1, 1, 2, 2]
+    spec, code, setting = open_ones[2]
+    one = {"dataset": "digits", "trial": 1, "method": tuning.digest_of(tuning.made(spec, code, setting))}
+    assert [s.trial for s, _, _ in tuning.missing("digits", pd.DataFrame([one]), None)] == [0, 0, 1, 2, 2]
