@@ -34,10 +34,11 @@ def test_sixteen_bits_are_scaled_and_not_clipped(tmp_path):
     assert np.abs(found[0, 0] - RAMP / 65535).max() < 0.01
 
 
-def test_an_orientation_mark_is_followed(tmp_path):
+@pytest.mark.parametrize("image", [EIGHT, Image.fromarray(RAMP)], ids=["8 bits", "16 bits"])
+def test_an_orientation_mark_is_followed(tmp_path, image):
     mark = Image.Exif()
     mark[0x0112] = 3
-    found, _ = read(folder(tmp_path, lambda place: EIGHT.save(place / "a.png", exif=mark)))
+    found, _ = read(folder(tmp_path, lambda place: image.save(place / "a.png", exif=mark)))
     assert np.abs(found[0, 0] - RAMP[::-1, ::-1] / 65535).max() < 0.01
 
 
