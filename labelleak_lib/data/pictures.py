@@ -118,7 +118,7 @@ class _Survey:
 def read_pictures(
     pictures: Sequence[Picture], shape: tuple[int, int, int] | None = None
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return uint8 images (N, *shape), and what a reader should know, a sentence each.
+    """Return uint8 images ``(N, *shape)``, and what a reader should know, a sentence each.
 
     `shape` is (1 or 3, height, width), where a model asks for one; else the pictures decide.
 
