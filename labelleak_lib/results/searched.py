@@ -6,7 +6,7 @@ import pandas as pd
 
 from labelleak_lib.registry import METHODS
 from labelleak_lib.results.leak_cards import named
-from labelleak_lib.trials.methods_tuning import tried
+from labelleak_lib.trials.methods_tuning import best
 
 
 def searched(lines: pd.DataFrame) -> pd.DataFrame:
@@ -21,14 +21,15 @@ def searched(lines: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         ``architecture unlearning tried setting passed of kept lost``: settings tried, the one that won, how many of its
-        trials pass the gate, the mean change of accuracy on D_r, and the mean accuracy left on D_f, in 0 .. 1.
+        trials (of the second round, where there is one) pass the gate, the mean change of accuracy on D_r, and the mean accuracy left on D_f, in 0 .. 1.
     """
     rows = []
-    for architecture, group in lines.groupby("architecture"):
+    for architecture in lines.architecture.sort_values().unique():
+        group = lines[lines.architecture == architecture]
         for code in (code for code in METHODS if code in set(group.unlearning)):
-            found = tried(group[group.unlearning == code])
-            won = found.iloc[0]
-            rows.append((architecture, code, len(found), *won[["setting", "passed", "of", "kept", "lost"]]))
+            won = best(lines, architecture, code)
+            tried = group[group.unlearning == code].setting.nunique()
+            rows.append((architecture, code, tried, *won[["setting", "passed", "of", "kept", "lost"]]))
     columns = ["architecture", "unlearning", "tried", "setting", "passed", "of", "kept", "lost"]
     return pd.DataFrame(rows, columns=columns)
 

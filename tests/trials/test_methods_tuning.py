@@ -61,7 +61,7 @@ def test_the_stored_search_is_of_todays_methods_and_every_setting_is_in_it(store
     held = set(zip(stored.dataset, stored.trial, stored.method, strict=True))
     for dataset in ("digits", "glyphs10"):
         for spec in tuning.specs(dataset):
-            for code, settings in tuning.SETTINGS[spec.model_spec.architecture].items():
+            for code, settings in tuning.settings_of(spec).items():
                 for setting in settings:
                     digest = tuning.digest_of(tuning.made(spec, code, setting))
                     assert (dataset, spec.trial, digest) in held, (dataset, code, setting)
@@ -89,3 +89,23 @@ def test_every_trial_is_searched_and_what_is_held_is_not(monkeypatch):
     spec, code, setting = open_ones[2]
     one = {"dataset": "digits", "trial": 1, "method": tuning.digest_of(tuning.made(spec, code, setting))}
     assert [s.trial for s, _, _ in tuning.missing("digits", pd.DataFrame([one]), None)] == [0, 0, 1, 2, 2]
+
+
+def test_where_a_method_had_a_second_round_that_alone_decides():
+    a, b = {"lr": 0.1}, {"lr": 0.2}
+    first = [line("SSD", a), line("SSD", a, trial=1), line("SSD", b, forget=0.5), line("SSD", b, trial=1, forget=0.5)]
+    again = [line("SSD", a, trial=tuning.FINAL, forget=0.5), line("SSD", b, trial=tuning.FINAL)]
+    assert json.loads(tuning.best(pd.DataFrame(first), "small", "SSD").setting) == a
+    assert json.loads(tuning.best(pd.DataFrame(first + again), "small", "SSD").setting) == b
+    found = searched.searched(pd.DataFrame(first + again)).iloc[0]
+    assert (found.tried, found.passed, found.of) == (2, 1, 1)
+
+
+def test_trials_of_the_second_round_have_an_original_model_each_and_seeds_that_no_page_reports(monkeypatch):
+    monkeypatch.setitem(tuning.AGAIN, "digits", 3)
+    monkeypatch.setitem(tuning.FINALS, "small", {"IU": [{"scale": 2.0}]})
+    *first, x, y, z = tuning.specs("digits")
+    assert {spec.train_seed for spec in first} == {tuning.SEED}
+    assert len({spec.train_seed for spec in (x, y, z)} - {tuning.SEED}) == 3
+    assert all(spec.train_seed > tuning.SEED and len(spec.forgotten) == 1 for spec in (x, y, z))
+    assert tuning.settings_of(x) == {"IU": [{"scale": 2.0}]} and "DELETE" in tuning.settings_of(first[0])
