@@ -58,16 +58,19 @@ from IPython.display import display
 
 from labelleak_lib import Grid, collect
 from labelleak_lib.figures import overview
+from labelleak_lib.figures.landscape import reach_landscape
 from labelleak_lib.models.access import BlackBox, QueryBudgetError, WhiteBox, WhiteBoxWithSamples
 from labelleak_lib.names import PAPER_ROWS
 
 # %%
 from labelleak_lib.results import exact_silent, front
 from labelleak_lib.results.inverted import mean_answers
+from labelleak_lib.results.landscape import landscape
 from labelleak_lib.results.leakage import leakage_table, to_markdown
 from labelleak_lib.results.markdown import Markdown, escaped, numbered
 from labelleak_lib.results.summary import access_table
 from labelleak_lib.results.worth import UNITS, exact_and_silent, judged_both_ways
+from labelleak_lib.space import InputSpace
 from labelleak_lib.trials.originals import original_model, unlearned_model
 from labelleak_lib.trials.schema import unpack
 
@@ -94,12 +97,29 @@ display(
 )
 
 # %% [markdown]
+# {numref}`fig-00-reach` asks both models about images that have nothing to do with the task: blobs, shapes,
+# gratings, crops of photographs. Above, a plane through three of them, point by point; below, all of them counted by
+# the class that they are answered with. On $M_o$ the class has its land. On $M_u$ nothing leads there.
+
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Left, small images of blobs, shapes, gratings and photographs. Then one map of answers each for the original and for the unlearned model: the forgotten class fills a part of the first and nothing of the second. Below them bars of answers by class: that of the forgotten class is gone"}, "figure": {"caption": "What $M_o$ and $M_u$ (RT) answer to inputs that show nothing. Above: the plane through the three images at the lower left, by the class answered. Below: answers to unrelated images by class; the arrow points at the forgotten class.", "name": "fig-00-reach"}}
+models = {"$M_o$": original_model(spec), "$M_u$": unlearned_model(spec, "RT")}
+space, drawing = InputSpace.images(spec.model_spec.shape), torch.Generator().manual_seed(seed)
+seen = landscape(models, space, spec.forgotten, generator=drawing)
+shown = (seen.images, seen.corners, seen.answers, seen.counts)
+reach_landscape(*shown, spec.data.class_names, spec.forgotten)
+plt.show()
+
+# %%
+before, after = (counts[list(spec.forgotten)].sum() for counts in seen.counts.values())
+print("M_o answers some of these images with the forgotten class:", "yes" if before else "no")
+print("M_u answers some of them with it:", "yes" if after else "no")
+
+# %% [markdown]
 # {numref}`fig-00-leak` shows what the two models answer. The upper row uses real test images, which the
 # attacker may not have. The lower row uses none: for every class, an image was searched for that the model
 # takes for that class, by queries alone. On $M_u$ the search for the forgotten class comes up empty.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Four matrices of probabilities, class of the sample against class answered: on the original model the diagonal is bright throughout, on the unlearned one it is dark in the row of the forgotten class, for real and for inverted images"}, "figure": {"caption": "Probabilities that $M_o$ and $M_u$ (RT) give for real test images (top, means over each class) and for images found by black-box inversion (bottom, the inverted prediction vectors). The arrow points at the forgotten class.", "name": "fig-00-leak"}}
-models = {"$M_o$": original_model(spec), "$M_u$": unlearned_model(spec, "RT")}
 ipv_rows = found.evidence[(found.evidence.config_hash == cell.model) & (found.evidence.kind == "ipv")]
 ipv_rows = ipv_rows[ipv_rows.attack == "blackbox_inversion"].set_index("control")
 ipvs = {"$M_o$": unpack(ipv_rows.loc["placebo"]), "$M_u$": unpack(ipv_rows.loc["none"])}

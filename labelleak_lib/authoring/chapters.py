@@ -16,6 +16,7 @@ import nbformat
 from papermill.exceptions import PapermillExecutionError
 from papermill.execute import execute_notebook
 
+from labelleak_lib.authoring.downloads import offered, take
 from labelleak_lib.authoring.outputs import NOTEBOOKS, silent_cells
 from labelleak_lib.checks import require_int
 from labelleak_lib.command import Parser
@@ -59,16 +60,18 @@ def execute(source: Path, target: Path, parameters: Mapping[str, object]) -> str
     os.environ.update(_ONE_THREAD)
     try:
         # The kernel logs its local sockets and its own shutdown; what fails comes back as an exception.
-        execute_notebook(
-            source, target, dict(parameters), kernel_name="python3", progress_bar=False,
-            request_save_on_cell_execute=False, start_timeout=_PATIENCE, iopub_timeout=_PATIENCE,
-            extra_arguments=["--log-level=CRITICAL"],
-        )  # fmt: skip
+        with offered():
+            execute_notebook(
+                source, target, dict(parameters), kernel_name="python3", progress_bar=False,
+                request_save_on_cell_execute=False, start_timeout=_PATIENCE, iopub_timeout=_PATIENCE,
+                extra_arguments=["--log-level=CRITICAL"],
+            )  # fmt: skip
     except PapermillExecutionError as error:
         return f"cell {error.cell_index} failed: {error.ename}: {error.evalue}"
     silent = silent_cells(nbformat.read(source, as_version=4), nbformat.read(target, as_version=4))
     if silent:
         return f"printed nothing in code cell(s) {', '.join(map(str, silent))}, counted from 0 over all cells"
+    take(target, source)
     fold_code(target)
     return ""
 

@@ -1,4 +1,4 @@
-"""Writes the pages that are generated: front page, ranking, learned, speed, stored, own data, the library."""
+"""Writes what is generated: front page, ranking, reviewer, learned, speed, stored, own data, explorer, library."""
 
 import json
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from labelleak_lib import Grid, collect, committed_records
 from labelleak_lib.audit.report import JSON_VERSION, SCHEMA
+from labelleak_lib.authoring.explorer_page import explorer_page
 from labelleak_lib.authoring.own_data_page import own_data_page
 from labelleak_lib.authoring.reference import reference_page
 from labelleak_lib.command import Parser
@@ -19,7 +20,7 @@ from labelleak_lib.figures.overview import attack_rows
 from labelleak_lib.files import ROOT
 from labelleak_lib.nulls.stored import stored
 from labelleak_lib.registry import METHODS
-from labelleak_lib.results import bench, exact_silent, false_alarms, front, leak_cards, learned, method_leaks
+from labelleak_lib.results import bench, exact_silent, false_alarms, front, leak_cards, learned, method_leaks, reviewer
 from labelleak_lib.results.markdown import bullets
 from labelleak_lib.results.summary import of_the_paper
 from labelleak_lib.results.worth import UNITS, judged_both_ways
@@ -76,6 +77,18 @@ def learned_page(output_dir: Path) -> None:
     lessons += [*learned.attacker(one, everything), *learned.reader(one)]
     output_dir.mkdir(parents=True, exist_ok=True)
     (output_dir / "learned.md").write_text("\n\n".join(lessons) + "\n", encoding="utf-8")
+
+
+def reviewer_page(output_dir: Path) -> None:
+    """Write `reviewer.md`: what of the paper comes out again, and what its measure hides."""
+    own = of_the_paper(committed_records())
+    if own.empty:
+        text = "No long runs of the paper's data sets are committed yet."
+    else:
+        by_k = {k: own[own.k == k] for k in (1, 3)}
+        heading = "## What was wrong with the measure"
+        text = "\n\n".join(["## What comes out again", *reviewer.reproduced(by_k), heading, *reviewer.measure(by_k[1])])
+    (output_dir / "reviewer.md").write_text(f"{text}\n", encoding="utf-8")
 
 
 def speed_page(output_dir: Path, frame: pd.DataFrame | None = None) -> None:
@@ -142,11 +155,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     pages = (
         front_page,
         ranking_page,
+        reviewer_page,
         learned_page,
         speed_page,
         stored_page,
         report_page,
         own_data_page,
+        explorer_page,
         reference_page,
     )
     for write in pages:

@@ -1,5 +1,6 @@
 """Chapter 07: what happens as more classes are forgotten (paper, Figure 16), and how far the criterion decides it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -88,17 +89,36 @@ def rules(table: pd.DataFrame) -> Figure:
     """Draw by k how often each rule is exact on M_u, above, and silent on M_o, below (`class_counts.rule_summary`)."""
     if table.empty:
         return nothing_stored("inverted prediction vectors are")
-    attacks, names = table.attack.unique(), table.rule.unique()
+    attacks = table.attack.unique()
     figure, rows = grid(2, len(attacks), (8, 5.8), sharex=True, sharey=True)
     for axes, (control, model) in zip(rows, MODELS, strict=True):
         for ax, attack in zip(axes, attacks, strict=True):
-            same = table[(table.attack == attack) & (table.control == control)].sort_values("k")
-            for i, rule in enumerate(names):
-                style = {"color": PALETTE[i], "marker": "osD^"[i], "label": rule}
-                _line(ax, same[same.rule == rule], 0.09 * (i - 1.5), **style)
+            _rule_lines(ax, table[(table.attack == attack) & (table.control == control)])
             ax.set(title=f"{attack_title(attack)}: {model}", ylim=(-4, 106))
             whole_numbers(ax)
     label_outer(rows, K, "")
     for axes, kind in zip(rows, ("named exactly (%)", "met with silence (%)"), strict=True):
         axes[0].set_ylabel(kind)
     return bottom_legend(figure, rows[0])
+
+
+def rules_by_dataset(tables: Mapping[str, pd.DataFrame]) -> Figure:
+    """Draw by k how often each rule is exact on M_u, one row of panels a data set (`class_counts.rule_summary`)."""
+    found = {name: table[table.control == "none"] for name, table in tables.items() if len(table)}
+    if not found:
+        return nothing_stored("sweeps are")
+    attacks = next(iter(found.values())).attack.unique()
+    figure, rows = grid(len(found), len(attacks), (8, 2.4 * len(found) + 0.9), sharex=True, sharey=True)
+    for axes, (name, table) in zip(rows, found.items(), strict=True):
+        for ax, attack in zip(axes, attacks, strict=True):
+            _rule_lines(ax, table[table.attack == attack])
+            ax.set(title=f"{name}: {attack_title(attack)}", ylim=(-4, 106))
+            whole_numbers(ax)
+    label_outer(rows, K, "named exactly (%)")
+    return bottom_legend(figure, rows[0])
+
+
+def _rule_lines(ax: Axes, table: pd.DataFrame) -> None:
+    for i, (rule, lines) in enumerate(table.groupby("rule", sort=False)):
+        style = {"color": PALETTE[i], "marker": "osD^"[i], "label": rule}
+        _line(ax, lines.sort_values("k"), 0.09 * (i - 1.5), **style)

@@ -84,20 +84,20 @@ def at_a_glance(frame: pd.DataFrame) -> Figure:
         return nothing_stored("records are")
     rows, ks = list(dict.fromkeys(zip(frame.attack, frame.criterion, strict=True))), sorted(frame.k.unique())
     datasets, codes = list(dict.fromkeys(frame.dataset)), list(dict.fromkeys(frame.unlearning))
-    size = (min(8.0, 4.4 * len(ks)), 1.35 * len(rows) + 0.9)
+    size = (min(6.2, 4.4 * len(ks)), 1.35 * len(rows) + 1.1)
     figure, axes_of = grid(len(rows), len(ks), size, sharex=True, sharey=True)
     for axes, (attack, criterion) in zip(axes_of, rows, strict=True):
         for ax, k in zip(axes, ks, strict=True):
             lines = frame[(frame.attack == attack) & (frame.criterion == criterion) & (frame.k == k)]
             _glance(ax, lines, datasets, codes)
-            ax.set_title(f"{row_name(attack, criterion)}, k = {k}", fontsize=10)
+            ax.set_title(f"{row_name(attack, criterion)}, k = {k}", fontsize=9)
         axes[0].set_ylabel("ASR (%)")
     handles = [Line2D([], [], color=PALETTE[i], marker="o", label=f"{d}, measured") for i, d in enumerate(datasets)]
     square: dict[str, Any] = {"marker": "s", "color": "0.3", "markerfacecolor": "none", "linestyle": "none"}
     handles.append(Line2D([], [], label="placebo (same colour)", **square))
     handles.append(Line2D([], [], label="published, four data sets", markersize=8, **DIAMOND))
     handles.append(Line2D([], [], label="answer that looks at nothing", **BASELINE))
-    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure
 
 

@@ -21,7 +21,8 @@ def searched(lines: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         ``architecture unlearning tried setting passed of kept lost``: settings tried, the one that won, how many of its
-        trials (of the second round, where there is one) pass the gate, the mean change of accuracy on D_r, and the mean accuracy left on D_f, in 0 .. 1.
+        trials (of the second round, where there is one) pass the gate, the mean change of accuracy on D_r, and the
+        mean accuracy left on D_f, in 0 .. 1.
     """
     rows = []
     for architecture in lines.architecture.sort_values().unique():

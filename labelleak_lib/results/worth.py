@@ -23,8 +23,10 @@ def judged_both_ways(
 
     `records` and `unlearning` are as for `summary.compare`; `extra` holds rows (attack and criterion) that the second
     panel shows below the paper's. There ``measured`` is the share of targets that are exact and silent, ``ungated``
-    the share named exactly, and ``placebo`` that of originals met with silence.
+    the share named exactly, and ``placebo`` that of originals met with silence. Without records there is no panel.
     """
+    if records.empty:
+        return {}
     published = compare(records, "asr", "paper", PAPER_ROWS, unlearning)
     rates = exact_silent.table(records, (*PAPER_ROWS, *extra))
     shares = {"measured": "both", "low": "low", "high": "high", "ungated": "exact", "placebo": "silent"}

@@ -71,15 +71,19 @@ FINALS: dict[str, dict[str, list[Setting]]] = {
     "lenet": {
         "SSD": _every(alpha=(1.2, 1.5, 2.0, 3.0, 10.0), dampening=(1.0,)) + _every(alpha=(5.0, 10.0), batch_size=(8,)),
         "NGP": _every(alpha=(0.9, 0.93), clip_norm=(0.01,), lr=(0.03,), epochs=(1,), min_steps=(300, 900))
-        + _every(alpha=(0.85, 0.9), clip_norm=(0.01,), lr=(0.01,), epochs=(1,), min_steps=(900,)),
+        + _every(alpha=(0.85, 0.87, 0.9), clip_norm=(0.01,), lr=(0.01,), epochs=(1,), min_steps=(900,)),
         "BT": _every(lr=(0.003, 0.01), share=(0.3, 1.0), min_steps=(300,))
         + _every(lr=(0.003,), share=(0.3,), epochs=(2,), min_steps=(100,)),
         "BE": _every(lr=(0.003,), epochs=(1,), min_steps=(20,)) + _every(lr=(0.0001, 0.0003), epochs=(1, 10)),
-        "L1": _every(lr=(0.03,), gamma=(0.001, 0.0014, 0.002), epochs=(2,), min_steps=(300, 600)),
-        "IU": _every(penalty=(2e-3, 5e-3, 2e-2), scale=(1.0, 2.0, 4.0)),
+        "L1": _every(lr=(0.03,), gamma=(0.001, 0.0014, 0.002), epochs=(2,), min_steps=(300, 600))
+        + _every(lr=(0.03,), gamma=(0.0007,), epochs=(2,))
+        + _every(lr=(0.01,), gamma=(0.001, 0.002), epochs=(4,)),
+        "IU": _every(penalty=(2e-3, 5e-3, 2e-2), scale=(1.0, 2.0, 4.0)) + _every(penalty=(0.01, 0.05)),
         "SFRon": _every(lr=(0.03,), clip_norm=(0.03, 0.05), forget_every=(1,), epochs=(1,), min_steps=(300, 900))
+        + _every(lr=(0.03,), clip_norm=(0.03,), forget_every=(1,), epochs=(1,), min_steps=(600,))
         + _every(lr=(0.01,), clip_norm=(0.1,), forget_every=(1,), epochs=(1,), min_steps=(900,)),
-        "CSP": _every(alpha_r=(200.0, 300.0, 500.0), alpha_f=(30.0, 100.0, 300.0)),
+        "CSP": _every(alpha_r=(200.0, 300.0, 500.0), alpha_f=(30.0, 100.0, 300.0))
+        + _every(alpha_r=(150.0,), alpha_f=(30.0,)),
     }
 }
 """What is tried again, on more trials: what did best in the first round, and its neighbours."""

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -154,3 +155,39 @@ def test_the_theme_switch_changes_the_theme(browser, site) -> None:
         browser.find_element(By.CSS_SELECTOR, "button.theme-switch-button").click()
         seen.add(browser.execute_script("return document.documentElement.dataset.theme"))
     assert {"light", "dark"} <= seen
+
+
+EXPLORED = """
+return [...document.querySelectorAll("#explorer tbody tr")].map(row => [...row.cells].map(cell => cell.innerText));
+"""
+
+
+def test_the_explorer_sorts_and_filters_without_a_server(browser) -> None:
+    browser.get((HTML / "explorer.html").as_uri())
+    WebDriverWait(browser, 60).until(lambda driver: driver.execute_script(EXPLORED))
+    fields = browser.find_elements(By.CSS_SELECTOR, "#explorer_wrapper .dt-scroll-head thead input")
+    heads = [field.get_attribute("placeholder") for field in fields]
+    unlearning, attack, auc = (heads.index(name) for name in ("unlearning", "attack", "AUC"))
+    for column, text in ((unlearning, "NG"), (attack, "joint reach")):
+        browser.execute_script("arguments[0].scrollIntoView({block: 'center', inline: 'center'})", fields[column])
+        fields[column].send_keys(text)
+    shown = browser.execute_script(EXPLORED)
+    assert shown and {(row[unlearning], row[attack]) for row in shown} == {("NG", "joint reach")}
+    orders = []
+    for _ in range(2):
+        sort = "document.querySelectorAll('.dt-scroll-head thead th .dt-column-order')[arguments[0]].click()"
+        browser.execute_script(sort, auc)
+        orders.append([float(row[auc]) for row in browser.execute_script(EXPLORED) if row[auc].strip()])
+    rising, falling = orders
+    assert rising == sorted(rising) and falling == sorted(falling, reverse=True) and falling[0] > rising[0]
+
+
+def test_every_place_that_the_explorer_names_is_in_the_book(browser) -> None:
+    browser.get((HTML / "explorer.html").as_uri())
+    WebDriverWait(browser, 60).until(lambda driver: driver.execute_script(EXPLORED))
+    text = (HTML / "explorer.html").read_text(encoding="utf-8")
+    named = {place.replace("\\", "") for place in re.findall(r'href=\\?"(chapters/[^"\\]+)', text)}
+    assert len(named) >= 6
+    for place in named:
+        file, _, anchor = place.partition("#")
+        assert (HTML / file).exists() and page(file.removesuffix(".html")).find(id=anchor), place

@@ -1,0 +1,74 @@
+"""The paper's tables in their own shape, from records."""
+
+import re
+
+import pytest
+
+from labelleak_lib.names import PAPER_ROWS
+from labelleak_lib.paper.published import published_asr
+from labelleak_lib.results import exact_silent, paper_shape
+from labelleak_lib.results.accuracies import accuracy_table, of_records
+from labelleak_lib.results.summary import of_the_paper, passing
+from labelleak_lib.trials.committed import committed_records
+
+
+@pytest.fixture(scope="module")
+def records():
+    return committed_records()
+
+
+def test_a_cell_is_the_mean_over_data_sets_beside_what_is_printed(records):
+    found = paper_shape.cells(records, 1, PAPER_ROWS[:1])
+    assert found.unlearning.tolist() == ["NG", "FT", "RL", "AU", "RT", "mean"]
+    own = passing(of_the_paper(records))
+    same = own[(own.k == 1) & (own.attack == "dot_product") & (own.criterion == "youden") & (own.control == "none")]
+    for line in found[found.unlearning != "mean"].itertuples():
+        of_method = same[same.unlearning == line.unlearning]
+        rate = of_method[of_method.protocol == "paper"].groupby("dataset").asr.mean().mean()
+        assert line.measured == pytest.approx(100 * rate)
+        assert line.published == published_asr("dot_product", "youden", line.unlearning, 1)
+        chosen = exact_silent.cells(of_method_with_originals(records, line.unlearning), "dot_product", "youden")
+        assert line.both == pytest.approx(
+            chosen.groupby(["dataset", "trial"]).both.mean().groupby("dataset").mean().mean()
+        )
+        assert line.n == len(chosen)
+
+
+def of_method_with_originals(records, code):
+    own = of_the_paper(records)
+    return own[(own.k == 1) & (own.unlearning == code)]
+
+
+def test_the_table_has_a_row_an_attack_and_k_and_says_its_trials(records):
+    text = paper_shape.success(records, PAPER_ROWS[3:5], name="tbl-x")
+    rows = [line for line in text.splitlines() if line.startswith(("| 1", "| 3"))]
+    assert len(rows) == 4 and all(line.count('class="leak') == 6 for line in rows)
+    heads = next(line for line in text.splitlines() if line.startswith("| k"))
+    assert [cell.strip() for cell in heads.strip("|").split("|")] == [
+        "k",
+        "attack, criterion",
+        *paper_shape.COLUMNS,
+        "mean",
+    ]
+    assert "mnist" in text and "digits" not in text and ":name: tbl-x" in text
+    for line in paper_shape.cells(records, 1, PAPER_ROWS[3:4]).itertuples():
+        told = f'title="{100 * line.both:.0f}% of {line.n} targets"'
+        shown = f'shade-{paper_shape.step(line.both)}" {told}>{line.measured:.1f}'
+        assert f"{shown}<br><small>{line.published:.1f}<" in rows[0]
+
+
+def test_accuracies_stand_below_one_another_by_data_set_k_and_side(records):
+    text = paper_shape.accuracy(accuracy_table(of_records(records)), name="tbl-y")
+    own = of_the_paper(records)
+    datasets = own.dataset.nunique()
+    assert len(re.findall(r"^\| \w+ +\| [13] ", text, re.M)) == 4 * datasets
+    line = next(line for line in text.splitlines() if line.startswith("| mnist") and "| 1 " in line and "D_r" in line)
+    cells = own[(own.dataset == "mnist") & (own.k == 1) & (own.unlearning == "RT")].drop_duplicates("config_hash")
+    assert f">{100 * cells.retain_acc_after.mean():.1f}<br><small>" in line.split("|")[-2]
+
+
+def test_without_long_runs_both_say_so(records):
+    assert "No long runs" in paper_shape.success(records[:0], PAPER_ROWS, name="x")
+    assert "No long runs" in paper_shape.accuracy(
+        accuracy_table(of_records(records[records.dataset == "digits"])), name="x"
+    )
