@@ -100,6 +100,10 @@ def test_the_supported_pythons_are_the_same_everywhere() -> None:
     assert PROJECT["requires-python"] == f">={oldest}"
     workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
     assert workflow["jobs"]["test"]["strategy"]["matrix"]["python"] == [oldest, newest]
+    book = yaml.safe_load((ROOT / ".github/workflows/book.yml").read_text())
+    steps = book["jobs"]["publish"]["steps"]
+    assert [step["with"]["python-version"] for step in steps if "python-version" in step.get("with", {})] == [oldest]
+    assert {"run": "make book"} in steps and steps[-1]["uses"].startswith("actions/deploy-pages")
     assert TOOLS["mypy"]["python_version"] == oldest
     assert TOOLS["ruff"]["target-version"] == "py" + oldest.replace(".", "")
     conda = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"][0]

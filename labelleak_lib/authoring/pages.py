@@ -6,6 +6,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
+import pyarrow.parquet as pq
 from matplotlib.figure import Figure
 
 from labelleak_lib import Grid, collect, committed_records
@@ -17,7 +18,7 @@ from labelleak_lib.command import Parser
 from labelleak_lib.figures.bench import figure as speed_figure
 from labelleak_lib.figures.leak_cards import ranked as draw_ranking
 from labelleak_lib.figures.overview import attack_rows
-from labelleak_lib.files import ROOT
+from labelleak_lib.files import COMMITTED, ROOT
 from labelleak_lib.nulls.stored import stored
 from labelleak_lib.registry import METHODS
 from labelleak_lib.results import bench, exact_silent, false_alarms, front, leak_cards, learned, method_leaks, reviewer
@@ -107,7 +108,7 @@ def speed_page(output_dir: Path, frame: pd.DataFrame | None = None) -> None:
 
 
 def stored_page(output_dir: Path) -> None:
-    """Write `stored.md`: the columns of the two tables of the store, with type and meaning."""
+    """Write `stored.md`: the columns of the two tables of the store, with type and meaning, and every file of it."""
     tables = {"Models": schema.MODELS, "Evidence": schema.EVIDENCE}
     numerics = pd.concat([stored.models.numerics for stored in committed().values()])
     other = int((~numerics.isin(["", numerics_digest()])).sum())
@@ -118,7 +119,20 @@ def stored_page(output_dir: Path) -> None:
     for title, columns in tables.items():
         lines = [f"| `{name}` | {kind} | {meaning} |" for name, (kind, meaning) in columns.items()]
         parts.append("\n".join([f"## {title}\n", "| column | type | meaning |", "|---|---|---|", *lines]))
+    parts.append(_files(COMMITTED))
     (output_dir / "stored.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def _files(folder: Path) -> str:
+    """Return a table of the Parquet files below a folder of the book, each to be downloaded."""
+    lines = ["## Files", "", "| file | lines | kB | columns |", "|---|---|---|---|"]
+    for path in sorted(folder.rglob("*.parquet")):
+        name, parquet = path.relative_to(folder).as_posix(), pq.ParquetFile(path)
+        known = {"models": "as *models*", "evidence": "as *evidence*"}.get(path.name.split(".")[1])
+        columns = known or ", ".join(f"`{column}`" for column in parquet.schema_arrow.names)
+        link = f"{{download}}`{name} <{folder.name}/{name}>`"
+        lines.append(f"| {link} | {parquet.metadata.num_rows:,} | {path.stat().st_size / 1e3:.0f} | {columns} |")
+    return "\n".join(lines)
 
 
 def report_page(output_dir: Path) -> None:

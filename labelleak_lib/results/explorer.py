@@ -81,11 +81,11 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
         "data set": table.dataset, "k": table.k, "unlearning": table.unlearning,
         "attack": table.attack.map(attack_title),
         "criterion": [CRITERIA.title(name) or name.replace("_", " ") for name in table.criterion],
-        "access": [ATTACKS[name].access_kind.replace("_", " ") for name in table.attack],
         "exact and silent %": table.exact_silent.round(1), "exact %": table.exact.round(1),
         "silent %": table.silent.round(1), "success rate %": table.rate.round(1), "published %": table.published,
         "AUC": table.auc.round(2),
         "passing": [f"{n} of {trials}" for n, trials in zip(table.targets, table.trials, strict=True)],
+        "access": [ATTACKS[name].access_kind.replace("_", " ") for name in table.attack],
         "evidence": [f'<a href="{place}">figure</a>' for place in places],
         "run again": [f"<details><summary>command</summary><code>{command(*cell)}</code></details>" for cell in asked],
     })  # fmt: skip

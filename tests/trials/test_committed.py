@@ -81,6 +81,16 @@ def test_the_page_of_what_is_stored_says_of_how_many_models_the_code_was_another
     assert f"for {other} of these it was another than today's" in said
 
 
+def test_every_file_of_the_records_can_be_taken_from_the_page_and_its_lines_are_counted(tmp_path):
+    pages.stored_page(tmp_path)
+    said = (tmp_path / "stored.md").read_text()
+    files = sorted(COMMITTED.rglob("*.parquet"))
+    assert said.count("{download}`") == len(files)
+    for path in files:
+        name = path.relative_to(COMMITTED).as_posix()
+        assert f"{{download}}`{name} <records/{name}>` | {len(pd.read_parquet(path)):,} |" in said
+
+
 @pytest.mark.parametrize("dataset", STORED)
 def test_committed_files_say_what_they_hold(dataset):
     for kind, columns in (("models", MODELS), ("evidence", EVIDENCE)):
