@@ -80,10 +80,10 @@ FINALS: dict[str, dict[str, list[Setting]]] = {
         + _every(lr=(0.01,), gamma=(0.001, 0.002), epochs=(4,)),
         "IU": _every(penalty=(2e-3, 5e-3, 2e-2), scale=(1.0, 2.0, 4.0)) + _every(penalty=(0.01, 0.05)),
         "SFRon": _every(lr=(0.03,), clip_norm=(0.03, 0.05), forget_every=(1,), epochs=(1,), min_steps=(300, 900))
-        + _every(lr=(0.03,), clip_norm=(0.03,), forget_every=(1,), epochs=(1,), min_steps=(600,))
+        + _every(lr=(0.03,), clip_norm=(0.03,), forget_every=(1,), epochs=(1,), min_steps=(400, 500, 600))
         + _every(lr=(0.01,), clip_norm=(0.1,), forget_every=(1,), epochs=(1,), min_steps=(900,)),
         "CSP": _every(alpha_r=(200.0, 300.0, 500.0), alpha_f=(30.0, 100.0, 300.0))
-        + _every(alpha_r=(150.0,), alpha_f=(30.0,)),
+        + _every(alpha_r=(100.0, 120.0, 150.0), alpha_f=(30.0,)),
     }
 }
 """What is tried again, on more trials: what did best in the first round, and its neighbours."""
