@@ -86,7 +86,7 @@ everything = committed.committed_records()
 long_runs = everything[everything.k.isin([1, 3])]
 rows = PAPER_ROWS[5:]
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "One panel a criterion and number of forgotten classes, methods side by side, one colour a data set: measured rates with intervals, placebos, published values, and the level of an answer that looks at nothing"}, "figure": {"caption": "Success rates of black-box inversion on the paper's data sets: measured in the long runs, with 95% intervals over trials, on the placebo, and as published {cite:p}`zheng2026label`.", "name": "fig-05-paper"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "One panel a criterion and number of forgotten classes, methods side by side, one colour a data set: measured rates with intervals, placebos, published values, and the level of an answer that looks at nothing"}, "figure": {"caption": "Success rates of black-box inversion on the paper's data sets: measured in the long runs (n trials), with 95% intervals, on the placebo, and as published {cite:p}`zheng2026label`.", "name": "fig-05-paper"}}
 at_a_glance(success_frame(of_the_paper(long_runs), rows, ("paper",)))
 plt.show()
 

@@ -108,8 +108,8 @@ display(defended_tables.attacks_that_know(caption=caption, name="tbl-10-attacks"
 #
 # An attack is *exact* where it names the forgotten class and nothing else on the published $M_u$, and *silent* where it
 # names nobody on the published $M_o$. Who accuses the same class on both is not silent. A published model has
-# forgotten where it answers at most 5% of the class's test samples with the class; what still knows it has no label
-# to hide, and counts for no share.
+# forgotten where it answers no more of the class's test samples with the class than the [gate](02_unlearning.ipynb)
+# allows; what still knows it has no label to hide, and counts for no share.
 
 # %% tags=["nbval-ignore-output"]
 own = defended.judged(collect(specs, (NONE, *defences), tuple(methods), records=records))

@@ -38,7 +38,7 @@ def success_rates(frame: pd.DataFrame) -> Figure:
         _panel(ax, group, ks)
         title = f"{dataset}: {row_name(attack, criterion)}"
         ax.set_title(title if shared else f"{title}\n{protocol} protocol", fontsize=10)
-        ax.set(ylim=(0, 105), xlabel="unlearning method")
+        ax.set(ylim=(0, 105), xlabel=f"unlearning method ({_trials(group)})")
     for ax in axes[:: 1 if len(axes) == 1 else 2]:
         ax.set_ylabel("success rate, ASR (%)")
     handles: list[Any] = [Patch(color=PALETTE[i], alpha=0.75, label=f"measured, k = {k}") for i, k in enumerate(ks)]
@@ -51,6 +51,11 @@ def success_rates(frame: pd.DataFrame) -> Figure:
         handles.append(Line2D([], [], **DIAMOND, label="published, mean of four data sets"))
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure
+
+
+def _trials(lines: pd.DataFrame) -> str:
+    low, high = int(lines.trials.min()), int(lines.trials.max())
+    return f"n = {low} to {high}" if low < high else f"n = {high}"
 
 
 def _panel(ax: Axes, group: pd.DataFrame, ks: list[int]) -> None:
@@ -92,7 +97,8 @@ def at_a_glance(frame: pd.DataFrame) -> Figure:
             _glance(ax, lines, datasets, codes)
             ax.set_title(f"{row_name(attack, criterion)}, k = {k}", fontsize=9)
         axes[0].set_ylabel("ASR (%)")
-    handles = [Line2D([], [], color=PALETTE[i], marker="o", label=f"{d}, measured") for i, d in enumerate(datasets)]
+    named = [f"{dataset}, {_trials(frame[frame.dataset == dataset])}" for dataset in datasets]
+    handles = [Line2D([], [], color=PALETTE[i], marker="o", label=name) for i, name in enumerate(named)]
     square: dict[str, Any] = {"marker": "s", "color": "0.3", "markerfacecolor": "none", "linestyle": "none"}
     handles.append(Line2D([], [], label="placebo (same colour)", **square))
     handles.append(Line2D([], [], label="published, four data sets", markersize=8, **DIAMOND))

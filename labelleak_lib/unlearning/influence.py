@@ -86,7 +86,7 @@ class Influence:
     order: ClassVar[int] = 16
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "small": {"penalty": 0.0005, "scale": 1.0},
-        "lenet": {"penalty": 0.002, "scale": 1.0},
+        "lenet": {"penalty": 0.01},
     }
 
     def __post_init__(self) -> None:

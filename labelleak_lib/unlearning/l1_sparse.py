@@ -34,7 +34,7 @@ class L1Sparse(Descent):
     order: ClassVar[int] = 14
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "small": {"lr": 0.1, "gamma": 0.002, "min_steps": 300},
-        "lenet": {"lr": 0.03, "gamma": 0.002, "epochs": 2, "min_steps": 300},
+        "lenet": {"lr": 0.01, "gamma": 0.001, "epochs": 4},
     }
 
     def __post_init__(self) -> None:

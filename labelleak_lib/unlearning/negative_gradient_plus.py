@@ -34,7 +34,7 @@ class NegativeGradientPlus(Descent):
     order: ClassVar[int] = 9
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "small": {"lr": 0.03, "alpha": 0.9, "clip_norm": 0.03, "batch_size": 32},
-        "lenet": {"alpha": 0.9, "clip_norm": 0.01, "lr": 0.03, "epochs": 1, "min_steps": 300},
+        "lenet": {"alpha": 0.9, "clip_norm": 0.01, "lr": 0.01, "epochs": 1, "min_steps": 900},
     }
 
     def __post_init__(self) -> None:

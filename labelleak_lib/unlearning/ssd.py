@@ -41,7 +41,7 @@ class SelectiveSynapticDampening:
     order: ClassVar[int] = 6
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "small": {"alpha": 2.0, "batch_size": 8},
-        "lenet": {"alpha": 10.0, "dampening": 1.0},
+        "lenet": {"alpha": 5.0, "batch_size": 8},
     }
 
     def __post_init__(self) -> None:

@@ -106,7 +106,7 @@ class ClassSubspaceProjection:
     order: ClassVar[int] = 20
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "small": {"alpha_r": 30.0, "alpha_f": 30.0},
-        "lenet": {"alpha_r": 300.0, "alpha_f": 30.0},
+        "lenet": {"alpha_r": 100.0, "alpha_f": 30.0},
     }
 
     def __post_init__(self) -> None:

@@ -191,3 +191,16 @@ def test_every_place_that_the_explorer_names_is_in_the_book(browser) -> None:
     for place in named:
         file, _, anchor = place.partition("#")
         assert (HTML / file).exists() and page(file.removesuffix(".html")).find(id=anchor), place
+
+
+TALL = """
+const box = table => table.closest(".pst-scrollable-table-container, .dt-container") || table;
+return [...document.querySelectorAll("article table")].filter(table => table.checkVisibility() &&
+  box(table).clientHeight > window.innerHeight).map(table => table.innerText.slice(0, 60));
+"""
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_table_fits_one_screen_or_scrolls_within_one(browser, site, name) -> None:
+    open_page(browser, f"{site}/{name}.html")
+    assert browser.execute_script(TALL) == []

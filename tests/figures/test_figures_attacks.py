@@ -77,7 +77,7 @@ def test_success_rates_are_drawn_as_they_stand_in_the_table(classes, trials) -> 
         assert [bar.get_hatch() or "" for bar in ax.patches] == ["", "////"]
         rings = next(line for line in ax.lines if line.get_marker() == "o").get_ydata()
         assert np.isnan(rings[0]) and rings[1] == pytest.approx(lines.ungated.iloc[1])
-        assert protocol in ax.get_title()
+        assert protocol in ax.get_title() and ax.get_xlabel() == f"unlearning method (n = {trials})"
         # the last lines are baselines
         level = ax.lines[-1].get_ydata()[0]
         assert level == pytest.approx(50 if (attack, protocol) == ("dot_product", "paper") else 100 * (1 - 1 / classes))

@@ -157,4 +157,4 @@ def test_everything_at_a_glance_has_a_panel_a_row_and_k_and_a_colour_a_data_set(
     titles = [ax.get_title() for ax in shown]
     assert titles[:2] == ["dot product, Youden, k = 1", "dot product, Youden, k = 3"]
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert legend[:2] == ["digits, measured", "mnist, measured"]
+    assert legend[:2] == ["digits, n = 3", "mnist, n = 3"]

@@ -13,7 +13,7 @@ from labelleak_lib.figures import leak_cards as figures
 from labelleak_lib.names import PAPER_METHODS
 from labelleak_lib.registry import METHODS
 from labelleak_lib.results import leak_cards, method_leaks
-from labelleak_lib.trials.committed import committed
+from labelleak_lib.trials.committed import BY_METHOD, committed, committed_records
 from labelleak_lib.trials.gate import is_unlearned
 from labelleak_lib.trials.judging import judge, pairs
 from labelleak_lib.trials.store import Stored
@@ -213,3 +213,12 @@ def test_the_basis_counts_trials_by_number_of_classes_and_tables_are_apart():
         "k = 3": leak_cards.short(method_leaks.leaks(three)),
     }
     assert tables["k = 1"] != tables["k = 3"]
+
+
+def test_what_the_accesses_are_called_is_what_was_asked():
+    records = committed_records(BY_METHOD).query("dataset == 'digits' and control == 'none'")
+    asked = records.assign(each=records.queries / records.classes).groupby("attack")[["queries", "each"]].max()
+    titles = {attack: title for title, (attack, _) in method_leaks.ACCESSES.items()}
+    assert f"{asked.each['query_reach']:.0f} queries a class" in titles["query_reach"]
+    assert f"{asked.queries['joint_reach']:,.0f} queries" in titles["joint_reach"] == method_leaks.HEADLINE
+    assert (records[records.attack == "head_row_sum"].queries == 0).all() and "no query" in titles["head_row_sum"]
