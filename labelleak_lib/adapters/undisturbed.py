@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import random
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -27,18 +28,18 @@ def _put_hooks(held: list[dict[Any, Any]]) -> None:
 
 
 def _put_environment(held: dict[str, str]) -> None:
-    os.environ.clear()
-    os.environ.update(held)
+    if held != os.environ:
+        os.environ.clear()
+        os.environ.update(held)
 
 
 def _put_device(device: torch.device) -> None:
-    # the default of a fresh process costs no look-up at every call
-    torch.set_default_device(None if device.type == "cpu" else device)
+    # a default that was set costs a look-up at every call, the one of a fresh process none
+    if device != torch.get_default_device():
+        torch.set_default_device(None if device.type == "cpu" else device)
 
 
 SWITCHES: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...] = (
-    (torch.get_default_dtype, torch.set_default_dtype),
-    (torch.get_default_device, _put_device),
     (torch.get_num_threads, torch.set_num_threads),
     (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
     (torch.is_anomaly_enabled, torch.set_anomaly_enabled),
@@ -48,16 +49,34 @@ SWITCHES: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...] = (
     (os.getcwd, os.chdir),
     (lambda: dict(os.environ), _put_environment),
     (lambda: sys.stderr, lambda held: setattr(sys, "stderr", held)),
+    (torch.get_rng_state, torch.set_rng_state),
+    (random.getstate, random.setstate),
+    (np.random.get_state, np.random.set_state),
 )
-"""How each switch is read and set; gradients and the choice of algorithms are those of `surroundings.seeded`."""
+"""How each switch is read and set; the choice of algorithms is that of `surroundings.seeded`."""
+
+
+@contextlib.contextmanager
+def own_defaults() -> Iterator[None]:
+    """Make tensors in float32 on the CPU and record gradients inside, and afterwards as before, whatever code sets."""
+    dtype, device = torch.get_default_dtype(), torch.get_default_device()
+    try:
+        torch.set_default_dtype(torch.float32)
+        _put_device(torch.device("cpu"))
+        with torch.inference_mode(False), torch.enable_grad():
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
+        _put_device(device)
 
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """Put back what code inside switches for the whole process.
+    """Begin with `own_defaults`, and put back what code inside switches for the whole process.
 
-    These are torch's default type and device, its threads, precision and anomaly mode, hooks on all modules, numpy's
-    errors, filters of warnings, logging, the working folder, the environment and the standard error.
+    These are the defaults themselves, torch's threads, precision and anomaly mode, the states of the global generators,
+    hooks on all modules, numpy's errors, filters of warnings, logging, the working folder, the environment and the
+    standard error.
 
     >>> with undisturbed():
     ...     torch.set_default_dtype(torch.float64)
@@ -65,10 +84,9 @@ def undisturbed() -> Iterator[None]:
     torch.float32
     """
     held = [read() for read, _ in SWITCHES]
-    with warnings.catch_warnings():
-        try:
+    try:
+        with own_defaults(), warnings.catch_warnings():
             yield
-        finally:
-            for (read, put), before in zip(SWITCHES, held, strict=True):
-                if read() != before:
-                    put(before)
+    finally:
+        for (_, put), before in zip(SWITCHES, held, strict=True):
+            put(before)
