@@ -4,6 +4,9 @@ import math
 from numbers import Integral
 from typing import Any
 
+LONGEST = 200
+"""Letters of a value that stand in a sentence at most."""
+
 
 def one_line(error: BaseException) -> str:
     """Return an error's message on one line, to stand inside a sentence."""
@@ -13,7 +16,16 @@ def one_line(error: BaseException) -> str:
 def require(condition: object, parameter: str, value: Any, valid: str) -> None:
     """Raise ValueError naming `parameter`, its `value` and what is `valid`, unless `condition` holds."""
     if not condition:
-        raise ValueError(f"{parameter} is {value!r}; it must be {valid}")
+        raise ValueError(f"{parameter} is {_shown(value)}; it must be {valid}")
+
+
+def _shown(value: Any) -> str:
+    """Return a value as it is written, cut and on one line where it is an array, a table or the like."""
+    text = repr(value)
+    if isinstance(value, str) or (len(text) <= LONGEST and "\n" not in text):
+        return text
+    whole = " ".join(text.split())
+    return f"{whole[:LONGEST]} ..." if len(whole) > LONGEST else whole
 
 
 def require_int(parameter: str, value: Any, *, low: int, high: int | None = None) -> None:

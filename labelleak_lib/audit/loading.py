@@ -144,14 +144,18 @@ def _filled(path: Path, state: dict[str, Tensor], factory: Any) -> nn.Module:
         prefix := next((w for w in WRAPPERS if all(n.startswith(w) for n in state)), "")
     ):
         state = {name.removeprefix(prefix): value for name, value in state.items()}
-    missing, unexpected = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
+    # safetensors holds weights that are shared under one of their names
+    places = {name: (value.data_ptr(), value.shape) for name, value in own.items()}
+    held = {places[name] for name in own.keys() & state.keys() if places[name][0]}
+    missing = sorted(name for name in own.keys() - state.keys() if places[name] not in held)
+    unexpected = sorted(state.keys() - own.keys())
     other = [n for n in own.keys() & state.keys() if own[n].shape != state[n].shape]
     faults = [("missing", missing), ("unexpected", unexpected), ("of another shape", sorted(other))]
     said = "; ".join(f"{len(names)} {what} ({', '.join(names[:3])})" for what, names in faults if names)
     require(
         not said, "model", f"{path}, whose parameters do not fit the factory's network: {said}", "of that very network"
     )
-    module.load_state_dict(state)
+    module.load_state_dict(state, strict=False)
     return module
 
 
@@ -164,15 +168,22 @@ def _built(factory: str | Callable[[], nn.Module]) -> nn.Module:
             sys.path.insert(0, here)
         try:
             build = getattr(importlib.import_module(name.removesuffix(".py")), function)
-        except (ImportError, AttributeError) as error:
+        except Exception as error:  # of a module's own code, too
             raise ValueError(f"factory is {factory!r}; it cannot be found: {one_line(error)}") from error
     else:
         build = factory
-    module = build()
+    called = factory if isinstance(factory, str) else getattr(factory, "__qualname__", type(factory).__name__)
+    try:
+        module = build()
+    except (Exception, SystemExit) as error:
+        said = f"{type(error).__name__}: {one_line(error)[:160]}"
+        raise ValueError(f"factory is {called!r}, which fails ({said}); it must build the network") from error
     require(
         isinstance(module, nn.Module),
         "factory",
         factory,
         f"a function that returns a module, not {type(module).__name__}",
     )
-    return module
+    # what runs the network inside; its parameters have that one's names in files
+    module = getattr(module, "_orig_mod", module)
+    return module.module if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel) else module

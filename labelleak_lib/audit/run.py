@@ -7,6 +7,9 @@ from typing import Any
 
 from torch import nn
 
+from labelleak_lib.adapters.attended import first_lines
+from labelleak_lib.adapters.undisturbed import undisturbed
+from labelleak_lib.audit.asking import guarded
 from labelleak_lib.audit.leaks import leaks
 from labelleak_lib.audit.loading import load_target
 from labelleak_lib.audit.plan import BUDGET, Plan
@@ -23,6 +26,8 @@ LEAST = 3
 """References from which on they are compared with."""
 
 
+@undisturbed()
+@first_lines("the model")
 def audit(
     target: Model, space: InputSpace | None = None, *, samples: Any = None,
     references: Sequence[Model] | str | Path | None = None, labels_only: bool = False, budget: int | None = None,
@@ -130,10 +135,16 @@ def as_target(target: Model, outputs: str = "auto", **read: Any) -> Target:
     """Return any model that can be audited as a `Target`."""
     require_choice("outputs", outputs, ("auto", "either", "probabilities", "logits", "labels"))
     if isinstance(target, str | Path):
-        return load_target(target, outputs=outputs, **read)
-    if isinstance(target, Target):
-        return target if outputs == "auto" else replace(target, outputs=outputs)
-    return of_module(target, outputs) if isinstance(target, nn.Module) else Target(target, outputs, name=_name(target))
+        found = load_target(target, outputs=outputs, **read)
+    elif isinstance(target, Target):
+        found = target if outputs == "auto" else replace(target, outputs=outputs)
+    elif isinstance(target, nn.Module):
+        found = of_module(target, outputs)
+    else:
+        valid = "a module, a callable (predict_proba of a scikit-learn model), a path or a Target"
+        require(callable(target) and not isinstance(target, type), "target", target, valid)
+        found = Target(target, outputs, name=_name(target))
+    return replace(found, answer=guarded(found.answer))
 
 
 def _name(target: Any) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from labelleak_lib.checks import one_line, require, require_choice, require_int
+from labelleak_lib.audit.asking import as_it_was, refusing_training_mode, require_steady, require_values
+from labelleak_lib.checks import require, require_choice, require_int
 from labelleak_lib.models.classifier import Classifier
 from labelleak_lib.space import InputSpace
 
@@ -54,42 +55,23 @@ class Target:
 
 
 def of_module(module: nn.Module, outputs: str = "auto", name: str = "") -> Target:
-    """Return the target around a module, which is asked in evaluation mode and left as it was."""
-    space, classes = None, None
+    """Return the target around a module, which is asked in evaluation mode and left as it was.
+
+    ValueError if a parameter has no values, or they are not finite.
+    """
+    # the network in a compiled one answers the same, at once
+    module = getattr(module, "_orig_mod", module)
+    space, classes, called = None, None, name or type(module).__name__
+    require_values(module, called)
     if isinstance(module, Classifier):
         space, classes = InputSpace(module.spec.shape), module.spec.classes
 
     def answer(x: Tensor) -> Any:
         like = next((p for p in [*module.parameters(), *module.buffers()] if p.is_floating_point()), x)
-        try:
-            with as_it_was(module), torch.no_grad():
-                return module(x.to(like.device, like.dtype))
-        except (RuntimeError, AssertionError) as error:
-            raise ValueError(
-                f"the model fails on inputs of shape {tuple(x.shape)} ({one_line(error)[:160]}); it must take "
-                "batches of this size (batch_size sets it) and inputs of this shape"
-            ) from error
+        with as_it_was(module), torch.no_grad():
+            return module(x.to(like.device, like.dtype))
 
-    return Target(answer, outputs, space, classes, module, name or type(module).__name__)
-
-
-@contextlib.contextmanager
-def as_it_was(module: nn.Module) -> Iterator[None]:
-    """Put a module into evaluation mode, and give back each part's mode, its buffers and the random state."""
-    modes = {part: part.training for part in module.modules()}
-    held = [(buffer, buffer.detach().clone()) for buffer in module.buffers()]
-    try:
-        with torch.random.fork_rng(devices=[]):
-            # a program made by torch.export has no modes to switch
-            for part in modes:
-                part.training = False
-            yield
-    finally:
-        for part, training in modes.items():
-            part.training = training
-        with torch.no_grad():
-            for buffer, before in held:
-                buffer.copy_(before)
+    return Target(answer, outputs, space, classes, module, called)
 
 
 def normalised(target: Target, mean: Sequence[float] | None, std: Sequence[float] | None) -> Target:
@@ -131,6 +113,8 @@ def probabilities(raw: Any, target: Target, n: int, classes: int | None) -> Tens
         return _one_hot(values, n, classes)
     require(values.dim() == 2, "the model's output", f"of shape {tuple(values.shape)}", f"({n}, number of classes)")
     require(len(values) == n, "the model's output", f"of {len(values)} rows", f"one row for each of {n} inputs")
+    numbers = not values.is_complex() and values.dtype != torch.bool
+    require(numbers, "the model's output", f"of type {values.dtype}", "real numbers")
     width = values.shape[1]
     require(width >= 2, "the model's output", f"of {width} column", "one column a class, both of two classes too")
     require(
@@ -143,6 +127,7 @@ def probabilities(raw: Any, target: Target, n: int, classes: int | None) -> Tens
     require(
         not bool(values.isnan().any()), "the model's output", "NaN for some inputs", "finite; check the inputs' range"
     )
+    require(not bool(values.isposinf().any()), "the model's output", "infinite for some inputs", "finite")
     distributions = _distributions(values)
     guessed = target.outputs == "either" or (target.outputs == "auto" and target.module is not None)
     if target.outputs == "logits" or (guessed and not distributions):
@@ -163,10 +148,13 @@ def tensor_of(raw: Any) -> Tensor:
         raw = raw["logits"]
     elif hasattr(raw, "logits"):
         raw = raw.logits
-    elif isinstance(raw, tuple | list) and len(raw) == 1:
+    elif isinstance(raw, tuple) and len(raw) == 1:
         raw = raw[0]
     try:
-        return torch.as_tensor(raw).detach().cpu()
+        if isinstance(raw, list) and raw and all(isinstance(row, Tensor) for row in raw):
+            # one batch, or one row an input
+            return torch.cat([row if row.dim() == 2 else row[None] for row in raw]).detach().cpu()
+        return torch.as_tensor(raw if isinstance(raw, Tensor) else np.array(raw)).detach().cpu()
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(
             f"the model's output is a {type(raw).__name__}; it must be one array of probabilities, logits or labels"
@@ -184,15 +172,18 @@ def _one_hot(labels: Tensor, n: int, classes: int | None) -> Tensor:
 def outputs_of(target: Target, space: InputSpace, classes: int | None = None) -> tuple[Target, int]:
     """Return the target with what it puts out made certain, and its number of classes.
 
-    `FIRST` inputs in the middle of the box are asked about. ValueError if the answer is not as promised.
+    `FIRST` inputs in the middle of the box are asked about. ValueError if the answer is not as promised, of
+    a network in training mode, or differs between them, which are equal.
     """
     if classes is not None:
         require_int("classes", classes, low=2)
     known = classes if classes is not None else target.classes
     middle = space.smooth(torch.zeros((FIRST, *space.grid(1))))
-    raw = target.answer(middle)
+    with refusing_training_mode():
+        raw = target.answer(middle)
     c = probabilities(raw, target, FIRST, known).shape[1]
     values = tensor_of(raw)
+    require_steady(values)
     outputs = target.outputs
     if outputs in ("auto", "either"):
         # decided once, so that no later batch is read in another way

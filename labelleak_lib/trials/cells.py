@@ -11,6 +11,7 @@ import torch
 
 from labelleak_lib import __version__
 from labelleak_lib.adapters.foreign import adapted
+from labelleak_lib.adapters.undisturbed import undisturbed
 from labelleak_lib.attacks import Attack
 from labelleak_lib.data.samples import split_classes
 from labelleak_lib.models.classifier import Classifier, predict_proba
@@ -48,6 +49,7 @@ class Cell:
         return judge(*self.stored)
 
 
+@undisturbed()
 def run_cell(
     spec: TrialSpec,
     unlearning: str,

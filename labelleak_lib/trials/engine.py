@@ -17,6 +17,7 @@ import joblib
 import pandas as pd
 from tqdm import tqdm
 
+from labelleak_lib.adapters.undisturbed import undisturbed
 from labelleak_lib.checks import require_choice, require_int
 from labelleak_lib.command import Parser, one_sentence
 from labelleak_lib.data.files import cache_dir
@@ -56,6 +57,7 @@ def open_tasks(cells: Sequence[Wanted], known: Known) -> list[Task]:
     return tasks
 
 
+@undisturbed()
 def run_task(task: Task, root: Path | None = None) -> list[Cell]:
     """Run what is missing of a task's cells; write each model as it is done to the store at `root`, if one is given."""
     cells: list[Cell] = []

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -10,9 +11,11 @@ from pathlib import Path
 import torch
 from filelock import FileLock
 
+from labelleak_lib.adapters.attended import attended
 from labelleak_lib.adapters.foreign import Foreign, adapted
-from labelleak_lib.adapters.returned import is_plain, require_judgeable
-from labelleak_lib.adapters.surroundings import seeded
+from labelleak_lib.adapters.returned import is_plain
+from labelleak_lib.adapters.taking import built_alike, unlearned_by
+from labelleak_lib.adapters.undisturbed import undisturbed
 from labelleak_lib.checks import require
 from labelleak_lib.data.files import cache_dir
 from labelleak_lib.data.samples import Samples, split_classes
@@ -25,7 +28,7 @@ from labelleak_lib.models.recipe import Recipe
 from labelleak_lib.models.training import train
 from labelleak_lib.trials.seeds import make_generator
 from labelleak_lib.trials.specification import TrialSpec
-from labelleak_lib.unlearning import PlainMethod, RecordsTraining, UnlearningMethod, apply_method
+from labelleak_lib.unlearning import PlainMethod, RecordsTraining, UnlearningMethod
 
 CACHE_BYTES = 4 * 2**30
 """Size of the models on disk from which on those not read for the longest time go."""
@@ -85,10 +88,12 @@ def unlearned_anew(
     generator = make_generator(spec.unlearn_seed, "unlearn", unlearning)
     if isinstance(method, RecordsTraining):
         original = watched(spec, method, original, torch.isin(spec.part("train").labels, torch.tensor(spec.forgotten)))
-    # a method may draw from the global generators
-    with seeded(generator.initial_seed()):
-        model = apply_method(method, original, retain, forget, generator=generator)
-    require_judgeable(model, spec.model_spec, f"the unlearning method {unlearning}")
+    model = unlearned_by(
+        method, original, retain, forget, generator=generator, name=f"the unlearning method {unlearning}"
+    )
+    if weights_digest(model) == weights_digest(original) and is_plain(model, spec.model_spec):
+        said = f"the unlearning method {unlearning} left all weights as they were: nothing is unlearned"
+        print(said, file=sys.stderr)
     return model
 
 
@@ -105,10 +110,14 @@ def watched(spec: TrialSpec, method: RecordsTraining, original: Classifier, forg
     ValueError if watching changed it.
     """
     samples = spec.part("train")
-    seen = method.watch_training(
-        untrained(spec), samples, forgotten, method.original_recipe(spec.settings.recipe),
-        generator=make_generator(spec.train_seed, "train"),
-    )  # fmt: skip
+    copied = Samples(samples.images.clone(), samples.labels.clone())
+    with undisturbed(), attended(f"watch_training of {type(method).__name__}"):
+        seen = method.watch_training(
+            untrained(spec), copied, forgotten, method.original_recipe(spec.settings.recipe),
+            generator=make_generator(spec.train_seed, "train"),
+        )  # fmt: skip
+    valid = "the Classifier that it was handed, trained"
+    require(isinstance(seen, Classifier), "what watch_training returned", type(seen).__name__, valid)
     same = weights_digest(seen) == weights_digest(original)
     require(same, "watch_training's model", "another than M_o", "what training without being watched gives")
     return seen
@@ -121,7 +130,7 @@ def _kept(spec: TrialSpec, identity: str, make: Callable[[], Classifier]) -> Cla
     with FileLock(path.with_suffix(".lock")):
         if not path.exists():
             model = make()
-            if not is_plain(model, spec.model_spec):
+            if not (built_alike(model, untrained(spec)) and is_plain(model, spec.model_spec)):
                 return model
             save_checkpoint(model, path)
             _prune(path.parent)

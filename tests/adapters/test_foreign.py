@@ -321,7 +321,7 @@ def ours_without_a_model(original, retain, forget, *, generator):
 BROKEN = [
     (one_more_output, r"\(8, 5\); it must be \(8, 4\)"), (ours_with_more_outputs, r"\(8, 5\); it must be \(8, 4\)"),
     (not_finite, "not finite in head.bias"), (ours_not_finite, "not finite in head.bias"),
-    (ours_without_a_model, "Sequential'; it must be a Classifier"),
+    (ours_without_a_model, "Sequential; it must be a model with the original's parameters"),
     (other_network, "a model with the original's parameters"), (wide_network, r"\(8, 5\)"),
     (deaf, "answers float images of shape"), (few_parameters, "the original's parameters"),
     (forgot_to_return, "NoneType"), (two_models, "2 models"), (a_number, "'float'; it must be a model"),

@@ -175,7 +175,7 @@ def test_collect_reads_what_is_there_and_computes_the_rest(grid, cache, uninterr
 def calls(monkeypatch):
     """Count what is trained, unlearned and attacked."""
     counted = Counter()
-    gather, apply, learn = cells.gather, originals.apply_method, originals.train
+    gather, apply, learn = cells.gather, originals.unlearned_by, originals.train
 
     def counting_gather(spec, model, name, attack, protocol=""):
         counted["attacks"] += 1
@@ -191,7 +191,7 @@ def calls(monkeypatch):
         return learn(*arguments, **options)
 
     monkeypatch.setattr(cells, "gather", counting_gather)
-    monkeypatch.setattr(originals, "apply_method", counting_apply)
+    monkeypatch.setattr(originals, "unlearned_by", counting_apply)
     monkeypatch.setattr(originals, "train", counting_train)
     return counted
 

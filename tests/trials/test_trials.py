@@ -187,8 +187,8 @@ def test_an_unknown_method_is_an_error_that_lists_the_known_ones(toy):
 def made(monkeypatch):
     """Count what is trained and unlearned."""
     calls = []
-    apply, learn, watch = originals.apply_method, originals.train, type(SMALL_SETTINGS.methods["AU"]).watch_training
-    monkeypatch.setattr(originals, "apply_method", lambda *a, **k: calls.append("unlearned") or apply(*a, **k))
+    apply, learn, watch = originals.unlearned_by, originals.train, type(SMALL_SETTINGS.methods["AU"]).watch_training
+    monkeypatch.setattr(originals, "unlearned_by", lambda *a, **k: calls.append("unlearned") or apply(*a, **k))
     monkeypatch.setattr(originals, "train", lambda *a, **k: calls.append("trained") or learn(*a, **k))
     watched = lambda *a, **k: calls.append("watched") or watch(*a, **k)  # noqa: E731
     monkeypatch.setattr(type(SMALL_SETTINGS.methods["AU"]), "watch_training", watched)
