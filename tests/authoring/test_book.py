@@ -165,8 +165,10 @@ def test_notebooks_are_executed_with_the_parameters_and_failures_are_named(tmp_p
     assert failures.keys() == {"01_bad", "02_silent"}
     assert "cell 3 failed: RuntimeError: no data here" in failures["01_bad"]
     executed = nbformat.read(target / "00_good.ipynb", as_version=4)
-    assert executed.cells[-1].outputs[0].text == "trials 3\n"
-    assert "hide-input" in executed.cells[-1].metadata.tags, "its code is folded"
+    *_, printing, offered = executed.cells
+    assert printing.outputs[0].text == "trials 3\n"
+    assert "hide-input" in printing.metadata.tags, "its code is folded"
+    assert offered.source.startswith("## Downloads") and "00_good.py" in offered.source
     assert not (target / "99_old.ipynb").exists()
 
 
