@@ -77,7 +77,7 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
     pairs = list(zip(table.unlearning, table.attack, strict=True))
     places = [evidence_at(*pair) for pair in pairs]
     asked = table[["dataset", "k", "unlearning", "attack", "trials"]].itertuples(index=False)
-    return pd.DataFrame({
+    lines = pd.DataFrame({
         "data set": table.dataset, "k": table.k, "unlearning": table.unlearning,
         "attack": table.attack.map(attack_title),
         "criterion": [CRITERIA.title(name) or name.replace("_", " ") for name in table.criterion],
@@ -89,3 +89,5 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
         "evidence": [f'<a href="{place}">figure</a>' for place in places],
         "run again": [f"<details><summary>command</summary><code>{command(*cell)}</code></details>" for cell in asked],
     })  # fmt: skip
+    # an empty field where there is no number
+    return lines.astype(object).where(lines.notna(), "")
