@@ -13,18 +13,28 @@ COMMITTED = ROOT / "book" / "records"
 """The records that are part of the project."""
 
 
+class UnwritableError(OSError):
+    """A file could not be written; what stood there before still does."""
+
+
+def as_path(text: str | os.PathLike[str]) -> Path:
+    """Return the path that is meant, with ``~`` for the home folder; where no home is known, ``~`` stays as it is."""
+    return Path(os.path.expanduser(text))
+
+
 def cache_dir() -> Path:
     """Return the folder of what can be downloaded or computed again; it may not exist yet.
 
-    ``$LABELLEAK_CACHE``, else ``labelleak`` under ``$XDG_CACHE_HOME`` or ``~/.cache``.
+    ``$LABELLEAK_CACHE``, else ``labelleak`` under ``$XDG_CACHE_HOME`` or ``~/.cache``. UnwritableError where a home
+    folder is asked for and there is none.
     """
     if own := os.environ.get("LABELLEAK_CACHE"):
-        return Path(own).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "labelleak"
-
-
-class UnwritableError(OSError):
-    """A file could not be written; what stood there before still does."""
+        folder = as_path(own)
+    else:
+        folder = as_path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "labelleak"
+    if folder.parts[0].startswith("~"):
+        raise UnwritableError(f"the cache is {folder}, and no home folder is known; set LABELLEAK_CACHE to a folder")
+    return folder
 
 
 @contextmanager

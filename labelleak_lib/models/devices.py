@@ -13,7 +13,7 @@ def resolve_device(device: str) -> torch.device:
     ValueError if the device is unknown or not on this machine.
     """
     valid = "auto, cpu, cuda, cuda:N or mps"
-    require(isinstance(device, str) and re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device), "device", device, valid)
+    require(isinstance(device, str) and re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", device), "device", device, valid)
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     chosen = torch.device(device)

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from labelleak_lib.checks import require_choice, require_int
 from labelleak_lib.command import Parser, one_sentence
 from labelleak_lib.data.files import cache_dir
-from labelleak_lib.files import COMMITTED, require_writable
+from labelleak_lib.files import COMMITTED, as_path, require_writable
 from labelleak_lib.names import PAPER_METHODS
 from labelleak_lib.registry import ARCHITECTURES, DATASETS
 from labelleak_lib.trials.cells import Cell, evidence_on, original_facts, unlearned_facts
@@ -213,7 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data-dir")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="worker processes, one thread each")
     parser.add_argument("--scheduler", help="address of a Dask scheduler, tcp://host:port")
-    parser.add_argument("--store", type=Path, default=COMMITTED, help="folder of the records")
+    parser.add_argument("--store", type=as_path, default=COMMITTED, help="folder of the records")
     chosen = parser.parse_args(arguments)
     names = ("dataset", "trials", "first", "seed", "profile", "device", "data_dir")
     grid = Grid(**{n: getattr(chosen, n) for n in names}, ks=tuple(chosen.ks), methods=tuple(chosen.methods))

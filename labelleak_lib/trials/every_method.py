@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from labelleak_lib.command import Parser, one_sentence
+from labelleak_lib.files import as_path
 from labelleak_lib.names import PAPER_METHODS
 from labelleak_lib.registry import METHODS
 from labelleak_lib.trials import lines
@@ -92,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--timed", type=int, default=2, help="trials in which the methods are timed [2]")
     parser.add_argument("--data-dir")
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--store", type=Path, default=BY_METHOD)
+    parser.add_argument("--store", type=as_path, default=BY_METHOD)
     chosen = parser.parse_args(arguments)
     asked = {name: getattr(chosen, name) for name in ("trials", "first", "data_dir")}
     asked |= {"methods": tuple(chosen.methods)} if chosen.methods else {}
