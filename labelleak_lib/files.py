@@ -1,5 +1,6 @@
 """Files written as a whole or not at all, one sentence where they cannot be, and the cache."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -64,6 +65,33 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Write a file as :func:`replacing` does."""
     with replacing(path) as file:
         file.write(content)
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold the lock at `path`, against other processes on this machine and on whatever shares its files.
+
+    Where the file system has no locks, as some network file systems, a file beside it stands for the lock. Without
+    `wait`, TimeoutError if another process holds it.
+    """
+    from filelock import FileLock, SoftFileLock
+
+    timeout = -1 if wait else 0
+    lock = FileLock(path, timeout=timeout)
+    try:
+        lock.acquire()
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        lock = SoftFileLock(path.with_suffix(".held"), timeout=timeout)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 
 
 def require_writable(folder: Path) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from itertools import product
 from typing import Any, NamedTuple
 
+from tqdm import tqdm
+
 from labelleak_lib.checks import require_int
 from labelleak_lib.command import one_sentence
 from labelleak_lib.evidence import Evidence
@@ -134,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         crossings = design(dataset, method, classes=chosen.classes, data_dir=chosen.data_dir)
         tasks = missing(crossings, store)
         print(f"{dataset}, {method}: {len(tasks)} of {len(crossings)} models are missing", flush=True)
-        for crossing in tasks:
+        for crossing in tqdm(tasks, desc=f"{dataset}, {method}", unit="model", disable=None):
             run(crossing, store)
         store.fold(crossings[0].specs[0].data.name, thin=True)
     return 0

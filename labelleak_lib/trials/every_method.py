@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from tqdm import tqdm
 
 from labelleak_lib.command import Parser, one_sentence
 from labelleak_lib.files import as_path
@@ -71,7 +72,7 @@ def measure_costs(grid: Grid, trials: int, root: Path) -> int:
     key = ["forgotten", "unlearning", "method"]
     known = set(held[held.dataset == name][key].itertuples(index=False, name=None))
     new = 0
-    for spec, code in wanted:
+    for spec, code in tqdm(wanted, desc=f"{name}, timed", unit="method", disable=None):
         if (",".join(map(str, spec.forgotten)), code, as_json(spec.method(code))) in known:
             continue
         line, new = cost(spec, code), new + 1
