@@ -12,6 +12,9 @@ SAMPLE ?=
 # joblib's processes on this machine, or the address of a Dask scheduler.
 SCHEDULER ?=
 
+# Not what editors left there: `Untitled.ipynb`, `01_theory-Copy1.ipynb`.
+NOTEBOOKS = $(shell ls notebooks | grep -E '^[0-9]{2}_[a-z0-9_]+\.ipynb$$' | sed 's|^|notebooks/|')
+
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -70,7 +73,7 @@ unit: env ## test the library with its docstrings' examples, the packaging and t
 	$(BIN)/pytest -n 2 -m 'not rendered' --durations 20 --doctest-modules tests labelleak_lib
 
 notebooks: env ## run every notebook and compare its stored outputs
-	$(BIN)/pytest -p no:cacheprovider -n 2 --dist loadscope --nbval --nbval-current-env notebooks
+	$(BIN)/pytest -p no:cacheprovider -n 2 --dist loadscope --nbval --nbval-current-env $(NOTEBOOKS)
 
 rendered: env ## check the rendered book, also in a browser where there is one
 	$(BIN)/pytest -m rendered tests/authoring/test_rendered_book.py tests/authoring/test_browser.py

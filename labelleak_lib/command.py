@@ -1,11 +1,14 @@
 """The console command `labelleak`: one verb a task; each verb's module parses the options that follow it."""
 
 import argparse
+import contextlib
 import difflib
 import functools
 import re
+import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import import_module
 from typing import NoReturn, ParamSpec
 
@@ -42,17 +45,41 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def one_sentence(main: Callable[P, int]) -> Callable[P, int]:
-    """Have a verb's `main` answer bad input, or a file it cannot use, with one sentence and exit status 2."""
+    """Have a verb's `main` answer bad input, or a file it cannot use, with one sentence and exit status 2.
+
+    An interrupt from the keyboard, or a request to end (SIGTERM), is one sentence and exit status 130.
+    """
 
     @functools.wraps(main)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> int:
         try:
-            return main(*args, **kwargs)
+            with _ending_like_an_interrupt():
+                return main(*args, **kwargs)
+        except KeyboardInterrupt:
+            print("interrupted: what is stored is whole, and the same command goes on with the rest", file=sys.stderr)
+            return 130
         except (ValueError, OSError) as error:
             print(f"error: {one_line(error)}", file=sys.stderr)
             return 2
 
     return guarded
+
+
+@contextlib.contextmanager
+def _ending_like_an_interrupt() -> Iterator[None]:
+    """Have SIGTERM, by which schedulers and containers end a process, unwind as Ctrl-C does: no half-written draft."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class Parser(argparse.ArgumentParser):

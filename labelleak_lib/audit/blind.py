@@ -4,6 +4,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from labelleak_lib.audit.loading import load_target
 from labelleak_lib.audit.report import AuditReport
 from labelleak_lib.audit.run import audit
@@ -13,6 +15,8 @@ from labelleak_lib.models.checkpoints import save_checkpoint
 from labelleak_lib.space import InputSpace
 from labelleak_lib.trials.originals import unlearned_model
 from labelleak_lib.trials.specification import TrialSpec
+
+Shape = str | int | Sequence[int] | None
 
 
 def stand_in(spec: TrialSpec) -> Target:
@@ -24,18 +28,19 @@ def stand_in(spec: TrialSpec) -> Target:
 
 
 def blind_audit(
-    spec: TrialSpec, model: str | None = None, *, factory: str | None = None, shape: str | Sequence[int] | None = None,
+    spec: TrialSpec, model: str | None = None, *, factory: str | None = None, shape: Shape = None,
     labels_only: bool = False, budget: int | None = None, references: str | None = None,
 ) -> AuditReport:  # fmt: skip
     """Audit the file `model`, or the trial's stand-in where none is named, by the options of `labelleak_lib.audit`.
 
-    `shape` is a list, or text like "3,32,32". Of the trial the attack seed and the device are read, and the names of
-    the classes for the stand-in.
+    `shape` is a list, text like "3,32,32", or the length of a vector. Of the trial the attack seed and the
+    device are read, and the names of the classes for the stand-in.
     """
     space = None
     if shape is not None:
         try:
-            space = InputSpace(lengths(shape) if isinstance(shape, str) else tuple(shape))
+            given = shape.strip("[]() ") if isinstance(shape, str) else ",".join(map(str, np.atleast_1d(shape)))
+            space = InputSpace(lengths(given))
         except (TypeError, ValueError) as error:
             raise ValueError(f"shape is {shape!r}; it must be lengths like 3,32,32") from error
     target, names = (stand_in(spec), spec.data.class_names) if model is None else (model, None)

@@ -3,14 +3,13 @@
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
-from pathlib import Path
 
 from labelleak_lib.audit.report import AuditReport
 from labelleak_lib.audit.run import audit
 from labelleak_lib.audit.targets import OUTPUTS
 from labelleak_lib.command import Parser, lengths, numbers, one_sentence
 from labelleak_lib.criteria.calibrated import LEVEL
-from labelleak_lib.files import require_writable
+from labelleak_lib.files import as_path, require_writable
 from labelleak_lib.space import InputSpace
 
 
@@ -29,8 +28,8 @@ def parser() -> Parser:
     made.add_argument("--classes", type=int, help="their number, where the model answers labels alone")
     made.add_argument("--labels-only", action="store_true", help="read the most probable class alone")
     made.add_argument("--budget", type=int, help="inputs that the model is asked about, at most")
-    made.add_argument("--samples", type=Path, help="folder of class folders, or .npz with inputs and labels")
-    made.add_argument("--references", type=Path, help="folder of never-unlearned models of the same recipe")
+    made.add_argument("--samples", type=as_path, help="folder of class folders, or .npz with inputs and labels")
+    made.add_argument("--references", type=as_path, help="folder of never-unlearned models of the same recipe")
     made.add_argument("--head", help="name of the last layer, where it is not found by itself")
     made.add_argument("--original", help="the model before unlearning: with --forgotten, say what leaks")
     made.add_argument("--forgotten", type=lengths, help="the truth beside --original, as in 3,8")
@@ -38,7 +37,7 @@ def parser() -> Parser:
     made.add_argument("--level", type=float, default=LEVEL, help=f"level at which a class is named [{LEVEL}]")
     made.add_argument("--seed", type=int, default=0, help="draws the inputs [0]")
     made.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps [auto]")
-    made.add_argument("--out", type=Path, help="folder for report.json and report.html; nothing is written without it")
+    made.add_argument("--out", type=as_path, help="folder for report.json and report.html; none: nothing is written")
     made.add_argument("--fail-on-leak", action="store_true", help="exit status 1 when a class is named")
     return made
 

@@ -16,6 +16,7 @@ from labelleak_lib.audit.exported import load_exported
 from labelleak_lib.audit.onnx_model import load_onnx
 from labelleak_lib.audit.targets import Target, of_module
 from labelleak_lib.checks import one_line, require
+from labelleak_lib.files import as_path
 from labelleak_lib.models.checkpoints import load_checkpoint
 from labelleak_lib.models.devices import resolve_device
 
@@ -56,7 +57,7 @@ def load_target(
     ValueError
         The file is missing, damaged, of no such form, would run code, or does not fit the factory's network.
     """
-    path, place = Path(path), resolve_device(device)
+    path, place = as_path(path), resolve_device(device)
     require(path.is_file(), "model", str(path), "an existing file")
     with path.open("rb") as file:
         start = file.read(9)

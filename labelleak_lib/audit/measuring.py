@@ -18,7 +18,7 @@ from tqdm import tqdm
 from labelleak_lib.audit.null import FILE, lowest_relative
 from labelleak_lib.audit.racing import LOOKS, Found, Racing
 from labelleak_lib.evidence import Evidence, Floats
-from labelleak_lib.files import write_atomically
+from labelleak_lib.files import as_path, write_atomically
 from labelleak_lib.models.access import BlackBox
 from labelleak_lib.models.checkpoints import load_checkpoint, save_checkpoint
 from labelleak_lib.models.classifier import Classifier
@@ -93,7 +93,7 @@ def _model(null: Null, models: Path) -> Classifier:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the file and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m labelleak_lib.audit.measuring", description=__doc__)
-    parser.add_argument("--models", type=Path, required=True, help="folder that keeps the models trained again")
+    parser.add_argument("--models", type=as_path, required=True, help="folder that keeps the models trained again")
     models = parser.parse_args(arguments).models
     columns = {name: json.dumps(values) for name, values in measured(models).items()}
     listed = ",\n  ".join(f'"{name}": {values}' for name, values in columns.items())

@@ -19,6 +19,7 @@ from labelleak_lib.audit.targets import FIRST, Target, normalised, of_module, ou
 from labelleak_lib.checks import require, require_choice, require_int, require_number
 from labelleak_lib.criteria.calibrated import LEVEL
 from labelleak_lib.data.class_names import in_order
+from labelleak_lib.files import as_path
 from labelleak_lib.space import InputSpace
 
 Model = Target | nn.Module | Callable[..., Any] | str | Path
@@ -97,6 +98,7 @@ def audit(
     require_number("level", level, above=0, high=1)
     require_int("seed", seed, low=0)
     require_int("batch_size", batch_size, low=1)
+    require(labels_only in (True, False), "labels_only", labels_only, "True or False")
     if budget is not None:
         require_int("budget", budget, low=FIRST + 1)
     require((original is None) == (forgotten is None), "forgotten", forgotten, "given with original, and only then")
@@ -170,7 +172,7 @@ def _listed(references: Sequence[Model] | str | Path | None) -> list[Model]:
     if references is None:
         return []
     if isinstance(references, str | Path):
-        folder = Path(references)
+        folder = as_path(references)
         require(folder.is_dir(), "references", str(folder), "an existing folder of model files")
         names = in_order(path.name for path in folder.iterdir() if path.is_file() and path.name[0] != ".")
         return [folder / name for name in names]

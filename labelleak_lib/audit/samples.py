@@ -13,6 +13,7 @@ from labelleak_lib.data.files import load_arrays
 from labelleak_lib.data.folders import SUFFIXES
 from labelleak_lib.data.pictures import Picture, read_pictures
 from labelleak_lib.data.samples import Samples
+from labelleak_lib.files import as_path
 from labelleak_lib.space import InputSpace
 
 MOST = 200
@@ -26,7 +27,7 @@ def as_samples(samples: Any, space: InputSpace, classes: int) -> tuple[Tensor, T
     and `labels`. Bytes are scaled to the box; floats have to lie in it.
     """
     if isinstance(samples, str | Path):
-        path = Path(samples)
+        path = as_path(samples)
         require(path.exists(), "samples", str(path), "an existing folder of class folders, or .npz file")
         samples = read_folder(path, space, classes) if path.is_dir() else tuple(load_arrays(path, ("inputs", "labels")))
     if isinstance(samples, Samples):
@@ -62,7 +63,7 @@ def read_folder(root: Path, space: InputSpace, classes: int) -> tuple[np.ndarray
     pictures, labels = list[Picture](), list[int]()
     for i, name in enumerate(names):
         files = [root / name / file for file in in_order(path.name for path in (root / name).iterdir())]
-        files = [path for path in files if path.suffix.lower() in SUFFIXES][:MOST]
+        files = [path for path in files if path.suffix.lower() in SUFFIXES and path.name[0] != "."][:MOST]
         pictures += [Picture(str(path), path) for path in files]
         labels += [int(name) if numbers else i] * len(files)
     require(pictures, "samples", f"{root} without images", f"images ({', '.join(sorted(SUFFIXES))})")

@@ -6,6 +6,7 @@ nor lose an output while it is rendered. Every chapter is checked before any is 
 
 import multiprocessing
 import os
+import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,8 @@ from papermill.execute import execute_notebook
 from labelleak_lib.authoring.downloads import offered, take
 from labelleak_lib.authoring.outputs import NOTEBOOKS, silent_cells
 from labelleak_lib.checks import require_int
-from labelleak_lib.command import Parser
+from labelleak_lib.command import Parser, one_sentence
+from labelleak_lib.files import locked, write_atomically
 
 CHAPTERS = Path("book/chapters")
 SHOW_CODE = "show-code"
@@ -34,12 +36,14 @@ _PATIENCE = 300
 def sources(folder: Path = NOTEBOOKS) -> list[Path]:
     """Return the notebooks `NN_name.ipynb` of a folder, in the order of their numbers.
 
+    Copies that an editor or a file manager made (`01_theory-Copy1.ipynb`) are no chapters.
+
     Raises
     ------
     FileNotFoundError
         If the folder holds none.
     """
-    notebooks = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
+    notebooks = sorted(path for path in folder.glob("*.ipynb") if re.fullmatch(r"\d\d_[a-z0-9_]+", path.stem))
     if not notebooks:
         raise FileNotFoundError(f"{folder} holds no notebook named NN_name.ipynb: run from the project's root")
     return notebooks
@@ -52,7 +56,7 @@ def fold_code(target: Path) -> None:
         tags = cell.metadata.get("tags", [])
         if cell.cell_type == "code" and SHOW_CODE not in tags:
             cell.metadata["tags"] = [*tags, "hide-input"]
-    nbformat.write(notebook, target)
+    write_atomically(target, nbformat.writes(notebook).encode() + b"\n")
 
 
 def execute(source: Path, target: Path, parameters: Mapping[str, object]) -> str:
@@ -101,6 +105,7 @@ def execute_all(
     return {name: problem for name, problem in sorted(problems.items()) if problem}
 
 
+@one_sentence
 def main(arguments: Sequence[str] | None = None) -> int:
     """Execute every notebook; return 0, 1 if one failed (each is named with its error), or 2 for bad input."""
     parser = Parser(prog="labelleak book", description=__doc__)
@@ -118,7 +123,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, FileNotFoundError) as error:
         parser.error(str(error))
 
-    problems = execute_all(notebooks, CHAPTERS, parameters, processes)
+    CHAPTERS.mkdir(parents=True, exist_ok=True)
+    try:
+        # two builds at once would mix their chapters
+        with locked(CHAPTERS / ".lock", wait=False):
+            problems = execute_all(notebooks, CHAPTERS, parameters, processes)
+    except TimeoutError:
+        parser.error(f"{CHAPTERS} is being written by another build; wait for it, or stop it")
     for name, problem in problems.items():
         print(f"notebook {name}: {problem}", file=sys.stderr)
     return 1 if problems else 0

@@ -14,6 +14,7 @@ import joblib
 from labelleak_lib.attacks import Attack
 from labelleak_lib.checks import require_int
 from labelleak_lib.command import one_sentence
+from labelleak_lib.files import as_path
 from labelleak_lib.nulls import NeverUnlearned
 from labelleak_lib.nulls.adam import AdamShifted
 from labelleak_lib.nulls.plain import Plain, Short, WeightDecay
@@ -131,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m labelleak_lib.nulls.bank", description=__doc__)
     parser.add_argument("--datasets", nargs="+", default=[], help="all, if none is named")
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--store", type=Path, default=BANK)
+    parser.add_argument("--store", type=as_path, default=BANK)
     chosen = parser.parse_args(arguments)
     require_int("jobs", chosen.jobs, low=1)
     wanted = [null for null in bank() if null.dataset in (chosen.datasets or DATASETS)]

@@ -6,11 +6,10 @@ Run as `python -m labelleak_lib.nulls.tuning`; it runs what is missing.
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from labelleak_lib.checks import require_int
 from labelleak_lib.command import one_sentence
-from labelleak_lib.files import COMMITTED
+from labelleak_lib.files import COMMITTED, as_path
 from labelleak_lib.trials.engine import sweep
 from labelleak_lib.trials.grid import Grid
 from labelleak_lib.trials.settings import Settings, settings
@@ -36,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m labelleak_lib.nulls.tuning", description=__doc__)
     parser.add_argument("--trials", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--store", type=Path, default=TUNING)
+    parser.add_argument("--store", type=as_path, default=TUNING)
     chosen = parser.parse_args(arguments)
     require_int("trials", chosen.trials, low=1)
     store = Store(chosen.store)

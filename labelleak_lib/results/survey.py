@@ -15,6 +15,7 @@ import pandas as pd
 
 from labelleak_lib.attacks.dot_product import DotProduct
 from labelleak_lib.attacks.heads import HeadRecipe
+from labelleak_lib.files import as_path
 from labelleak_lib.models import classifier
 from labelleak_lib.models.classifier import Classifier
 from labelleak_lib.names import PAPER_METHODS
@@ -107,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--methods", nargs="+", default=list(PAPER_METHODS))
     parser.add_argument("--profile", default="paper")
     parser.add_argument("--data-dir")
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="where the tables are written")
+    parser.add_argument("--folder", type=as_path, default=FOLDER, help="where the tables are written")
     chosen = parser.parse_args(arguments)
     try:
         shared = {"profile": chosen.profile, "data_dir": chosen.data_dir}

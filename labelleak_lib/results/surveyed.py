@@ -19,7 +19,7 @@ def stored(kind: str, folder: Path = FOLDER) -> dict[str, pd.DataFrame]:
     A table of agreement that does not say with which momentum the attack's heads were trained is of heads that had
     none: its ``deployed``, which would be of other heads than the attack's, is NaN.
     """
-    names = [path.name.removesuffix(f".{kind}.csv") for path in folder.glob(f"*.{kind}.csv")]
+    names = [path.name.removesuffix(f".{kind}.csv") for path in folder.glob(f"[!.]*.{kind}.csv")]
     tables = {name: pd.read_csv(folder / f"{name}.{kind}.csv") for name in ordered(names, DATASET_ORDER)}
     return {name: table if kind != "agreement" else _with_momentum(table) for name, table in tables.items()}
 

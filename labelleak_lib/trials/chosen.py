@@ -16,7 +16,7 @@ def chosen_classes(wish: Wish, names: Sequence[str]) -> tuple[int, ...]:
     Parameters
     ----------
     wish : int, str or sequence of both
-        An integer is an index, text is a name.
+        An integer is an index, text is a name; text that is no name is a list of them with commas.
     names : sequence of str
         The classes' names, in the order of their indices.
 
@@ -27,14 +27,24 @@ def chosen_classes(wish: Wish, names: Sequence[str]) -> tuple[int, ...]:
 
     Examples
     --------
-    >>> chosen_classes("dog", ("cat", "dog")), chosen_classes([2, 0], ("a", "b", "c"))
-    ((1,), (0, 2))
+    >>> chosen_classes("dog", ("cat", "dog")), chosen_classes([2, 0], ("a", "b", "c")), chosen_classes("c, 0", "abc")
+    ((1,), (0, 2), (0, 2))
     """
-    require(isinstance(wish, str | Integral | Sequence), "forgotten", wish, "a list of classes")
-    asked = wish if isinstance(wish, Sequence) and not isinstance(wish, str) else [wish]
+    valid = isinstance(wish, str | Integral | Sequence) and not isinstance(wish, bytes)
+    require(valid, "forgotten", wish, "a list of classes")
+    asked = _parts(wish, names) if isinstance(wish, str) else wish if isinstance(wish, Sequence) else [wish]
     chosen = tuple(sorted({_index(c, names) for c in asked}))
     require(0 < len(chosen) < len(names), "forgotten", chosen, f"1 to {len(names) - 1} classes")
     return chosen
+
+
+def _parts(wish: str, names: Sequence[str]) -> list[int | str]:
+    """Return the classes that text lists with commas: names, and indices where no class has a number as its name."""
+    if wish in names or not wish.strip("[]() "):
+        return [wish]
+    parts = [part.strip().strip("'\"") for part in wish.strip("[]() ").removesuffix(",").split(",")]
+    numbers = any(name.isdecimal() for name in names)
+    return [int(part) if part.isdecimal() and not numbers else part for part in parts]
 
 
 def _index(wanted: object, names: Sequence[str]) -> int:

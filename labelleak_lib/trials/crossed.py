@@ -9,13 +9,14 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 from itertools import product
-from pathlib import Path
 from typing import Any, NamedTuple
+
+from tqdm import tqdm
 
 from labelleak_lib.checks import require_int
 from labelleak_lib.command import one_sentence
 from labelleak_lib.evidence import Evidence
-from labelleak_lib.files import COMMITTED
+from labelleak_lib.files import COMMITTED, as_path
 from labelleak_lib.trials.cells import evidence_on, unlearned_facts
 from labelleak_lib.trials.originals import original_and_unlearned
 from labelleak_lib.trials.settings import Settings
@@ -128,14 +129,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--methods", nargs="+", default=["RT", "NG", "FT"])
     parser.add_argument("--classes", type=int, help="number of forgotten classes")
     parser.add_argument("--data-dir")
-    parser.add_argument("--store", type=Path, default=CROSSED)
+    parser.add_argument("--store", type=as_path, default=CROSSED)
     chosen = parser.parse_args(arguments)
     store = Store(chosen.store)
     for method, dataset in product(chosen.methods, chosen.datasets):
         crossings = design(dataset, method, classes=chosen.classes, data_dir=chosen.data_dir)
         tasks = missing(crossings, store)
         print(f"{dataset}, {method}: {len(tasks)} of {len(crossings)} models are missing", flush=True)
-        for crossing in tasks:
+        for crossing in tqdm(tasks, desc=f"{dataset}, {method}", unit="model", disable=None):
             run(crossing, store)
         store.fold(crossings[0].specs[0].data.name, thin=True)
     return 0

@@ -53,7 +53,7 @@ def _is_own(registry: Registry) -> bool:
 def code_digest() -> str:
     """Return a digest of the library's files that may decide something on evidence."""
     digest = hashlib.sha256()
-    for path in sorted(LIBRARY.rglob("*.py")):
+    for path in sorted(LIBRARY.rglob("[!.]*.py")):
         if path.relative_to(LIBRARY).parts[0] not in ELSEWHERE:
             digest.update(path.read_bytes())
     return digest.hexdigest()

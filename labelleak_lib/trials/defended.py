@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from labelleak_lib.checks import require_int
+from labelleak_lib.checks import require, require_choice, require_int
 from labelleak_lib.command import one_sentence
 from labelleak_lib.criteria.reach import Reach, reached
 from labelleak_lib.data.samples import Samples, split_classes
 from labelleak_lib.evidence import Evidence
-from labelleak_lib.files import COMMITTED
+from labelleak_lib.files import COMMITTED, as_path
 from labelleak_lib.registry import ADAPTIVE, ATTACKS, DEFENCES
 from labelleak_lib.trials import lines
 from labelleak_lib.trials.cells import as_json
@@ -166,6 +166,9 @@ def collect(
 
     With `records` "recompute" all are measured. Nothing is stored.
     """
+    require_choice("records", records, ("reuse", "recompute"))
+    for parameter, listed in (("names", names), ("methods", methods)):
+        require(not isinstance(listed, str), parameter, listed, "a list, also of one")
     held, parts = stored(), []
     for spec, name in product(specs, names):
         for code in codes(name, methods):
@@ -196,7 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--profile", default="paper")
     parser.add_argument("--data-dir")
-    parser.add_argument("--store", type=Path, default=DEFENDED)
+    parser.add_argument("--store", type=as_path, default=DEFENDED)
     asked = parser.parse_args(arguments)
     require_int("trials", asked.trials, low=1)
     absent = [

@@ -7,8 +7,7 @@ joblib runs the tasks: worker processes with one thread each on one machine, or 
 from __future__ import annotations
 
 import contextlib
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,16 +20,17 @@ from labelleak_lib.adapters.undisturbed import undisturbed
 from labelleak_lib.checks import require_choice, require_int
 from labelleak_lib.command import Parser, one_sentence
 from labelleak_lib.data.files import cache_dir
-from labelleak_lib.files import COMMITTED, require_writable
+from labelleak_lib.files import COMMITTED, as_path, require_writable
 from labelleak_lib.names import PAPER_METHODS
 from labelleak_lib.registry import ARCHITECTURES, DATASETS
+from labelleak_lib.trials import cost
 from labelleak_lib.trials.cells import Cell, evidence_on, original_facts, unlearned_facts
 from labelleak_lib.trials.grid import Grid, Wanted
 from labelleak_lib.trials.judging import evidence_by_cell, judge
 from labelleak_lib.trials.known import NOTHING, Known
 from labelleak_lib.trials.originals import original_and_unlearned, original_model, weights_digest
 from labelleak_lib.trials.store import Store, Stored
-from labelleak_lib.trials.threads import one_thread
+from labelleak_lib.trials.threads import cores, one_thread
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +58,11 @@ def open_tasks(cells: Sequence[Wanted], known: Known) -> list[Task]:
 
 
 @undisturbed()
-def run_task(task: Task, root: Path | None = None) -> list[Cell]:
-    """Run what is missing of a task's cells; write each model as it is done to the store at `root`, if one is given."""
+def run_task(task: Task, root: Path | None = None, tell: Callable[[], Any] | None = None) -> list[Cell]:
+    """Run what is missing of a task's cells; write each model as it is done to the store at `root`, if one is given.
+
+    `tell` is called as each cell begins but the first; only where the task runs in the caller's process.
+    """
     cells: list[Cell] = []
     on_original: set[str] = set()
     # this may be a process that does not know what was registered in another
@@ -67,7 +70,9 @@ def run_task(task: Task, root: Path | None = None) -> list[Cell]:
     if task.dataset is not None:
         DATASETS.register(task.dataset.name)(task.dataset)
     with one_thread():
-        for cell in task.cells:
+        for number, cell in enumerate(task.cells):
+            if tell is not None and number:
+                tell()
             spec, attacks = cell.spec, cell.spec.settings.attacks
             # an M_u of which all is known need not be made
             if task.known.found(cell, weights_digest(original_model(spec, cell.method))) is not None:
@@ -91,6 +96,10 @@ def run_task(task: Task, root: Path | None = None) -> list[Cell]:
     return cells
 
 
+def _numbered(i: int, task: Task, root: Path | None, tell: Callable[[], Any] | None) -> tuple[int, list[Cell]]:
+    return i, run_task(task, root, tell)
+
+
 def run(cells: Sequence[Wanted], store: Store, known: Known, *, jobs: int = 1, scheduler: str | None = None) -> int:
     """Run what is not `known` of some cells of one data set into a store, and return the number of tasks run."""
     tasks = open_tasks(cells, known)
@@ -98,12 +107,19 @@ def run(cells: Sequence[Wanted], store: Store, known: Known, *, jobs: int = 1, s
         return 0
     require_writable(store.root)
     name, root = cells[0].spec.data.name, None if scheduler else store.root
-    calls = (joblib.delayed(run_task)(task, root) for task in tasks)
-    with _backend(scheduler):
+    if scheduler is None:
+        cost.tell([cell for task in tasks for cell in task.cells], jobs)
+    alone = jobs == 1 and scheduler is None
+    total = sum(len(task.cells) for task in tasks)
+    with _backend(scheduler), tqdm(total=total, desc=name, unit="model", disable=None) as bar:
+        calls = (
+            joblib.delayed(_numbered)(i, task, root, bar.update if alone else None) for i, task in enumerate(tasks)
+        )
         parallel = joblib.Parallel(n_jobs=-1 if scheduler else jobs, return_as="generator_unordered", batch_size=1)
-        for done in tqdm(parallel(calls), total=len(tasks), desc=f"{name} trials", disable=None):
+        for i, done in parallel(calls):
             for cell in done:
                 store.write(name, cell.models, cell.evidence)
+            bar.update(1 if alone else len(tasks[i].cells))
     return len(tasks)
 
 
@@ -170,7 +186,7 @@ def collect_stored(grid: Grid, *, records: str = "reuse", jobs: int | None = Non
     cells, cache = grid.cells(), Store(cache_dir() / "records")
     stores = [cache] if records == "recompute" else [Store(COMMITTED), cache]
     if jobs is None:
-        jobs = 1 if cells[0].spec.model_spec.architecture == "small" else os.cpu_count() or 1
+        jobs = 1 if cells[0].spec.model_spec.architecture == "small" else cores()
     known = NOTHING if records == "recompute" else Known.of(*(_of(store, cells) for store in stores))
     run(cells, cache, known, jobs=jobs)
     return select(cells, *(_of(store, cells) for store in stores))
@@ -213,9 +229,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--profile", default="paper")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--data-dir")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="worker processes, one thread each")
+    parser.add_argument("--jobs", type=int, default=cores(), help="worker processes, one thread each")
     parser.add_argument("--scheduler", help="address of a Dask scheduler, tcp://host:port")
-    parser.add_argument("--store", type=Path, default=COMMITTED, help="folder of the records")
+    parser.add_argument("--store", type=as_path, default=COMMITTED, help="folder of the records")
     chosen = parser.parse_args(arguments)
     names = ("dataset", "trials", "first", "seed", "profile", "device", "data_dir")
     grid = Grid(**{n: getattr(chosen, n) for n in names}, ks=tuple(chosen.ks), methods=tuple(chosen.methods))

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from tqdm import tqdm
 
 from labelleak_lib.command import Parser, one_sentence
+from labelleak_lib.files import as_path
 from labelleak_lib.names import PAPER_METHODS
 from labelleak_lib.registry import METHODS
 from labelleak_lib.trials import lines
@@ -70,7 +72,7 @@ def measure_costs(grid: Grid, trials: int, root: Path) -> int:
     key = ["forgotten", "unlearning", "method"]
     known = set(held[held.dataset == name][key].itertuples(index=False, name=None))
     new = 0
-    for spec, code in wanted:
+    for spec, code in tqdm(wanted, desc=f"{name}, timed", unit="method", disable=None):
         if (",".join(map(str, spec.forgotten)), code, as_json(spec.method(code))) in known:
             continue
         line, new = cost(spec, code), new + 1
@@ -92,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--timed", type=int, default=2, help="trials in which the methods are timed [2]")
     parser.add_argument("--data-dir")
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--store", type=Path, default=BY_METHOD)
+    parser.add_argument("--store", type=as_path, default=BY_METHOD)
     chosen = parser.parse_args(arguments)
     asked = {name: getattr(chosen, name) for name in ("trials", "first", "data_dir")}
     asked |= {"methods": tuple(chosen.methods)} if chosen.methods else {}

@@ -15,7 +15,7 @@ import pandas as pd
 from labelleak_lib.checks import require_int
 from labelleak_lib.command import one_sentence
 from labelleak_lib.data.samples import split_classes
-from labelleak_lib.files import COMMITTED
+from labelleak_lib.files import COMMITTED, as_path
 from labelleak_lib.names import PAPER_METHODS
 from labelleak_lib.trials import lines
 from labelleak_lib.trials.cells import as_json, measure_accuracies
@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--methods", nargs="+", default=list(PAPER_METHODS))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data-dir")
-    parser.add_argument("--store", type=Path, default=FORGETTING)
+    parser.add_argument("--store", type=as_path, default=FORGETTING)
     chosen = parser.parse_args(arguments)
     require_int("trials", chosen.trials, low=1)
     for dataset, trial, code in product(chosen.datasets, range(chosen.trials), chosen.methods):

@@ -10,6 +10,7 @@ from labelleak_lib.checks import require, require_choice
 from labelleak_lib.evidence import Evidence
 from labelleak_lib.models.access import BlackBox, WhiteBox, WhiteBoxWithSamples
 from labelleak_lib.models.classifier import Classifier
+from labelleak_lib.models.devices import with_float64
 from labelleak_lib.space import blobs
 from labelleak_lib.trials.seeds import make_generator
 from labelleak_lib.trials.specification import TrialSpec
@@ -30,6 +31,7 @@ def known_retained(spec: TrialSpec) -> frozenset[int]:
 
 def grant(spec: TrialSpec, model: Classifier, access_kind: str, protocol: str) -> Any:
     """Return the access object that the threat model grants an attack of this kind under `protocol`."""
+    model = with_float64(model)
     if access_kind == "black_box":
         return BlackBox.of(model)
     if access_kind == "labels_only":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -50,8 +51,9 @@ class Grid:
     def __post_init__(self) -> None:
         require_int("trials", self.trials, low=1)
         require_int("first", self.first, low=0)
-        require(len(self.ks) > 0, "ks", self.ks, "at least one number of forgotten classes")
-        require(len(self.methods) > 0, "methods", self.methods, "at least one code of an unlearning method")
+        require(_is_list(self.ks), "ks", self.ks, "a list of at least one number of forgotten classes")
+        codes = _is_list(self.methods) and all(isinstance(code, str) for code in self.methods)
+        require(codes, "methods", self.methods, "a list of at least one code of an unlearning method")
         first = self.specs()[0]
         for code in self.methods:
             first.method(code)
@@ -70,6 +72,11 @@ class Grid:
     def cells(self) -> list[Wanted]:
         """Return every cell, with the identities of what is to be known of it."""
         return [wanted(spec, code, spec.method(code)) for spec in self.specs() for code in self.methods]
+
+
+def _is_list(value: object) -> bool:
+    """Tell whether `value` holds something, and is not text, whose letters are no list."""
+    return isinstance(value, Collection) and not isinstance(value, str | bytes | Mapping) and len(value) > 0
 
 
 _PASSED_ON = ("dataset", "seed", "profile", "device", "data_dir", "architecture", "given")

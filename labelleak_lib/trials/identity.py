@@ -91,7 +91,7 @@ def code_digest(thing: type) -> str:
 def numerics_digest() -> str:
     """Return a digest of all the library's code that decides what is stored."""
     places = [ROOT / "labelleak_lib" / name for name in NUMERIC]
-    files = [path for place in places for path in (sorted(place.rglob("*.py")) if place.is_dir() else [place])]
+    files = [path for place in places for path in (sorted(place.rglob("[!.]*.py")) if place.is_dir() else [place])]
     return content_hash([bare_source(path) for path in files])
 
 

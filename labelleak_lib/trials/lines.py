@@ -11,7 +11,7 @@ from labelleak_lib.files import write_atomically
 
 def read(folder: Path, columns: Sequence[str]) -> pd.DataFrame:
     """Return the lines of every file in `folder`; no rows, with `columns`, where there is none."""
-    parts = [pd.read_parquet(path) for path in sorted(folder.glob("*.parquet"))]
+    parts = [pd.read_parquet(path) for path in sorted(folder.glob("[!.]*.parquet"))]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(columns))
 
 

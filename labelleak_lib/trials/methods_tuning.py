@@ -17,7 +17,7 @@ import pandas as pd
 
 from labelleak_lib.command import one_sentence
 from labelleak_lib.data.samples import split_classes
-from labelleak_lib.files import COMMITTED
+from labelleak_lib.files import COMMITTED, as_path
 from labelleak_lib.registry import METHODS
 from labelleak_lib.trials import lines
 from labelleak_lib.trials.cells import as_json, measure_accuracies
@@ -152,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m labelleak_lib.trials.methods_tuning", description=__doc__)
     parser.add_argument("--datasets", nargs="+", default=["digits", "glyphs10"], choices=list(FORGOTTEN))
     parser.add_argument("--data-dir")
-    parser.add_argument("--store", type=Path, default=TUNING)
+    parser.add_argument("--store", type=as_path, default=TUNING)
     given = parser.parse_args(arguments)
     for dataset in given.datasets:
         held = stored(given.store)

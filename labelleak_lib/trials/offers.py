@@ -12,6 +12,7 @@ from labelleak_lib.data.samples import Samples, split_classes, to_input
 from labelleak_lib.defences.answers import Answers, Published
 from labelleak_lib.models.access import BlackBox, BlackBoxWithSamples, WhiteBox
 from labelleak_lib.models.classifier import Classifier, predict_proba
+from labelleak_lib.models.devices import with_float64
 from labelleak_lib.registry import DEFENCES
 from labelleak_lib.space import InputSpace
 from labelleak_lib.trials.grants import grant
@@ -74,7 +75,7 @@ def offer(spec: TrialSpec, code: str, name: str) -> Offer:
     """
     train = spec.part("train")
     retain, forget = split_classes(train, spec.forgotten) if code else (train, train.where(train.labels < 0))
-    plain = original_model(spec) if code in ("", NONE) else original_and_unlearned(spec, code)[1]
+    plain = with_float64(original_model(spec) if code in ("", NONE) else original_and_unlearned(spec, code)[1])
     classes = range(spec.data.classes)
     if name == NONE:
         return Offer(plain, tuple(classes), plain, trained_on=len(retain))
@@ -82,7 +83,9 @@ def offer(spec: TrialSpec, code: str, name: str) -> Offer:
     start = time.process_time()
     if getattr(defence, "before", False):
         nothing = train.where(train.labels < 0)
-        published = defence.defend(copy.deepcopy(original_model(spec)), train, nothing, generator=generator)
+        published = defence.defend(
+            copy.deepcopy(with_float64(original_model(spec))), train, nothing, generator=generator
+        )
         seconds = time.process_time() - start
         if code not in ("", NONE):
             drawn = make_generator(spec.unlearn_seed, "unlearn", code)

@@ -9,7 +9,6 @@ from dataclasses import is_dataclass
 from pathlib import Path
 
 import torch
-from filelock import FileLock
 
 from labelleak_lib.adapters.attended import attended
 from labelleak_lib.adapters.foreign import Foreign, adapted
@@ -19,7 +18,7 @@ from labelleak_lib.adapters.undisturbed import undisturbed
 from labelleak_lib.checks import require
 from labelleak_lib.data.files import cache_dir
 from labelleak_lib.data.samples import Samples, split_classes
-from labelleak_lib.files import require_writable
+from labelleak_lib.files import locked, require_writable
 from labelleak_lib.models import classifier
 from labelleak_lib.models.checkpoints import load_checkpoint, save_checkpoint
 from labelleak_lib.models.classifier import Classifier
@@ -126,21 +125,23 @@ def watched(spec: TrialSpec, method: RecordsTraining, original: Classifier, forg
 def _kept(spec: TrialSpec, identity: str, make: Callable[[], Classifier]) -> Classifier:
     """Return the model of this identity from the cache, made and stored first where it is missing."""
     path = cache_dir() / "models" / f"{spec.data.name}-{identity}.safetensors"
-    require_writable(path.parent)
-    with FileLock(path.with_suffix(".lock")):
-        if not path.exists():
-            model = make()
-            if not (built_alike(model, untrained(spec)) and is_plain(model, spec.model_spec)):
-                return model
-            save_checkpoint(model, path)
-            _prune(path.parent)
+    # what is there needs no lock, and is read from a cache that cannot be written, too
+    if not path.exists():
+        require_writable(path.parent)
+        with locked(path.with_suffix(".lock")):
+            if not path.exists():
+                model = make()
+                if not (built_alike(model, untrained(spec)) and is_plain(model, spec.model_spec)):
+                    return model
+                save_checkpoint(model, path)
+                _prune(path.parent)
     with contextlib.suppress(OSError):
         os.utime(path)
     return load_checkpoint(path).to(resolve_device(spec.device))
 
 
 def _prune(folder: Path) -> None:
-    stored = sorted(folder.glob("*.safetensors"), key=lambda path: path.stat().st_mtime)
+    stored = sorted(folder.glob("[!.]*.safetensors"), key=lambda path: path.stat().st_mtime)
     excess = sum(path.stat().st_size for path in stored) - CACHE_BYTES
     for path in stored[:-2]:
         if excess <= 0:

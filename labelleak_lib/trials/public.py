@@ -9,7 +9,6 @@ import itertools
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ import numpy as np
 from labelleak_lib.adapters.foreign import Foreign, adapted, resolve
 from labelleak_lib.attacks import Attack
 from labelleak_lib.command import Parser, one_sentence
-from labelleak_lib.files import COMMITTED
+from labelleak_lib.files import COMMITTED, as_path
 from labelleak_lib.names import PAPER_METHODS
 from labelleak_lib.trials.cells import evidence_on, measure_accuracies, original_facts, unlearned_facts
 from labelleak_lib.trials.gate import is_unlearned
@@ -155,7 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--dataset", default="digits")
     parser.add_argument("--trials", type=int, default=3)
     parser.add_argument("--data-dir")
-    parser.add_argument("--store", type=Path, default=STORE, help="folder of the records")
+    parser.add_argument("--store", type=as_path, default=STORE, help="folder of the records")
     given = parser.parse_args(arguments)
     store = Store(given.store)
     count = run(given.dataset, given.trials, store, data_dir=given.data_dir)

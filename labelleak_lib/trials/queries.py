@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import zip_longest
-from pathlib import Path
 
 from labelleak_lib.attacks import Attack
 from labelleak_lib.attacks.joint_reach import JointReach
@@ -16,6 +15,7 @@ from labelleak_lib.attacks.passive_reach import PassiveAnswers, PassiveReach
 from labelleak_lib.attacks.query_reach import QueryReach
 from labelleak_lib.checks import require_int
 from labelleak_lib.command import one_sentence
+from labelleak_lib.files import as_path
 from labelleak_lib.registry import ATTACKS
 from labelleak_lib.trials.committed import BUDGETS
 from labelleak_lib.trials.engine import sweep
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--trials", type=int, default=5)
     parser.add_argument("--data-dir")
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--store", type=Path, default=BUDGETS)
+    parser.add_argument("--store", type=as_path, default=BUDGETS)
     chosen = parser.parse_args(arguments)
     require_int("jobs", chosen.jobs, low=1)
     for name in chosen.dataset:

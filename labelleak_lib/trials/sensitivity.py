@@ -7,7 +7,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,7 +19,7 @@ from labelleak_lib.attacks.gradient_inversion import GradientInversion
 from labelleak_lib.checks import require_int
 from labelleak_lib.command import one_sentence
 from labelleak_lib.data.samples import Samples
-from labelleak_lib.files import COMMITTED
+from labelleak_lib.files import COMMITTED, as_path
 from labelleak_lib.names import AS_RUN
 from labelleak_lib.trials.engine import run
 from labelleak_lib.trials.grid import Grid, Wanted
@@ -100,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m labelleak_lib.trials.sensitivity", description=__doc__)
     parser.add_argument("--dataset", default="mnist")
     parser.add_argument("--trials", type=int, default=3)
-    parser.add_argument("--store", type=Path, default=SENSITIVITY)
+    parser.add_argument("--store", type=as_path, default=SENSITIVITY)
     chosen = parser.parse_args(arguments)
     require_int("trials", chosen.trials, low=1)
     architecture = Grid(chosen.dataset).specs()[0].model_spec.architecture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import sys
 from dataclasses import asdict, dataclass
 
@@ -28,6 +29,9 @@ from labelleak_lib.trials.identity import code_digest, content_hash, describe
 from labelleak_lib.trials.seeds import draw_forgotten
 from labelleak_lib.trials.settings import Settings, fitted, require_enough, said_of_few, settings
 from labelleak_lib.unlearning import PlainMethod, RecordsTraining, UnlearningMethod
+
+LARGEST_SEED = 2**63 - 1
+"""What records can hold."""
 
 
 @functools.lru_cache(maxsize=2)
@@ -128,16 +132,24 @@ class TrialSpec:
         """
         require_int("seed", seed, low=0)
         require_int("trial", trial, low=0)
+        # plain numbers, since records hold JSON
+        seed, trial = int(seed), int(trial)
+        require(seed + trial <= LARGEST_SEED, "seed", seed, f"at most {LARGEST_SEED - trial}")
+        require(isinstance(dataset, str | os.PathLike), "dataset", dataset, "a known name or a path")
         own = {}
         for name in ("train_seed", "unlearn_seed", "attack_seed"):
             chosen_seed = seeds.pop(name, None)
             own[name] = seed + trial if chosen_seed is None else chosen_seed
             require_int(name, own[name], low=0)
+            own[name] = int(own[name])
+            require(own[name] <= LARGEST_SEED, name, own[name], f"at most {LARGEST_SEED}")
         require(not seeds, "parameter", ", ".join(seeds), "train_seed, unlearn_seed or attack_seed")
         require_int("split_seed", split_seed, low=0)
         resolve_device(device)
         directory = None if data_dir is None else str(data_dir)
-        stamp = datasets.stamp(str(dataset)) if stamp is None else stamp
+        require(directory != "", "data_dir", data_dir, "a folder")
+        dataset = str(dataset)
+        stamp = datasets.stamp(dataset) if stamp is None else stamp
         loaded = cached_dataset(dataset, directory, split_seed, stamp)
         if architecture is not None:
             require_choice("architecture", architecture, tuple(ARCHITECTURES))

@@ -14,9 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
-from filelock import FileLock
 
-from labelleak_lib.files import write_atomically
+from labelleak_lib.files import locked, write_atomically
 from labelleak_lib.trials.identity import content_hash
 from labelleak_lib.trials.schema import EVIDENCE, MODELS, arrays_of, pack, table
 
@@ -46,8 +45,8 @@ class Store:
 
     def datasets(self) -> list[str]:
         """Return the names of the data sets of which something is stored, sorted."""
-        folded = {path.name.removesuffix(".models.parquet") for path in self.root.glob("*.models.parquet")}
-        return sorted(folded | {path.name for path in (self.root / "cells").glob("*") if path.is_dir()})
+        folded = {path.name.removesuffix(".models.parquet") for path in self.root.glob("[!.]*.models.parquet")}
+        return sorted(folded | {path.name for path in (self.root / "cells").glob("[!.]*") if path.is_dir()})
 
     def write(self, dataset: str, models: list[dict[str, Any]], evidence: list[dict[str, Any]]) -> None:
         """Store models and evidence in one file, atomically.
@@ -85,7 +84,7 @@ class Store:
             Keep what an archive needs: see `thinned`.
         """
         (self.root / "cells").mkdir(parents=True, exist_ok=True)
-        with FileLock(self.root / "cells" / f"{dataset}.lock"):
+        with locked(self.root / "cells" / f"{dataset}.lock"):
             open_files = self._open(dataset)
             if not open_files:
                 return

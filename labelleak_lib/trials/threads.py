@@ -1,8 +1,9 @@
-"""How many threads a computation has."""
+"""How many processes and threads a computation has."""
 
 import contextlib
 from collections.abc import Iterator
 
+import joblib
 import torch
 
 
@@ -15,3 +16,8 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def cores() -> int:
+    """Return how many processes compute at once: no more than a quota (cgroup) or an affinity leaves to this one."""
+    return int(joblib.cpu_count())

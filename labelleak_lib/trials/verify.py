@@ -10,7 +10,6 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
@@ -22,7 +21,7 @@ from tqdm import tqdm
 from labelleak_lib.checks import require, require_int, require_number
 from labelleak_lib.command import Parser
 from labelleak_lib.data.files import DataError
-from labelleak_lib.files import COMMITTED
+from labelleak_lib.files import COMMITTED, as_path
 from labelleak_lib.metrics import Scores
 from labelleak_lib.trials.cells import run_cell
 from labelleak_lib.trials.committed import PROFILE, committed
@@ -169,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--sample-seed", type=int, default=0)
     parser.add_argument("--tolerance", type=float, default=0.02, help="largest difference of a rate, in 0 .. 1")
     parser.add_argument("--data-dir")
-    parser.add_argument("--store", type=Path, default=COMMITTED, help="folder of the records")
+    parser.add_argument("--store", type=as_path, default=COMMITTED, help="folder of the records")
     chosen = parser.parse_args(arguments)
     try:
         require_int("sample", chosen.sample, low=1)

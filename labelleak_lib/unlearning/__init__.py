@@ -14,6 +14,7 @@ from torch import Generator, Tensor
 
 from labelleak_lib.data.samples import Samples
 from labelleak_lib.models.classifier import Classifier
+from labelleak_lib.models.devices import has_float64, with_float64
 from labelleak_lib.models.recipe import Recipe
 from labelleak_lib.registry import METHODS
 
@@ -53,10 +54,18 @@ def apply_method(
 ) -> Classifier:  # fmt: skip
     """Unlearn by a method or by a plain function `f(original, retain, forget, generator=...)`.
 
-    It gets a copy of `original`, since much code works in place.
+    It gets a copy of `original`, since much code works in place. One that asks for float64 on a device that has none
+    runs on the CPU.
     """
     verb = method.unlearn if isinstance(method, UnlearningMethod) else method
-    return verb(copy.deepcopy(original), retain, forget, generator=generator).eval()
+    device, drawn = next(original.parameters()).device, generator.get_state()
+    try:
+        return verb(copy.deepcopy(original), retain, forget, generator=generator).eval()
+    except TypeError:
+        if has_float64(device):
+            raise
+    generator.set_state(drawn)
+    return verb(with_float64(original), retain, forget, generator=generator).eval().to(device)
 
 
 __all__ = ["METHODS", "PlainMethod", "RecordsTraining", "UnlearningMethod", "apply_method"]

@@ -1,6 +1,7 @@
 """Bad parameters: one sentence that names the parameter, its value and what would be valid, before any computing."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +11,10 @@ from toys import blobs, small_trials
 from labelleak_lib.data.datasets import NAMES
 from labelleak_lib.models import classifier
 from labelleak_lib.registry import ARCHITECTURES
-from labelleak_lib.trials import originals, specification
+from labelleak_lib.trials import defended, originals, specification
+from labelleak_lib.trials.chosen import chosen_classes
 from labelleak_lib.trials.grants import gather
+from labelleak_lib.trials.grid import Grid
 from labelleak_lib.trials.specification import TrialSpec
 
 C = 10  # of the bundled digits
@@ -74,6 +77,90 @@ def test_a_parameter_of_the_wrong_form_is_one_sentence_too(parameters, name, val
     with pytest.raises(ValueError, match=f"^{name} is {re.escape(value)}; it must be .*{valid}") as caught:
         TrialSpec.from_parameters(**parameters)
     one_sentence(caught)
+
+
+MEANT = [
+    ({"forgotten": "3,5"}, (3, 5)), ({"forgotten": "[3, 5]"}, (3, 5)), ({"forgotten": " 5 , 3 "}, (3, 5)),
+    ({"forgotten": "['3','5']"}, (3, 5)), ({"forgotten": "(3,)"}, (3,)), ({"forgotten": "3"}, (3,)),
+    ({"forgotten": np.int64(3)}, (3,)), ({"forgotten": range(2)}, (0, 1)), ({"forgotten": (np.int32(4), "5")}, (4, 5)),
+    ({"seed": np.int64(2), "trial": np.int64(1)}, TrialSpec.from_parameters(seed=2, trial=1).forgotten),
+    ({"k": np.int64(9)}, TrialSpec.from_parameters(k=9).forgotten),
+    ({"dataset": Path("digits")}, TrialSpec.from_parameters().forgotten),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("parameters", "forgotten"), MEANT, ids=str)
+def test_what_is_meant_is_understood(parameters, forgotten):
+    spec = TrialSpec.from_parameters(**parameters)
+    assert spec.forgotten == forgotten
+    plain = {name: int(value) for name, value in parameters.items() if name in ("seed", "trial")}
+    same = TrialSpec.from_parameters(**plain, forgotten=list(forgotten))
+    assert spec == same and spec.original_id() == same.original_id()
+
+
+@pytest.mark.parametrize(
+    ("wish", "names", "classes"),
+    [
+        ("a, b", ("a", "b", "a, b"), (2,)), ("a,b", ("a", "b", "c"), (0, 1)), ("0,2", ("a", "b", "c"), (0, 2)),
+        ("10,2", ("0", "1", "10", "2"), (2, 3)), ("katze, Äpfel", ("katze", "Äpfel", "x"), (0, 1)),
+        ("[a]", ("[a]", "b"), (0,)), ("1.20,1.25", ("1.20", "1.25", "2"), (0, 1)),
+    ],
+)  # fmt: skip
+def test_text_is_a_name_first_and_else_a_list_of_names_and_indices(wish, names, classes):
+    assert chosen_classes(wish, names) == classes
+
+
+WRONG = [
+    ({"forgotten": "3,99"}, "forgotten class is '99'; it must be the name of a class"),
+    ({"forgotten": "3,,5"}, "forgotten class is ''; it must be the name of a class"),
+    ({"forgotten": "[]"}, "forgotten class is '[]'; it must be the name of a class"),
+    ({"forgotten": b"3"}, "forgotten is b'3'; it must be a list of classes"),
+    ({"seed": 2**63}, f"seed is {2**63}; it must be at most {2**63 - 1}"),
+    ({"seed": 2**63 - 1, "trial": 1}, f"seed is {2**63 - 1}; it must be at most {2**63 - 2}"),
+    ({"attack_seed": 2**63}, f"attack_seed is {2**63}; it must be at most {2**63 - 1}"),
+    ({"dataset": ["digits"]}, "dataset is ['digits']; it must be a known name or a path"),
+    ({"dataset": None}, "dataset is None; it must be a known name or a path"),
+    ({"dataset": 3}, "dataset is 3; it must be a known name or a path"),
+    ({"data_dir": ""}, "data_dir is ''; it must be a folder"),
+    ({"device": "cuda:" + "9" * 20}, f"device is 'cuda:{'9' * 20}'; it must be auto, cpu, cuda, cuda:N or mps"),
+]
+
+
+@pytest.mark.parametrize(("parameters", "said"), WRONG, ids=str)
+def test_other_bad_values_are_one_sentence(parameters, said):
+    with pytest.raises(ValueError, match="^" + re.escape(said)) as caught:
+        TrialSpec.from_parameters(**parameters)
+    one_sentence(caught)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"ks": 3}, "ks is 3; it must be a list"), ({"ks": None}, "ks is None; it must be a list"),
+        ({"ks": "12"}, "ks is '12'; it must be a list"), ({"ks": ()}, "ks is (); it must be a list"),
+        ({"ks": (1, 1.5)}, "k is 1.5; it must be an integer"), ({"ks": {1: 2}}, "ks is {1: 2}; it must be a list"),
+        ({"methods": "RT"}, "methods is 'RT'; it must be a list"), ({"methods": 3}, "methods is 3; it must be a list"),
+        ({"methods": None}, "methods is None; it must be a list"), ({"methods": ["RT", 3]}, "methods is ['RT', 3]; "),
+        ({"methods": [["RT"]]}, "methods is [['RT']]; it must be a list"), ({"methods": []}, "methods is []; "),
+        ({"trials": "2"}, "trials is '2'; it must be an integer of at least 1"),
+    ],
+)  # fmt: skip
+def test_a_grid_of_bad_values_is_one_sentence(parameters, said):
+    with pytest.raises(ValueError, match="^" + re.escape(said)):
+        Grid(**parameters)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"records": "Reuse"}, "records is 'Reuse'; it must be one of"), ({"records": True}, "records is True; "),
+        ({"names": "mask"}, "names is 'mask'; it must be a list"), ({"methods": "RT"}, "methods is 'RT'; "),
+    ],
+)  # fmt: skip
+def test_defences_asked_for_in_a_wrong_way_are_one_sentence(parameters, said, monkeypatch):
+    monkeypatch.setattr(originals, "train", None)
+    with pytest.raises(ValueError, match="^" + re.escape(said)):
+        defended.collect([TrialSpec.from_parameters()], **{"names": ["mask"], "methods": ["RT"], **parameters})
 
 
 def test_a_device_that_is_not_there_is_refused(monkeypatch):
