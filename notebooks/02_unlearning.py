@@ -61,6 +61,12 @@ from labelleak_lib.results.markdown import Markdown, bullets, numbered, span, ta
 from labelleak_lib.results.summary import of_the_paper
 from labelleak_lib.trials.gate import FORGET_LIMIT, RETAIN_MARGIN
 
+# %%
+chosen = {"seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
+grid = Grid(dataset=dataset, trials=trials, ks=(k,), forgotten=forgotten, **chosen)
+spec = grid.specs()[0]
+k = len(spec.forgotten)
+
 # %% [markdown]
 # ## On the paper's four data sets
 #
@@ -81,12 +87,6 @@ display(paper_shape.accuracy(summary, name="tbl-02-shape"))
 
 # %% [markdown]
 # ## This page's own run
-
-# %%
-chosen = {"seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
-grid = Grid(dataset=dataset, trials=trials, ks=(k,), forgotten=forgotten, **chosen)
-spec = grid.specs()[0]
-k = len(spec.forgotten)
 
 # %% [markdown]
 # ## Data sets and architectures

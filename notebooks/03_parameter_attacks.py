@@ -64,6 +64,12 @@ from labelleak_lib.results.summary import of_the_paper
 from labelleak_lib.trials import committed
 from labelleak_lib.trials.judging import CLOSE
 
+# %%
+chosen = {"seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
+grid = Grid(dataset=dataset, trials=trials, ks=(k,), forgotten=forgotten, **chosen)
+spec = grid.specs()[0]
+k, classes = len(spec.forgotten), spec.data.classes
+
 # %% [markdown]
 # ## On the paper's four data sets
 #
@@ -85,12 +91,6 @@ display(paper_shape.success(long_runs, rows, name="tbl-03-shape"))
 
 # %% [markdown]
 # ## This page's own run
-
-# %%
-chosen = {"seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
-grid = Grid(dataset=dataset, trials=trials, ks=(k,), forgotten=forgotten, **chosen)
-spec = grid.specs()[0]
-k, classes = len(spec.forgotten), spec.data.classes
 
 # %%
 found = collect(grid, records=records)

@@ -71,6 +71,12 @@ from labelleak_lib.trials.engine import one_thread
 from labelleak_lib.trials.grants import gather
 from labelleak_lib.trials.originals import original_and_unlearned
 
+# %%
+chosen = {"seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
+grid = Grid(dataset=dataset, trials=trials, ks=(k,), forgotten=forgotten, **chosen)
+spec = grid.specs()[0]
+k, classes, names = len(spec.forgotten), spec.data.classes, spec.data.class_names
+
 # %% [markdown]
 # ## On the paper's four data sets
 #
@@ -92,12 +98,6 @@ display(paper_shape.success(long_runs, rows, name="tbl-04-shape"))
 
 # %% [markdown]
 # ## This page's own run
-
-# %%
-chosen = {"seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
-grid = Grid(dataset=dataset, trials=trials, ks=(k,), forgotten=forgotten, **chosen)
-spec = grid.specs()[0]
-k, classes, names = len(spec.forgotten), spec.data.classes, spec.data.class_names
 
 # %%
 found = collect(grid, records=records)

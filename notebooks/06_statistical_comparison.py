@@ -66,6 +66,12 @@ from labelleak_lib.results.markdown import Markdown, bullets, numbered, tabs
 from labelleak_lib.results.summary import of_the_paper
 from labelleak_lib.results.worth import UNITS, judged_both_ways
 
+# %%
+asked = {"dataset": dataset, "seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
+grid = Grid(**asked, trials=trials, ks=(1,))
+classes = grid.specs()[0].data.classes
+ks = tuple(sorted({1, min(3, classes - 1)}))
+
 # %% [markdown]
 # ## On the paper's four data sets
 #
@@ -87,10 +93,6 @@ display(paper_shape.success(long_runs, PAPER_ROWS, name="tbl-06-shape"))
 # ## This page's own run
 
 # %%
-asked = {"dataset": dataset, "seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
-grid = Grid(**asked, trials=trials, ks=(1,))
-classes = grid.specs()[0].data.classes
-ks = tuple(sorted({1, min(3, classes - 1)}))
 found = collect(dataclasses.replace(grid, ks=ks), records=records)
 
 # %% [markdown]

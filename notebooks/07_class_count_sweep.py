@@ -64,6 +64,12 @@ from labelleak_lib.results.summary import of_the_paper
 from labelleak_lib.theory.collapse import collapse_fraction
 from labelleak_lib.trials.committed import committed_evidence, committed_records
 
+# %%
+asked = {"dataset": dataset, "seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
+grid = Grid(**asked, trials=trials, ks=(1,), methods=tuple(methods))
+classes = grid.specs()[0].data.classes
+sweep = dataclasses.replace(grid, ks=tuple(range(1, classes)))
+
 # %% [markdown]
 # ## On the paper's data sets
 #
@@ -88,10 +94,6 @@ plt.show()
 # ## This page's own run
 
 # %%
-asked = {"dataset": dataset, "seed": seed, "profile": profile, "device": device, "data_dir": data_dir}
-grid = Grid(**asked, trials=trials, ks=(1,), methods=tuple(methods))
-classes = grid.specs()[0].data.classes
-sweep = dataclasses.replace(grid, ks=tuple(range(1, classes)))
 found = collect(sweep, records=records)
 
 # %% [markdown]

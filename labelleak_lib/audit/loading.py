@@ -173,7 +173,7 @@ def _built(factory: str | Callable[[], nn.Module]) -> nn.Module:
             raise ValueError(f"factory is {factory!r}; it cannot be found: {one_line(error)}") from error
     else:
         build = factory
-    called = factory if isinstance(factory, str) else getattr(factory, "__qualname__", type(factory).__name__)
+    called = getattr(factory, "__qualname__", factory)
     try:
         module = build()
     except (Exception, SystemExit) as error:
