@@ -39,7 +39,7 @@ def blind_audit(
     space = None
     if shape is not None:
         try:
-            given = shape.strip("[]() ") if isinstance(shape, str) else ",".join(map(str, np.atleast_1d(shape)))
+            given = shape.strip("[](), ") if isinstance(shape, str) else ",".join(map(str, np.atleast_1d(shape)))
             space = InputSpace(lengths(given))
         except (TypeError, ValueError) as error:
             raise ValueError(f"shape is {shape!r}; it must be lengths like 3,32,32") from error

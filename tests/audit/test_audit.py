@@ -39,7 +39,15 @@ def test_a_file_is_judged_by_itself_and_the_trial_is_not_read(spec, tmp_path):
     assert report.labels_only and report.queries <= 900
 
 
-@pytest.mark.parametrize("shape", ["1,8,x", "", [1, 8, "y"], 3])
+@pytest.mark.parametrize("shape", ["1,8,x", "", [1, 8, "y"], 3.5, "3x8x8", [[1, 8], [8]]])
 def test_a_shape_that_is_none_is_one_sentence(spec, shape):
     with pytest.raises(ValueError, match=r"shape is .* must be lengths like 3,32,32"):
         blind.blind_audit(spec, shape=shape)
+
+
+@pytest.mark.parametrize("shape", [6, "6", [6], (6,), "(6,)"])
+def test_the_length_of_a_vector_is_a_shape(spec, shape, monkeypatch):
+    seen = []
+    monkeypatch.setattr(blind, "audit", lambda target, space, **_: seen.append(space))
+    blind.blind_audit(spec, "model.pt", shape=shape)
+    assert seen[0].shape == (6,)
