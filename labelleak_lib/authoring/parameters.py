@@ -113,7 +113,7 @@ def require_declared(cells: Sequence[str] | None = None, values: MutableMapping[
     """
     shell = get_ipython()
     cells = shell.user_ns["In"] if cells is None else cells
-    values = shell.user_ns if values is None else values
+    values = (shell.user_ns if shell else {}) if values is None else values
     declared, injected, known = _cells(cells)
     for name in [*injected, *declared]:
         # beside its parameters a hand may write names of its own: what is spelt almost like one is a slip
