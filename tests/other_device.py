@@ -24,6 +24,8 @@ _INDEXED = {_aten.index.Tensor, _aten.index_put.default, _aten.index_put_.defaul
 class OnOther(torch.Tensor):
     """A tensor on the device."""
 
+    is_meta = False  # unlike those of torch's own device of this name it has values
+
     @staticmethod
     def __new__(cls, inner):
         return torch.Tensor._make_wrapper_subclass(

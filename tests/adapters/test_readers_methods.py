@@ -474,8 +474,16 @@ def test_a_long_run_is_told_of_ever_more_rarely(spec, monkeypatch, capsys):
     assert 2 <= len(said) <= 4 and said[0].startswith("the unlearning method MINE has run for")
 
 
+@pytest.fixture
+def listening():
+    """Python's own handling of Ctrl-C, which a process that was started in the background begins without."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("form", FORMS)
-def test_ctrl_c_that_a_method_swallows_stops_all_the_same(spec, form):
+def test_ctrl_c_that_a_method_swallows_stops_all_the_same(spec, form, listening):
     def stubborn(model):
         with contextlib.suppress(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)

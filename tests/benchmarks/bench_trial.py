@@ -39,7 +39,7 @@ def spent(monkeypatch, tmp_path) -> tuple[Counter, Counter]:
     gather = grants.gather
     monkeypatch.setattr(originals, "train", timed("training", originals.train))
     monkeypatch.setattr(Amnesiac, "watch_training", timed("training", Amnesiac.watch_training))
-    monkeypatch.setattr(originals, "apply_method", timed("unlearning", originals.apply_method))
+    monkeypatch.setattr(originals, "unlearned_by", timed("unlearning", originals.unlearned_by))
     monkeypatch.setattr(cells, "gather", timed("attacks", gathered))
     return found, attacks
 

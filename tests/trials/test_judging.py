@@ -69,7 +69,7 @@ def nothing_trained(monkeypatch):
         raise AssertionError("something was trained")
 
     monkeypatch.setattr(originals, "train", fail)
-    monkeypatch.setattr(originals, "apply_method", fail)
+    monkeypatch.setattr(originals, "unlearned_by", fail)
     for method in SMALL_SETTINGS.methods.values():
         monkeypatch.setattr(type(method), "unlearn", fail)
 
