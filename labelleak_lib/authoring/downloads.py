@@ -66,18 +66,20 @@ def take(executed: Path, source: Path) -> None:
     notebook = nbformat.read(executed, as_version=4)
     folder = executed.parent / FOLDER
     folder.mkdir(exist_ok=True)
-    lines = []
+    lines: list[str] = []
     for cell in notebook.cells:
-        name = cell.metadata.get("mystnb", {}).get("figure", {}).get("name")
+        label = cell.metadata.get("mystnb", {}).get("figure", {}).get("name")
         for output in cell.get("outputs", []):
             forms = {kind: output["data"].pop(kind) for kind in FORMS if kind in output.get("data", {})}
-            if name is not None and len(forms) == len(FORMS):
-                for kind, suffix in FORMS.items():
-                    (folder / f"{name}{suffix}").write_text(forms[kind], encoding="utf-8")
-                lines.append(
-                    f"| {{numref}}`{name}` | {{download}}`SVG <{FOLDER}/{name}.svg>` "
-                    f"| {{download}}`CSV <{FOLDER}/{name}.csv>` |"
-                )
+            if len(forms) < len(FORMS):
+                continue
+            # a figure without a number of its own is counted
+            name = label or f"fig-{source.stem[:2]}-{len(lines) + 1}"
+            for kind, suffix in FORMS.items():
+                (folder / f"{name}{suffix}").write_text(forms[kind], encoding="utf-8")
+            shown = f"{{numref}}`{label}`" if label else f"no. {len(lines) + 1} of this page"
+            links = (f"{{download}}`{suffix[1:].upper()} <{FOLDER}/{name}{suffix}>`" for suffix in FORMS.values())
+            lines.append(f"| {' | '.join([shown, *links])} |")
     notebook.cells.append(_listed(lines, source))
     nbformat.write(notebook, executed)
 

@@ -35,7 +35,12 @@ def chapter(tmp_path_factory):
 
 def test_a_figure_is_offered_as_svg_and_its_data_as_csv(chapter):
     folder = chapter.parent / "figures"
-    assert sorted(path.name for path in folder.iterdir()) == ["fig-01-bars.csv", "fig-01-bars.svg"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "fig-01-2.csv",
+        "fig-01-2.svg",
+        "fig-01-bars.csv",
+        "fig-01-bars.svg",
+    ]
     assert pd.read_csv(folder / "fig-01-bars.csv").y.tolist() == [3, 4]
     assert (folder / "fig-01-bars.svg").read_text(encoding="utf-8").lstrip().startswith("<?xml")
 
@@ -47,7 +52,15 @@ def test_the_executed_notebook_keeps_the_picture_alone_and_lists_what_is_offered
         assert has_output(cell)
         kinds = {kind for output in cell.outputs for kind in output.get("data", {})}
         assert "image/png" in kinds and not kinds & set(FORMS)
-    for address in ("figures/fig-01-bars.svg", "figures/fig-01-bars.csv", "notebooks/01_bars.ipynb", "01_bars.py"):
+    addresses = [f"figures/{name}.{form}" for name in ("fig-01-2", "fig-01-bars") for form in ("csv", "svg")]
+    for address in (*addresses, "no. 2 of this page", "notebooks/01_bars.ipynb", "01_bars.py"):
+        "figures/fig-01-2.svg",
+        "no. 2 of this page",
+        "figures/fig-01-bars.svg",
+        "figures/fig-01-bars.csv",
+        "notebooks/01_bars.ipynb",
+        "01_bars.py",
+    ):
         assert address in last.source
 
 

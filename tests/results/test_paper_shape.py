@@ -67,6 +67,16 @@ def test_accuracies_stand_below_one_another_by_data_set_k_and_side(records):
     assert f">{100 * cells.retain_acc_after.mean():.1f}<br><small>" in line.split("|")[-2]
 
 
+def test_the_caption_counts_the_trials_of_the_cells_and_not_of_their_neighbours(records):
+    own = of_the_paper(records)
+    fewer = own[(own.dataset == "mnist") & (own.k == 1) & ((own.attack != "dot_product") | (own.trial < 2))]
+    text = paper_shape.success(fewer, PAPER_ROWS[:1], name="tbl-z")
+    assert "trials a cell at k = 1: mnist 2\n" in text
+    assert "mnist 2 to " in paper_shape.success(fewer, (PAPER_ROWS[0], PAPER_ROWS[3]), name="tbl-z")
+    kept = fewer[(fewer.unlearning != "AU") | (fewer.trial < 1)]
+    assert "k = 1: mnist 1 to 2\n" in paper_shape.success(kept, PAPER_ROWS[:1], name="tbl-z")
+
+
 def test_without_long_runs_both_say_so(records):
     assert "No long runs" in paper_shape.success(records[:0], PAPER_ROWS, name="x")
     assert "No long runs" in paper_shape.accuracy(
