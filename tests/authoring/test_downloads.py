@@ -54,13 +54,6 @@ def test_the_executed_notebook_keeps_the_picture_alone_and_lists_what_is_offered
         assert "image/png" in kinds and not kinds & set(FORMS)
     addresses = [f"figures/{name}.{form}" for name in ("fig-01-2", "fig-01-bars") for form in ("csv", "svg")]
     for address in (*addresses, "no. 2 of this page", "notebooks/01_bars.ipynb", "01_bars.py"):
-        "figures/fig-01-2.svg",
-        "no. 2 of this page",
-        "figures/fig-01-bars.svg",
-        "figures/fig-01-bars.csv",
-        "notebooks/01_bars.ipynb",
-        "01_bars.py",
-    ):
         assert address in last.source
 
 
