@@ -56,6 +56,18 @@ def test_the_plane_holds_its_corners_where_it_says_and_the_model_s_own_answers()
     assert (found.answers["M_u"] != 1).all()
 
 
+def test_no_point_of_the_plane_leaves_the_box():
+    asked = []
+
+    class Listening(ByBrightness):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            asked.append((float(x.min()), float(x.max())))
+            return super().forward(x)
+
+    landscape({"M_o": Listening()}, SPACE, (1,), generator=torch.Generator().manual_seed(0), inputs=400, side=21)
+    assert len(asked) >= 2 and min(low for low, _ in asked) >= 0 and max(high for _, high in asked) <= 1
+
+
 def test_a_class_that_no_image_reaches_has_a_corner_that_comes_nearest():
     models = {"M_o": ByBrightness(gone=1), "M_u": ByBrightness(gone=1)}
     found = landscape(models, SPACE, (1,), generator=torch.Generator().manual_seed(0), inputs=40, side=5)

@@ -67,6 +67,15 @@ def test_accuracies_stand_below_one_another_by_data_set_k_and_side(records):
     assert f">{100 * cells.retain_acc_after.mean():.1f}<br><small>" in line.split("|")[-2]
 
 
+def test_who_accuses_the_original_has_no_colour_however_exact(records):
+    row = PAPER_ROWS[3]
+    cells = paper_shape.cells(records, 1, [row]).set_index("unlearning")
+    known = exact_silent.cells(of_method_with_originals(records, "RT"), *row)
+    assert known.exact.mean() > 0.5 > known.both.mean(), "the two differ here"
+    by_trial = known.groupby(["dataset", "trial"]).both.mean()
+    assert cells.both["RT"] == pytest.approx(by_trial.groupby("dataset").mean().mean())
+
+
 def test_the_caption_counts_the_trials_of_the_cells_and_not_of_their_neighbours(records):
     own = of_the_paper(records)
     fewer = own[(own.dataset == "mnist") & (own.k == 1) & ((own.attack != "dot_product") | (own.trial < 2))]
