@@ -60,7 +60,7 @@ render: env
 test unit notebooks: export LABELLEAK_OFFLINE := 1
 
 test: env ## run everything that CI runs
-	+@bash .ci/steps lint types unit notebooks book rendered
+	+@bash .ci/steps lint unit notebooks chapters render,types rendered
 
 lint: env ## check style and format
 	$(BIN)/ruff check
@@ -76,7 +76,7 @@ notebooks: env ## run every notebook and compare its stored outputs
 	$(BIN)/pytest -p no:cacheprovider -n 2 --dist loadscope --nbval --nbval-current-env $(NOTEBOOKS)
 
 rendered: env ## check the rendered book, also in a browser where there is one
-	$(BIN)/pytest -m rendered tests/authoring/test_rendered_book.py tests/authoring/test_browser.py
+	$(BIN)/pytest -n 2 -m rendered tests/authoring/test_rendered_book.py tests/authoring/test_browser.py
 
 # glibc otherwise gives freed blocks of a few megabytes back to the system at once, and takes them anew at every step.
 sweep: export MALLOC_MMAP_THRESHOLD_ := 33554432

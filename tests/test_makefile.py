@@ -48,7 +48,6 @@ def programs(log: list[str]) -> list[str]:
         (["book"], ["labelleak", "labelleak", "jupyter-book"]),
         (["chapters", "render"], ["labelleak", "labelleak", "jupyter-book"]),
         (["lint", "types", "unit"], ["ruff", "ruff", "mypy", "pytest"]),
-        (["test"], ["ruff", "ruff", "mypy", "pytest", "pytest", "labelleak", "labelleak", "jupyter-book", "pytest"]),
     ],
 )
 def test_with_jobs_one_program_runs_at_a_time_and_in_order(make, targets: list[str], order: list[str]) -> None:
@@ -56,6 +55,40 @@ def test_with_jobs_one_program_runs_at_a_time_and_in_order(make, targets: list[s
     assert programs(log) == order
     turns = [line.split()[:2] for line in log if not line.startswith("offline")]
     assert turns == [turn for name in order for turn in (["begin", name], ["end", name])]
+
+
+def test_the_whole_test_renders_the_book_while_types_are_checked(make) -> None:
+    log = [line.split()[:2] for line in make("test") if not line.startswith("offline")]
+    before = ["ruff", "ruff", "pytest", "pytest", "labelleak", "labelleak"]
+    alone = [turn for name in before for turn in (["begin", name], ["end", name])]
+    assert log[: len(alone)] == alone
+    at_once, last = log[len(alone) : -2], log[-2:]
+    assert sorted(at_once[:2]) == [["begin", "jupyter-book"], ["begin", "mypy"]]
+    assert sorted(at_once[2:]) == [["end", "jupyter-book"], ["end", "mypy"]]
+    assert last == [["begin", "pytest"], ["end", "pytest"]]
+
+
+@pytest.mark.parametrize(
+    ("failing", "verdicts"),
+    [
+        ("", {"lint": "passed", "unit": "passed", "types": "passed", "book": "passed"}),
+        ("lint", {"lint": "FAILED", "unit": "passed", "types": "passed", "book": "passed"}),
+        ("unit", {"lint": "passed", "unit": "FAILED", "types": "passed", "book": "passed"}),
+        ("book", {"lint": "passed", "unit": "passed", "types": "passed", "book": "FAILED"}),
+    ],
+)
+def test_every_step_runs_and_one_that_fails_fails_the_whole(failing: str, verdicts: dict[str, str], tmp_path: Path):
+    stand_in = tmp_path / "make"
+    stand_in.write_text(f'#!/bin/sh\necho "said by $2"\ntest "$2" != "{failing}"\n')
+    stand_in.chmod(0o755)
+    ended = subprocess.run(
+        ["bash", ".ci/steps", "lint", "unit,types", "book"], cwd=ROOT, capture_output=True, text=True, timeout=60,
+        env={**os.environ, "MAKE": str(stand_in)},
+    )  # fmt: skip
+    assert ended.returncode == bool(failing)
+    assert all(f"== {step}\nsaid by {step}\n" in ended.stdout for step in verdicts)
+    summary = ended.stdout.partition("== summary\n")[2].split("\n")
+    assert dict(line.split()[:2] for line in summary if line) == verdicts
 
 
 @pytest.mark.parametrize(("target", "offline"), [("test", "1"), ("unit", "1"), ("book", ""), ("sweep", "")])

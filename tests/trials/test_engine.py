@@ -42,7 +42,7 @@ def blobs_npz(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def grid(blobs_npz):
-    return Grid(dataset=blobs_npz, trials=2, methods=("NG",), seed=3)
+    return Grid(dataset=blobs_npz, trials=2, methods=("RL",), seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,7 @@ def test_killed_at_random_moments_and_resumed_the_records_are_the_same(grid, cac
         process = subprocess.Popen(command(grid, store, "--jobs", "1"), stderr=subprocess.DEVNULL)
         while touched(store.root) == begun and process.poll() is None:
             time.sleep(0.05)  # until it has imported what it needs
-        time.sleep(moments.uniform(0, 4))
+        time.sleep(moments.uniform(0, 3))
         process.send_signal(signal.SIGKILL)
         process.wait()
         judge(*store.read("blobs"))
@@ -153,10 +153,10 @@ def test_a_dask_cluster_gives_the_same_records(grid, cache, uninterrupted, tmp_p
 
 def test_another_seed_or_method_is_another_cell(grid, uninterrupted, blobs_npz):
     held = known(uninterrupted)
-    assert len(open_tasks(Grid(dataset=blobs_npz, trials=2, methods=("NG",), seed=9).cells(), held)) == 2
-    (task,) = open_tasks(Grid(dataset=blobs_npz, methods=("NG", "FT"), seed=3).cells(), held)
+    assert len(open_tasks(Grid(dataset=blobs_npz, trials=2, methods=("RL",), seed=9).cells(), held)) == 2
+    (task,) = open_tasks(Grid(dataset=blobs_npz, methods=("RL", "FT"), seed=3).cells(), held)
     complete = [cell.unlearning for cell in task.cells if held.complete([cell])]
-    assert complete == ["NG"]
+    assert complete == ["RL"]
 
 
 def test_collect_reads_what_is_there_and_computes_the_rest(grid, cache, uninterrupted):
@@ -452,14 +452,14 @@ def test_a_store_that_cannot_be_written_is_one_sentence_before_anything_is_compu
 
 def test_a_disk_that_fills_up_is_one_sentence_and_damages_no_record(grid, cache, uninterrupted, tmp_path):
     store = Store(tmp_path)
-    sweep(Grid(dataset=grid.dataset, trials=1, methods=("NG",), seed=3), store)
+    sweep(Grid(dataset=grid.dataset, trials=1, methods=("RL",), seed=3), store)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.npz")}
     limit = min(map(len, before.values())) // 2
 
     def fill_up():
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
-    options = ["--dataset", grid.dataset, "--trials", "2", "--methods", "NG", "--seed", "3", "--ks", "1"]
+    options = ["--dataset", grid.dataset, "--trials", "2", "--methods", "RL", "--seed", "3", "--ks", "1"]
     command = [sys.executable, "-m", "labelleak_lib", "sweep", *options, "--profile", grid.profile, "--jobs", "2"]
     ended = subprocess.run(
         [*command, "--store", str(tmp_path)], preexec_fn=fill_up, capture_output=True, text=True, timeout=300
