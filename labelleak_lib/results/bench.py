@@ -53,13 +53,14 @@ def table(frame: pd.DataFrame) -> str:
 
 def _out_of_reach(group: pd.DataFrame) -> list[str]:
     """Say which missed targets of a subject leave less time than the computation that cannot be done without."""
-    bare = rows_of(group[(group.role == "bare") & group["name"].str.startswith("its ")])
-    missed = rows_of(group[(group.role == "peer") & (group.met == "no")])
+    floors = rows_of(group[(group.role == "bare") & group["name"].str.startswith("its ")])
+    missed = rows_of(group[group.role.isin(("peer", "bare")) & (group.met == "no")])
+    left = {line: line.seconds * line.target if line.role == "bare" else line.seconds / line.target for line in missed}
     return [
-        f"{peer.name}: the target leaves {left:.3g} s; {floor.name} take {floor.seconds:.3g} s."
-        for peer in missed
-        for floor in bare
-        if (left := peer.seconds / peer.target) < floor.seconds
+        f"{line.name}: the target leaves {seconds:.3g} s; {floor.name} take {floor.seconds:.3g} s."
+        for line, seconds in left.items()
+        for floor in floors
+        if line.name != floor.name and seconds < floor.seconds
     ]
 
 

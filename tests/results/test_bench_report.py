@@ -101,6 +101,15 @@ def test_a_target_below_the_bare_computation_is_said_to_be_out_of_reach(frame):
     assert text.count("the target leaves") == 1
 
 
+def test_a_part_of_other_work_that_is_less_than_the_bare_computation_is_out_of_reach_too():
+    bare = copy.deepcopy(MEASURED)
+    bare["benchmarks"][3] = entry("its products alone", "bare", 0.25, quality="")
+    for others, said in ((0.6, True), (0.9, False)):
+        bare["benchmarks"][4] = entry("other products alone", "bare", others, quality="", target=0.4)
+        sentence = f"other products alone: the target leaves {0.4 * others:.3g} s; its products alone take 0.25 s."
+        assert (sentence in bench.table(report.rows(bare))) is said
+
+
 def test_the_figure_shows_each_comparison_with_its_target(frame):
     drawn = figures.figure(frame)
     peers, bare = drawn.axes
