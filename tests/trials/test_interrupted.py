@@ -189,10 +189,13 @@ def test_crossed_seeds_go_on_where_they_stopped(toy, tmp_path, monkeypatch, caps
 
 
 ENDED = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from labelleak_lib.command import one_sentence
 from labelleak_lib.files import replacing
+
+# a shell without job control starts what runs in the background with Ctrl-C ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @one_sentence
 def main(arguments=None):
