@@ -59,7 +59,7 @@ def test_with_jobs_one_program_runs_at_a_time_and_in_order(make, targets: list[s
 
 def test_the_whole_test_renders_the_book_while_types_are_checked(make) -> None:
     log = [line.split()[:2] for line in make("test") if not line.startswith("offline")]
-    before = ["ruff", "ruff", "pytest", "pytest", "labelleak", "labelleak"]
+    before = ["ruff", "ruff", "pytest", "labelleak", "labelleak", "pytest"]
     alone = [turn for name in before for turn in (["begin", name], ["end", name])]
     assert log[: len(alone)] == alone
     at_once, last = log[len(alone) : -2], log[-2:]
