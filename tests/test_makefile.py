@@ -1,7 +1,9 @@
 """What `make` runs, and in which order, read from stand-ins for the programs that it calls."""
 
 import os
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,17 @@ def test_the_whole_test_renders_the_book_while_types_are_checked(make) -> None:
     assert last == [["begin", "pytest"], ["end", "pytest"]]
 
 
+def steps(folder: Path, stand_in: str) -> subprocess.Popen[str]:
+    """Start the steps of a run, a group of processes of its own as on a terminal, with a stand-in for `make`."""
+    (folder / "make").write_text(f"#!/bin/sh\n{stand_in}\n")
+    (folder / "make").chmod(0o755)
+    return subprocess.Popen(
+        ["bash", ".ci/steps", "lint", "unit,types", "book"], cwd=ROOT, stdout=subprocess.PIPE, text=True,
+        start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        env={**os.environ, "MAKE": str(folder / "make")},
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("failing", "verdicts"),
     [
@@ -78,17 +91,33 @@ def test_the_whole_test_renders_the_book_while_types_are_checked(make) -> None:
     ],
 )
 def test_every_step_runs_and_one_that_fails_fails_the_whole(failing: str, verdicts: dict[str, str], tmp_path: Path):
-    stand_in = tmp_path / "make"
-    stand_in.write_text(f'#!/bin/sh\necho "said by $2"\ntest "$2" != "{failing}"\n')
-    stand_in.chmod(0o755)
-    ended = subprocess.run(
-        ["bash", ".ci/steps", "lint", "unit,types", "book"], cwd=ROOT, capture_output=True, text=True, timeout=60,
-        env={**os.environ, "MAKE": str(stand_in)},
-    )  # fmt: skip
-    assert ended.returncode == bool(failing)
-    assert all(f"== {step}\nsaid by {step}\n" in ended.stdout for step in verdicts)
-    summary = ended.stdout.partition("== summary\n")[2].split("\n")
+    with steps(tmp_path, f'echo "said by $2"; test "$2" != "{failing}"') as process:
+        said, _ = process.communicate(timeout=60)
+    assert process.returncode == bool(failing)
+    assert all(f"== {step}\nsaid by {step}\n" in said for step in verdicts)
+    summary = said.partition("== summary\n")[2].split("\n")
     assert dict(line.split()[:2] for line in summary if line) == verdicts
+
+
+def test_a_step_that_is_killed_before_it_can_say_so_fails_the_whole(tmp_path: Path) -> None:
+    with steps(tmp_path, 'test "$2" != types || kill -9 $PPID') as process:
+        process.communicate(timeout=60)
+    assert process.returncode == 1
+
+
+def test_ctrl_c_ends_what_runs_side_by_side(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    begun.touch()
+    with steps(tmp_path, f'case "$2" in unit|types) echo $$ >> {begun}; exec sleep 50;; esac') as process:
+        deadline = time.monotonic() + 20
+        while len(begun.read_text().split()) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        process.communicate(timeout=20)
+    assert process.returncode == -signal.SIGINT
+    first, second = begun.read_text().split()
+    left = subprocess.run(["pgrep", "-g", str(process.pid)], capture_output=True, text=True).stdout.split()
+    assert not {first, second} & set(left)
 
 
 @pytest.mark.parametrize(("target", "offline"), [("test", "1"), ("unit", "1"), ("book", ""), ("sweep", "")])
