@@ -111,17 +111,23 @@ def touched(folder):
     return folder.stat().st_mtime_ns if folder.exists() else 0
 
 
+def cells_of(store):
+    return list(store.root.glob("cells/blobs/[!.]*.npz"))
+
+
 def test_killed_at_random_moments_and_resumed_the_records_are_the_same(grid, cache, uninterrupted, tmp_path):
     store, moments = Store(tmp_path / "killed"), random.Random(0)
-    for _ in range(3):
+    # before anything is written, and while the records of two trials are
+    for written in (0, 1):
         begun = touched(store.root)
         process = subprocess.Popen(command(grid, store, "--jobs", "1"), stderr=subprocess.DEVNULL)
-        while touched(store.root) == begun and process.poll() is None:
-            time.sleep(0.05)  # until it has imported what it needs
-        time.sleep(moments.uniform(0, 3))
+        while process.poll() is None and (touched(store.root) == begun or len(cells_of(store)) < written):
+            time.sleep(0.05)
+        time.sleep(moments.uniform(0, 0.5))
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        assert process.wait() == -signal.SIGKILL, "it had not ended by itself"
         judge(*store.read("blobs"))
+    assert 0 < len(store.models("blobs")) < len(uninterrupted.models("blobs"))
     subprocess.run(command(grid, store, "--jobs", "1"), check=True, capture_output=True)
     assert_same_records(store, uninterrupted)
     assert not list(store.root.rglob("*.draft")) or all(p.name.startswith(".") for p in store.root.rglob("*.draft"))
