@@ -20,6 +20,22 @@ from labelleak_lib.theory.collapse import collapse_fraction
 from labelleak_lib.trials.judging import with_cells
 
 
+def swept(records: pd.DataFrame) -> list[str]:
+    """Return the names of the data sets on which more than two numbers of forgotten classes were run, in order."""
+    return [str(name) for name, runs in records.groupby("dataset", sort=False) if runs.k.nunique() > 2]
+
+
+def most_complete(records: pd.DataFrame, rows: Sequence[tuple[str, str]]) -> str:
+    """Return the name of the data set of `records` on which most of the `rows` (attack, criterion) were run at most k.
+
+    Of several alike, the last.
+    """
+    found = records[pd.MultiIndex.from_frame(records[["attack", "criterion"]]).isin(rows)]
+    cells = found.drop_duplicates(["dataset", "attack", "criterion", "k"]).groupby("dataset", sort=False).size()
+    shares = cells / records.groupby("dataset").k.nunique().reindex(cells.index)
+    return str(shares[::-1].idxmax())
+
+
 def same_at_every_k(records: pd.DataFrame) -> pd.DataFrame:
     """Return the records of the trials and methods whose targets pass the gate at every k of their data set.
 
@@ -32,14 +48,18 @@ def same_at_every_k(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def composition(records: pd.DataFrame) -> str:
-    """Say which trials and methods :func:`same_at_every_k` keeps of the `records` of one data set."""
+    """Say which trials and methods :func:`same_at_every_k` keeps of the `records` of one data set.
+
+    A trial that was not run at every k has not failed at any, and is not counted.
+    """
     cell = ["seed", "trial", "unlearning"]
     kept = same_at_every_k(records).drop_duplicates(cell).unlearning.value_counts()
-    run = records.drop_duplicates(cell).unlearning.value_counts()
+    tried = records.groupby(cell).k.nunique()
+    run = tried[tried == records.k.nunique()].reset_index().unlearning.value_counts()
     listed = ", ".join(
         f"{code} {kept.get(code, 0)} of {run[code]}" for code in ordered(list(run.index), tuple(METHODS))
     )
-    return f"Trials that pass the gate at every $k$, by method: {listed}."
+    return f"Of the trials that were run at every $k$, those that pass the gate at all of them, by method: {listed}."
 
 
 def success_by_k(records: pd.DataFrame, rows: Sequence[tuple[str, str]]) -> pd.DataFrame:

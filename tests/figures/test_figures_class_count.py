@@ -96,7 +96,22 @@ def test_lines_against_k_hold_the_same_trials_and_methods_throughout():
     kept = class_counts.same_at_every_k(pd.DataFrame(rows))
     assert kept[["trial", "unlearning", "k"]].values.tolist() == [[0, "RT", 1], [0, "RT", 2]]
     text = class_counts.composition(pd.DataFrame(rows))
-    assert text == "Trials that pass the gate at every $k$, by method: RT 1 of 2, NG 0 of 1."
+    # the second trial was run at one k alone, and has failed at none
+    assert text.endswith("run at every $k$, those that pass the gate at all of them, by method: RT 1 of 1, NG 0 of 1.")
+
+
+def test_the_data_set_with_most_attacks_at_most_k_is_shown_and_of_several_the_last():
+    rows = [("dot_product", "kmeans"), ("blackbox_inversion", "threshold")]
+
+    def runs(dataset, *cells):
+        return [record(dataset=dataset, attack=rows[i][0], criterion=rows[i][1], k=k) for i, k in cells]
+
+    whole, part = [(0, 1), (0, 3), (0, 5), (1, 1), (1, 3), (1, 5)], [(0, 1), (1, 1), (1, 3), (1, 5)]
+    two = [cell for cell in whole if cell[1] < 5]
+    frame = pd.DataFrame([*runs("a", *whole), *runs("b", *whole), *runs("c", *part), *runs("d", *two)])
+    assert class_counts.swept(frame) == ["a", "b", "c"]
+    assert class_counts.most_complete(frame[frame.dataset != "d"], rows) == "b"
+    assert class_counts.most_complete(frame[frame.dataset.isin(["a", "c"])], rows) == "a"
 
 
 def test_answers_stand_by_k_gated_and_ungated_and_count_the_cases():
