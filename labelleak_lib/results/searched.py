@@ -6,6 +6,7 @@ import pandas as pd
 
 from labelleak_lib.registry import METHODS
 from labelleak_lib.results.leak_cards import named
+from labelleak_lib.results.markdown import rows_of
 from labelleak_lib.trials.methods_tuning import best
 
 
@@ -45,3 +46,11 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
         "retained, points": (100 * table.kept).map("{:+.1f}".format),
         "forgotten %": (100 * table.lost).map("{:.1f}".format),
     })  # fmt: skip
+
+
+def counted(lines: pd.DataFrame) -> str:
+    """Say how many trials the search held, by network and number of forgotten classes (`lines` as for `searched`)."""
+    trials = lines.drop_duplicates(["architecture", "dataset", "trial"])
+    counts = trials.groupby(["architecture", "k"], as_index=False).size()
+    listed = "; ".join(f"{line.architecture}, k = {line.k}: {line.size}" for line in rows_of(counts))
+    return f"Trials of the search, by network and number of forgotten classes: {listed}."

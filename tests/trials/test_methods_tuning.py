@@ -109,3 +109,14 @@ def test_trials_of_the_second_round_have_an_original_model_each_and_seeds_that_n
     assert len({spec.train_seed for spec in (x, y, z)} - {tuning.SEED}) == 3
     assert all(spec.train_seed > tuning.SEED and len(spec.forgotten) == 1 for spec in (x, y, z))
     assert tuning.settings_of(x) == {"IU": [{"scale": 2.0}]} and "DELETE" in tuning.settings_of(first[0])
+
+
+def test_the_trials_of_the_search_are_counted_by_the_number_of_forgotten_classes(stored):
+    said = searched.counted(stored)
+    for architecture in ("lenet", "small"):
+        for k in (1, 3):
+            chosen = stored[(stored.architecture == architecture) & (stored.k == k)]
+            trials = set(zip(chosen.dataset, chosen.trial, strict=True))
+            assert f"{architecture}, k = {k}: {len(trials)}" in said
+    second = stored[stored.trial >= tuning.FINAL]
+    assert len(second) and set(second.k) == {1}, "as the page says of the second round"
