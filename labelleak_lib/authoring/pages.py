@@ -22,7 +22,7 @@ from labelleak_lib.files import COMMITTED, ROOT
 from labelleak_lib.nulls.stored import stored
 from labelleak_lib.registry import METHODS
 from labelleak_lib.results import bench, exact_silent, false_alarms, front, leak_cards, learned, method_leaks, reviewer
-from labelleak_lib.results.markdown import bullets
+from labelleak_lib.results.markdown import bullets, tabs
 from labelleak_lib.results.summary import of_the_paper
 from labelleak_lib.results.worth import UNITS, judged_both_ways
 from labelleak_lib.trials import schema
@@ -93,7 +93,7 @@ def reviewer_page(output_dir: Path) -> None:
 
 
 def speed_page(output_dir: Path, frame: pd.DataFrame | None = None) -> None:
-    """Write `speed.md` and the figure it shows, `speed.png`, as :func:`front_page` does.
+    """Write `speed.md`, one tab a processor, and the figure of each, `speed_0.png` first, as :func:`front_page` does.
 
     The numbers are those of `frame`, as `bench.read` returns it; by default those of the committed measurement.
     """
@@ -102,9 +102,11 @@ def speed_page(output_dir: Path, frame: pd.DataFrame | None = None) -> None:
         "Dots on a logarithmic axis, one line a comparison, the target marked by a bar: above, how many times this "
         "library's time each peer takes; below, this library's time over that of the bare computation."
     )
-    image = _image(output_dir / "speed.png", speed_figure(frame), alternative)
-    text = f"{bench.basis(frame)}\n\n{image}\n\n{bench.table(frame)}\n"
-    (output_dir / "speed.md").write_text(text, encoding="utf-8")
+    panels = {}
+    for i, (processor, part) in enumerate(bench.by_processor(frame).items()):
+        image = _image(output_dir / f"speed_{i}.png", speed_figure(part), alternative)
+        panels[processor] = f"{bench.basis(part)}\n\n{image}\n\n{bench.table(part)}"
+    (output_dir / "speed.md").write_text(f"{tabs(panels)}\n", encoding="utf-8")
 
 
 def stored_page(output_dir: Path) -> None:

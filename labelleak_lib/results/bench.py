@@ -25,17 +25,23 @@ def read(path: Path = CSV) -> pd.DataFrame:
     return pd.read_csv(path, dtype=dict.fromkeys(texts, str)).fillna(texts)
 
 
+def by_processor(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return the lines of each processor by its name, that of most subjects first."""
+    parts = [(str(name), part) for name, part in frame.groupby("processor", sort=False)]
+    return dict(sorted(parts, key=lambda one: -one[1].subject.nunique()))
+
+
 def basis(frame: pd.DataFrame) -> str:
-    """Say on what machines was measured, the one of most subjects first, and how many targets are met."""
+    """Say on what machine the lines of one processor were measured, and how many targets are met and out of reach."""
+    (processor,) = frame.processor.unique()
+    machine = [f"{count} cores" for count in frame.cores.unique()] + [f"torch {name}" for name in frame.torch.unique()]
     targets = frame[frame.met != ""]
-    said: list[str] = []
-    machines = frame.groupby(["processor", "cores", "torch"])["subject"]
-    for (processor, cores, version), subjects in sorted(machines, key=lambda one: -one[1].nunique()):
-        what = f" “{'”, “'.join(subjects.unique())}”" if said else ""
-        said.append(f"{processor} ({cores} cores, torch {version}){what}")
+    missed = int((targets.met == "no").sum())
+    beyond = sum(len(out_of_reach(group)) for _, group in frame.groupby("subject"))
+    said = f", of {missed} missed ones {beyond} cannot be met, as the lines below say" if beyond else ""
     return (
-        f"Measured on {', on '.join(said)}. One thread works unless a line says otherwise. "
-        f"{(targets.met == 'yes').sum()} of {len(targets)} targets are met."
+        f"Measured on {processor} ({', '.join(machine)}). One thread works unless a line says otherwise. "
+        f"{len(targets) - missed} of {len(targets)} targets are met{said}."
     )
 
 
@@ -47,21 +53,24 @@ def table(frame: pd.DataFrame) -> str:
         ours_first = group.iloc[(group.role != "ours").to_numpy().argsort(kind="stable")]
         lines += [f"| {' | '.join(_cells(line))} |" for line in rows_of(ours_first)]
         notes = [f"{line.name}: {line.note}." for line in rows_of(group[group.note != ""])]
-        parts += [f"**{subject}**", "\n".join(lines), *notes, *_out_of_reach(group)]
+        parts += [f"**{subject}**", "\n".join(lines), *notes, *out_of_reach(group)]
     return "\n\n".join(parts)
 
 
-def _out_of_reach(group: pd.DataFrame) -> list[str]:
-    """Say which missed targets of a subject leave less time than the computation that cannot be done without."""
-    floors = rows_of(group[(group.role == "bare") & group["name"].str.startswith("its ")])
+def out_of_reach(group: pd.DataFrame) -> list[str]:
+    """Say which missed targets of a subject leave less time than the computation that cannot be done without.
+
+    That is the longest of the bare computations whose names begin with "its".
+    """
+    floors = group[(group.role == "bare") & group["name"].str.startswith("its ")]
     missed = rows_of(group[group.role.isin(("peer", "bare")) & (group.met == "no")])
-    left = {line: line.seconds * line.target if line.role == "bare" else line.seconds / line.target for line in missed}
-    return [
-        f"{line.name}: the target leaves {seconds:.3g} s; {floor.name} take {floor.seconds:.3g} s."
-        for line, seconds in left.items()
-        for floor in floors
-        if line.name != floor.name and seconds < floor.seconds
-    ]
+    said = []
+    for line in missed:
+        left = line.seconds * line.target if line.role == "bare" else line.seconds / line.target
+        below = floors[(floors["name"] != line.name) & (floors.seconds > left)]
+        for floor in rows_of(below.nlargest(1, "seconds")):
+            said.append(f"{line.name}: the target leaves {left:.3g} s; {floor.name} take {floor.seconds:.3g} s.")
+    return said
 
 
 def _cells(line: Any) -> list[str]:

@@ -188,9 +188,18 @@ def test_ours_on_resnet18(enter):
     )  # fmt: skip
 
 
+RESNET_IMAGES = 10 * (POPULATION + 2 * (POPULATION - ELITES))
+"""Queries of three generations for ten classes."""
+
+
+def test_passes_of_resnet18_alone(enter):
+    model, x = classifier.build(ModelSpec("resnet18", 10, 3), seed=0).eval(), torch.rand((RESNET_IMAGES, 3, 32, 32))
+    enter(lambda: classifier.predict_proba(model, x), subject=RESNET, name="its passes alone", role="bare")
+
+
 def test_eager_resnet18(enter):
-    model, images = resnet18(num_classes=10).eval(), 10 * (POPULATION + 2 * (POPULATION - ELITES))
+    model = resnet18(num_classes=10).eval()
     enter(
-        lambda: forward(model, (3, 32, 32), images // POPULATION), subject=RESNET, name="eager forward passes alone",
-        role="bare", target=0.3,
+        lambda: forward(model, (3, 32, 32), RESNET_IMAGES // POPULATION), subject=RESNET, role="bare", target=0.3,
+        name="eager forward passes alone",
     )  # fmt: skip

@@ -95,6 +95,19 @@ def test_products_alone(enter, problem):
     enter(products, subject=SUBJECT, name="its matrix products alone", role="bare", rounds=9)
 
 
+def test_products_and_softmax_alone(enter, problem):
+    """Compute, of each step, the logits' products and their softmax; of the update nothing but the product."""
+
+    def passes():
+        phi, logits = problem.phi, torch.zeros(HEADS, RECIPE.samples, CLASSES)
+        gram = phi @ phi.transpose(1, 2)
+        for _ in range(RECIPE.steps):
+            gram @ torch.softmax(logits, 2)
+        return logits.transpose(1, 2) @ phi, phi @ problem.start.weight.transpose(1, 2)
+
+    enter(passes, subject=SUBJECT, name="its matrix products and softmax alone", role="bare", rounds=9)
+
+
 @pytest.mark.parametrize(("name", "goal"), [("loop, network at each step", 200), ("loop, features kept", 100)])
 def test_plain_loop(enter, problem, ours, name, goal):
     def network(i):

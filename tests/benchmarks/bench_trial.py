@@ -1,15 +1,19 @@
 """One whole trial: where its time goes; and what a second worker process brings to a sweep."""
 
+import shutil
 import time
 from collections import Counter
+from dataclasses import replace
 
 import joblib
 import pytest
 
 from labelleak_lib.trials import cells, engine, grants, originals
+from labelleak_lib.trials.committed import committed
 from labelleak_lib.trials.engine import open_tasks
 from labelleak_lib.trials.grid import Grid
 from labelleak_lib.trials.known import NOTHING
+from labelleak_lib.trials.specification import TrialSpec
 from labelleak_lib.trials.store import Store
 from labelleak_lib.unlearning.amnesiac import Amnesiac
 
@@ -64,6 +68,27 @@ def test_one_trial(enter, benchmark, spent):
     parts = {**phases, "rest": whole - sum(phases.values())}
     benchmark.extra_info["quality"] = shares(parts, whole)
     benchmark.extra_info["note"] = shares(attacks, sum(attacks.values()))
+
+
+@pytest.mark.parametrize("name", ["models at hand", "no model at hand"])
+def test_one_attack_more(enter, monkeypatch, tmp_path, name):
+    """Add `passive_reach` to what is known of ten models, which is all that a committed data set needs, as often."""
+    monkeypatch.setenv("LABELLEAK_CACHE", str(tmp_path / "cache"))
+    whole = TrialSpec.from_parameters(dataset="fashion_mnist", seed=1000, profile="paper").settings
+    few, store = replace(whole, attacks={"random_inputs": whole.attacks["random_inputs"]}), Store(tmp_path / "store")
+    more = replace(few, attacks={**few.attacks, "passive_reach": whole.attacks["passive_reach"]})
+    grid = Grid("fashion_mnist", seed=1000, profile="paper", ks=(1, 3), device="cpu", given=few)
+    engine.sweep(grid, store)
+    if name == "no model at hand":
+        shutil.rmtree(tmp_path / "cache" / "models")
+    models = committed()["fashion_mnist"].models
+    cells = int((models.unlearning != "").sum())
+    enter(
+        lambda: engine.sweep(replace(grid, given=more), store), subject=f"an attack added to {cells} committed models",
+        name=f"passive_reach, {name}", role="aside", rounds=1, scale=cells / len(grid.cells()),
+        scaled_from=f"{len(grid.cells())} models of Fashion-MNIST",
+    )  # fmt: skip
+    assert (store.evidence("fashion_mnist").attack == "passive_reach").sum() >= len(grid.cells())
 
 
 def clocked(monkeypatch, folder, jobs):

@@ -15,11 +15,12 @@ from labelleak_lib.results import bench
 
 
 def entry(name, role, seconds, subject="heads", **info):
-    return {"stats": {"min": seconds}, "extra_info": {"subject": subject, "name": name, "role": role, **info}}
+    named = {"subject": subject, "name": name, "role": role, "quality": ""}
+    return {"stats": {"min": seconds}, "extra_info": named | info}
 
 
 MEASURED = {
-    "machine_info": {"cpu": {"brand_raw": "Some Processor", "count": 4}, "torch": "2.0"},
+    "machine_info": {"cpu": {"brand_raw": "Some Processor", "count": 4, "flags": ["avx2"]}, "torch": "2.0"},
     "benchmarks": [
         entry("this library", "ours", 0.5, quality="loss 0.10", note="softmax 80%"),
         entry("plain loop", "peer", 2.0, scale=10.0, scaled_from="40 heads", quality="loss 0.11", target=30),
@@ -69,7 +70,8 @@ def test_lines_without_a_target_have_no_verdict(frame):
     for name in ("this library", "aside"):
         assert line(frame, name).met == ""
         assert pd.isna(line(frame, name).ratio)
-    assert set(frame.processor) == {"Some Processor"} and set(frame.cores) == {4} and set(frame.torch) == {"2.0"}
+    assert set(frame.processor) == {"Some Processor without AMX"}
+    assert set(frame.cores) == {4} and set(frame.torch) == {"2.0"}
 
 
 @pytest.mark.parametrize("change", [lambda b: b.pop(0), lambda b: b.append(b[0])])
@@ -131,12 +133,10 @@ def test_a_measurement_survives_its_file_and_becomes_a_page(tmp_path, frame, cap
     pd.testing.assert_frame_equal(bench.read(csv), frame, check_dtype=False)
     pages.speed_page(tmp_path / "generated", bench.read(csv))
     text = (tmp_path / "generated" / "speed.md").read_text()
-    assert (
-        "Measured on Some Processor (4 cores, torch 2.0). One thread works unless a line says otherwise. 3 of 5 "
-        in text
-    )
-    assert "](generated/speed.png)" in text
-    width, _ = struct.unpack(">II", (tmp_path / "generated" / "speed.png").read_bytes()[16:24])
+    assert "Measured on Some Processor without AMX (4 cores, torch 2.0). One thread works " in text
+    assert "unless a line says otherwise. 3 of 5 targets are met" in text
+    assert "](generated/speed_0.png)" in text
+    width, _ = struct.unpack(">II", (tmp_path / "generated" / "speed_0.png").read_bytes()[16:24])
     assert 500 < width <= 900
 
 
@@ -147,11 +147,45 @@ def test_the_committed_measurement_is_a_page(tmp_path):
         assert name in text
 
 
-def test_machines_are_named_with_what_ran_on_them():
-    frame = bench.read()
-    frame = pd.concat(
-        [frame.assign(processor="A"), frame[frame.role == "ours"].head(1).assign(processor="B", subject="one, two")]
-    )
-    assert "Measured on A (" in bench.basis(
-        frame
-    ) and " on B (2 cores, torch 2.14.1) “one, two”. One thread" in bench.basis(frame)
+def elsewhere(*benchmarks):
+    """Return a measurement on a processor with AMX."""
+    machine = {"cpu": {"brand_raw": "Other", "count": 2, "flags": ["avx2", "amx_tile"]}, "torch": "2.1"}
+    return {"machine_info": machine, "benchmarks": list(benchmarks)}
+
+
+def kept(measurement, folder, *options):
+    (folder / "out.json").write_text(json.dumps(measurement))
+    assert report.main([str(folder / "out.json"), "--csv", str(folder / "bench.csv"), *options]) == 0
+    return bench.read(folder / "bench.csv")
+
+
+def test_each_processor_keeps_its_lines_until_it_is_measured_anew(tmp_path):
+    kept(MEASURED, tmp_path)
+    seconds = kept(elsewhere(entry("this library", "ours", 0.7), entry("plain loop", "peer", 7.0)), tmp_path).seconds
+    assert len(seconds) == 9
+    other = elsewhere(entry("attacks", "at_most", 1.0, subject="trial", value=0.2, target=0.3))
+    both = bench.by_processor(kept(other, tmp_path, "--keep"))
+    assert {name: len(part) for name, part in both.items()} == {"Some Processor without AMX": 7, "Other with AMX": 3}
+    pd.testing.assert_frame_equal(both["Some Processor without AMX"], report.rows(MEASURED), check_dtype=False)
+    assert len(kept(other, tmp_path)) == 8, "a whole measurement replaces what that processor had"
+
+
+def test_the_page_has_a_tab_for_each_processor_the_one_of_most_subjects_first(tmp_path):
+    kept(elsewhere(entry("this library", "ours", 0.7), entry("plain loop", "peer", 7.0)), tmp_path)
+    pages.speed_page(tmp_path / "generated", kept(MEASURED, tmp_path))
+    text = (tmp_path / "generated" / "speed.md").read_text()
+    first, second = text.split("::::{tab-item} ")[1:]
+    assert first.startswith("Some Processor without AMX\n") and second.startswith("Other with AMX\n")
+    assert "takes 40 times ours" in first and "takes 10 times ours" in second
+    assert "](generated/speed_0.png)" in first and "](generated/speed_1.png)" in second
+    assert (tmp_path / "generated" / "speed_1.png").exists()
+
+
+def test_missed_targets_that_leave_too_little_time_are_counted_and_held_against_the_longest_floor():
+    bare = copy.deepcopy(MEASURED)
+    bare["benchmarks"][3] = entry("its products alone", "bare", 0.31, quality="")
+    assert "2 of 4 targets are met, of 2 missed ones 1 cannot be met" in bench.basis(report.rows(bare))
+    bare["benchmarks"].append(entry("its products and softmax alone", "bare", 0.35, quality=""))
+    said = bench.out_of_reach(report.rows(bare).query("subject == 'heads'"))
+    assert said == ["other library: the target leaves 0.3 s; its products and softmax alone take 0.35 s."]
+    assert "cannot be met" not in bench.basis(report.rows(MEASURED))
