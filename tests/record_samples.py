@@ -1,5 +1,7 @@
 """Records, evidence and checks of figures that several tests share."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 
@@ -58,7 +60,7 @@ def evidence_of(records, kind, arrays, attack, control="none"):
 
 
 def well_formed(figure):
-    """Check what every figure owes its readers: labelled axes, a legible size, and a rendering."""
+    """Check what every figure owes its readers: labelled axes, a legible size, words apart, and a rendering."""
     assert figure.get_figwidth() <= 8
     shown = [ax for ax in figure.axes if ax.get_label() != "<colorbar>"]
     assert any(ax.get_ylabel() or [t.get_text() for t in ax.get_yticklabels()] for ax in shown)
@@ -66,4 +68,7 @@ def well_formed(figure):
     figure.canvas.draw()
     sizes = [text.get_fontsize() for ax in shown for text in (ax.xaxis.label, ax.yaxis.label, ax.title)]
     assert min(sizes) >= 9
+    written = [(text, text.get_window_extent()) for ax in shown for text in ax.texts if text.get_text().strip()]
+    for (one, first), (other, second) in itertools.combinations(written, 2):
+        assert not first.overlaps(second), f"{one.get_text()!r} and {other.get_text()!r} overlap"
     return shown

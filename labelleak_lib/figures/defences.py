@@ -38,10 +38,14 @@ def heat_map(table: pd.DataFrame, titles: Mapping[str, str], columns: Mapping[st
     figure, axes = grid(len(groups), 1, size, sharex=True, height_ratios=heights)
     for ax, (code, group) in zip(axes[:, 0], groups, strict=True):
         image = _panel(ax, group, titles, list(columns))
-        ax.set_title("handed the original model" if code == "alone" else f"after {code}", fontsize=12)
+        ax.set_title(_given(code), fontsize=12)
     axes[-1, 0].set_xticks(range(len(columns)), list(columns.values()), rotation=40, ha="right", fontsize=11)
     figure.colorbar(image, ax=axes, location="top", aspect=40, label="exact and silent, % of targets")
     return figure
+
+
+def _given(code: str) -> str:
+    return "handed the original model" if code == "alone" else f"after {code}"
 
 
 def _panel(ax: Axes, group: pd.DataFrame, titles: Mapping[str, str], columns: list[str]) -> AxesImage:
@@ -72,18 +76,17 @@ def price_and_leak(points: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
     figure, [[ax]] = grid(1, 1, (6.4, 4.6))
     rng = np.random.default_rng(0)
     for (code, group), (mark, colour) in zip(points.groupby("unlearning", sort=False), MARKS.items(), strict=False):
-        label = "handed the original model" if code == "alone" else f"after {code}"
         # dots that coincide stay visible
         y = 100 * group.both + rng.uniform(-1.5, 1.5, len(group))
-        ax.plot(group.points, y, mark, color=colour, alpha=0.7, markersize=8, label=label)
+        ax.plot(group.points, y, mark, color=colour, alpha=0.7, markersize=8, label=_given(code))
     named = points[(points.both <= 0.5) | (points.points > 1)]
-    far = 0.4 * points.points.min() + 0.6 * points.points.max()
+    least, most = points.points.min(), points.points.max()
     codes = list(dict.fromkeys(points.unlearning))
     for name, code, x, both in named[["defence", "unlearning", "points", "both"]].to_numpy():
-        # names lie inside the panel, and those of one method out of the way of the next one's
-        side, shift = ("left", 6) if x <= far else ("right", -6)
-        rise = 6 if codes.index(code) % 2 == 0 else -15
-        ax.annotate(titles[name], (x, 100 * both), (shift, rise), textcoords="offset points", ha=side, fontsize=11)
+        # names lie inside the panel, and in its middle those of one method out of the way of the next one's
+        third = 3 * (x - least) / max(most - least, 1e-9)
+        side, shift = ("right", -6) if third > 2 or (third > 1 and codes.index(code) % 2) else ("left", 6)
+        ax.annotate(titles[name], (x, 100 * both), (shift, 6), textcoords="offset points", ha=side, fontsize=11)
     ax.axhline(100 * points.chance.min(), **BASELINE)
     ax.set(xlabel="points of accuracy lost", ylabel="exact and silent, %,\nby the strongest attack", ylim=(-5, 113))
     return bottom_legend(figure, [ax])

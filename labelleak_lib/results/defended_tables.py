@@ -4,6 +4,8 @@ They are made of the tables of `results.defended`, one data set a tab.
 """
 
 import inspect
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,37 +44,42 @@ def attacks_that_know(*, caption: str, name: str) -> Markdown:
     return numbered(pd.DataFrame(lines).to_markdown(index=False), caption, name)
 
 
+def _tab_a_set(datasets: pd.Series, lines: Callable[[str], list[dict[str, Any]]]) -> Markdown:
+    """Return one tab a data set, with the table of its lines."""
+    names = ordered(datasets, DATASET_ORDER)
+    return tabs({name: pd.DataFrame(lines(name)).to_markdown(index=False, disable_numparse=True) for name in names})
+
+
 def leaks_by_set(first: pd.DataFrame, worst: pd.DataFrame) -> Markdown:
     """Write what the strongest attack gets at each access, and the strongest of all with its interval, by data set.
 
     `first` is of `strongest` by `UNIT` and access, `worst` of `worst`.
     """
-    panels = {}
-    for dataset in ordered(worst.dataset, DATASET_ORDER):
-        own = worst[worst.dataset == dataset]
-        columns = [access for access in ACCESSES.values() if access in set(first.access)]
+    columns = [access for access in ACCESSES.values() if access in set(first.access)]
+
+    def lines(dataset: str) -> list[dict[str, Any]]:
         shares = first[first.dataset == dataset].pivot(index=UNIT[1:], columns="access", values="both")
         shares = (100 * shares).reindex(columns=columns)
-        lines = []
-        for row in rows_of(own):
-            found = shares.loc[(row.defence, row.unlearning)]
-            lines.append({
+        found = []
+        for row in rows_of(worst[worst.dataset == dataset]):
+            share = shares.loc[(row.defence, row.unlearning)]
+            found.append({
                 "published": unit_title(row.defence, row.unlearning), "trials": row.n,
-                **{access: NOT_GRANTED if np.isnan(found[access]) else f"{found[access]:.0f}" for access in columns},
+                **{access: NOT_GRANTED if np.isnan(share[access]) else f"{share[access]:.0f}" for access in columns},
                 "strongest %": with_interval(100 * row.both, 100 * row.low, 100 * row.high),
                 "by": f"{attack_title(row.attack)} (of {row.attacks})", "a guess %": f"{100 * row.chance:.0f}",
                 "ranked first %": f"{100 * row.ranked:.0f}",
             })  # fmt: skip
-        panels[dataset] = pd.DataFrame(lines).to_markdown(index=False, disable_numparse=True)
-    return tabs(panels)
+        return found
+
+    return _tab_a_set(worst.dataset, lines)
 
 
 def prices_by_set(prices: pd.DataFrame) -> Markdown:
     """Write what each defence costs (`prices`), by data set."""
-    panels = {}
-    for dataset in ordered(prices.dataset, DATASET_ORDER):
-        own = prices[(prices.dataset == dataset)]
-        lines = [
+
+    def lines(dataset: str) -> list[dict[str, Any]]:
+        return [
             {
                 "published": unit_title(row.defence, row.unlearning),
                 "forgot": f"{row.forgot} of {row.n}",
@@ -81,18 +88,18 @@ def prices_by_set(prices: pd.DataFrame) -> Markdown:
                 "seconds": f"{row.seconds:.1f}",
                 "epsilon": NOT_GRANTED if np.isnan(row.epsilon) else f"{row.epsilon:.1f}",
             }
-            for row in rows_of(own[own.defence != "none"])
+            for row in rows_of(prices[(prices.dataset == dataset) & (prices.defence != "none")])
         ]
-        panels[dataset] = pd.DataFrame(lines).to_markdown(index=False, disable_numparse=True)
-    return tabs(panels)
+
+    return _tab_a_set(prices.dataset, lines)
 
 
 def recovered_by_set(leaks: pd.DataFrame, worst: pd.DataFrame) -> Markdown:
     """Write, for every attack that only who knows the defence runs, what it gets, beside the strongest other attack."""
     plain = worst.set_index(UNIT).plain
-    panels = {}
-    for dataset in ordered(leaks.dataset, DATASET_ORDER):
-        lines = [
+
+    def lines(dataset: str) -> list[dict[str, Any]]:
+        return [
             {
                 "published": unit_title(row.defence, row.unlearning),
                 "attack that knows it": attack_title(row.attack),
@@ -105,8 +112,8 @@ def recovered_by_set(leaks: pd.DataFrame, worst: pd.DataFrame) -> Markdown:
             }
             for row in rows_of(leaks[(leaks.dataset == dataset) & ~leaks.common])
         ]
-        panels[dataset] = pd.DataFrame(lines).to_markdown(index=False, disable_numparse=True)
-    return tabs(panels)
+
+    return _tab_a_set(leaks.dataset, lines)
 
 
 def named_in(judged: pd.DataFrame) -> Markdown:

@@ -67,6 +67,16 @@ def test_prices_stand_against_leaks_and_the_defences_that_matter_are_named():
     assert chance.get_ydata()[0] == pytest.approx(10)
 
 
+def test_names_of_defences_that_leak_alike_after_two_methods_stand_apart():
+    nearly = {"defence": "mask", "both": 0.45, "chance": 0.1}
+    points = pd.DataFrame([
+        nearly | {"unlearning": "RT", "points": 0.1}, nearly | {"unlearning": "NG", "points": -0.5, "both": 0.5},
+        *({"defence": "none", "both": 1.0, "chance": 0.1, "unlearning": "NG", "points": x} for x in (-2.4, 2.2)),
+    ])  # fmt: skip
+    (ax,) = well_formed(drawn.price_and_leak(points, TITLES))
+    assert [t.get_text() for t in ax.texts].count("masked output") == 2
+
+
 @pytest.mark.parametrize(
     "draw", [lambda t: drawn.heat_map(t, TITLES, COLUMNS), lambda t: drawn.price_and_leak(t, TITLES)]
 )
