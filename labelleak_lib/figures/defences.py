@@ -38,7 +38,7 @@ def heat_map(table: pd.DataFrame, titles: Mapping[str, str], columns: Mapping[st
     figure, axes = grid(len(groups), 1, size, sharex=True, height_ratios=heights)
     for ax, (code, group) in zip(axes[:, 0], groups, strict=True):
         image = _panel(ax, group, titles, list(columns))
-        ax.set_title(_given(code), fontsize=12)
+        ax.set_title(_given(str(code)), fontsize=12)
     axes[-1, 0].set_xticks(range(len(columns)), list(columns.values()), rotation=40, ha="right", fontsize=11)
     figure.colorbar(image, ax=axes, location="top", aspect=40, label="exact and silent, % of targets")
     return figure
@@ -78,7 +78,7 @@ def price_and_leak(points: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
     for (code, group), (mark, colour) in zip(points.groupby("unlearning", sort=False), MARKS.items(), strict=False):
         # dots that coincide stay visible
         y = 100 * group.both + rng.uniform(-1.5, 1.5, len(group))
-        ax.plot(group.points, y, mark, color=colour, alpha=0.7, markersize=8, label=_given(code))
+        ax.plot(group.points, y, mark, color=colour, alpha=0.7, markersize=8, label=_given(str(code)))
     named = points[(points.both <= 0.5) | (points.points > 1)]
     least, most = points.points.min(), points.points.max()
     codes = list(dict.fromkeys(points.unlearning))
