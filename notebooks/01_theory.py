@@ -383,11 +383,11 @@ print(f"{ds.name} ({ds.variant}), {ds.classes} classes, forgotten: {spec.forgott
 
 # %% tags=["nbval-ignore-output"]
 table = measured.measure_assumptions(train_phi, labels, spec.forgotten, ds.classes, rng)
-table.round(2)
+display(Markdown(surveyed.assumption_lines(table)))
 
 # %% [markdown]
 # The heads here are minimisers of the squared loss on single classes. "Assumed" is what the derivation
-# takes; the last column says what the failure means for the attack.
+# takes; where that fails, the last column says what it means for the attack.
 #
 # ### Spectrum
 
@@ -756,7 +756,10 @@ print("the zero row holds, everywhere:", bool(everywhere[everywhere["equation"] 
 # %% tags=["nbval-ignore-output"]
 yes = {True: "yes", False: "no"}
 numbers = checks[["predicted", "measured", "tolerance"]].map("{:.2g}".format)
-checks.assign(**numbers, holds=checks["holds"].map(yes), expected=checks["expected"].map(yes))
+claims = checks["claim"].str.replace("|", r"\|")  # a bar would end a cell of the table
+answers = {name: checks[name].map(yes) for name in ("holds", "expected")}
+shown = checks.assign(claim=claims, **numbers, **answers)
+display(Markdown(shown.to_markdown(index=False, disable_numparse=True)))
 
 # %%
 agree = checks["holds"] == checks["expected"]

@@ -86,9 +86,6 @@ plt.show()
 display(paper_shape.accuracy(summary, name="tbl-02-shape"))
 
 # %% [markdown]
-# ## This page's own run
-
-# %% [markdown]
 # ## Data sets and architectures
 #
 # The paper pairs two architectures with four data sets {cite:p}`lecun1998gradient,he2016deep`. This book
@@ -175,7 +172,8 @@ display(
 # %% tags=["nbval-ignore-output"]
 left = amnesia.subtraction(spec)
 names = ["", "norm of the parameters", "norm of what was subtracted", "spread of the logits", "accuracy on $D_r$"]
-display(Markdown(left.set_axis(names, axis=1).to_markdown(index=False, floatfmt=".3g")))
+left = left.set_axis(names, axis=1).astype(object).where(left.notna().to_numpy(), "")
+display(Markdown(left.to_markdown(index=False, floatfmt=".3g")))
 
 # %% [markdown]
 # Three choices follow. The learning rate of this training is lower than that of the other methods' $M_o$. Every

@@ -351,9 +351,11 @@ display(
 
 # %%
 measured = calibration.statistics(calibration.stored())
-held_out = pd.concat([calibration.left_out(measured, by) for by in ("dataset", "architecture")])
+sides = {"dataset": "data set", "architecture": "architecture"}
+held_out = pd.concat([calibration.left_out(measured, by).assign(what=name) for by, name in sides.items()])
 held_out = held_out[held_out.attack == "query_reach"].assign(rate=lambda x: (100 * x.alarms / x.n).round(1))
-display(Markdown(held_out.drop(columns="attack").rename(columns={"rate": "alarms %"}).to_markdown(index=False)))
+columns = {"what": "calibrated without one", "left_out": "which", "n": "models", "alarms": "alarms", "rate": "alarms %"}
+display(Markdown(held_out[list(columns)].rename(columns=columns).to_markdown(index=False)))
 
 # %% [markdown]
 # Where the rate stays at or below 5% the level carries over; where it does not, this table says by how much. The
@@ -365,6 +367,7 @@ reach_alone = judged[
 ]
 for group in (["kind"], ["dataset", "architecture"]):
     counts = false_alarms.alarms(reach_alone, ["attack", *group])
+    counts = false_alarms.with_titles(counts) if "kind" in group else counts
     wide = counts.assign(rate=100 * counts.rate).pivot(index=group, columns="attack", values="rate")
     display(Markdown(wide.rename(columns=attack_title).reset_index().to_markdown(index=False, floatfmt=".0f")))
 

@@ -15,7 +15,7 @@
 # # Leak cards: what every method leaves
 #
 # **Claim.** Which class was deleted can be read from models that were unlearned by methods the paper does not attack,
-# too. A card a method says whether it forgets, what that costs, and what leaks at which access.
+# too. Each method has a card that says whether it forgets, what that costs, and what leaks at which access.
 # **Limit.** The methods run on small networks, with settings searched on other seeds; a method that passes the gate
 # with other settings, or on larger networks, may leak more or less.
 # **Alternative.** A method that leaks little may simply have forgotten little. So every card says what a linear probe

@@ -44,7 +44,9 @@ def svg(classes: pd.DataFrame, forgotten: frozenset[int], null: Floats) -> str:
     parts.append(f'<line x1="{at(0):.1f}" x2="{at(0):.1f}" y1="0" y2="118" stroke="{NAMED}"/>')
     for row, (dots, text) in enumerate(zip(rows(classes, forgotten, null), LABELS, strict=True)):
         middle = 40 + 55 * row
-        parts.append(f'<text x="{width - pad}" y="{middle - 22}" text-anchor="end">{" ".join(text.split())}</text>')
+        # a halo keeps the words apart from the line that they may cross
+        style = 'text-anchor="end" stroke="#fff" stroke-width="5" paint-order="stroke"'
+        parts.append(f'<text x="{width - pad}" y="{middle - 22}" {style}>{" ".join(text.split())}</text>')
         for x, shift, colour in zip(dots.x, dots.shift, dots.colours, strict=True):
             place = f'cx="{at(float(x)):.1f}" cy="{middle + 40 * float(shift):.1f}"'
             parts.append(f'<circle {place} r="{3 if row else 5}" fill="{colour}" fill-opacity=".75"/>')

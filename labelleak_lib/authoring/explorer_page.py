@@ -17,16 +17,16 @@ def explorer_page(output_dir: Path) -> None:
 
 
 def widget(table: pd.DataFrame) -> str:
-    """Return HTML that shows `table`, 25 lines at a time, sorts by a click and filters by column; nothing is fetched.
+    """Return HTML that shows `table`, ten lines at a time, and fetches nothing.
 
-    The cells of `table` may hold HTML.
+    A click on a head sorts, the fields below the columns filter. The cells of `table` may hold HTML.
     """
     script = generate_init_offline_itables_html(options.dt_bundle)
     return script + to_html_datatable(
         table,
         connected=False,
         allow_html=True,
-        column_filters="header",
+        column_filters="footer",
         display_logo_when_loading=False,
         lengthMenu=[10, 25, 100],
         maxBytes=0,

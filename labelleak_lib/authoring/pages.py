@@ -114,10 +114,8 @@ def stored_page(output_dir: Path) -> None:
     tables = {"Models": schema.MODELS, "Evidence": schema.EVIDENCE}
     numerics = pd.concat([stored.models.numerics for stored in committed().values()])
     other = int((~numerics.isin(["", numerics_digest()])).sum())
-    known = (
-        f"Of {len(numerics)} committed models {(numerics != '').sum()} say which numeric code made them; for {other}"
-    )
-    parts = [f"The schema's version is {schema.SCHEMA_VERSION}. {known} of these it was another than today's."]
+    known = f"Of {len(numerics):,} committed models {(numerics != '').sum():,} say which numeric code made them"
+    parts = [f"The schema's version is {schema.SCHEMA_VERSION}. {known}; for {other:,} it was another than today's."]
     for title, columns in tables.items():
         lines = [f"| `{name}` | {kind} | {meaning} |" for name, (kind, meaning) in columns.items()]
         parts.append("\n".join([f"## {title}\n", "| column | type | meaning |", "|---|---|---|", *lines]))

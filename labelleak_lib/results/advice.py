@@ -201,5 +201,5 @@ def absent(lines: pd.DataFrame, known: tuple[str, ...]) -> str:
         held = own.drop_duplicates(["defence", "seed", "trial"]).groupby("defence").size()
         most, behind = held.max(), ", ".join(code for code in METHODS if code in set(own.unlearning))
         fewer = [f"{DEFENCES.title(name)} ({held.get(name, 0)})" for name in known if held.get(name, 0) < most]
-        said.append(f"Of {dataset} are stored {most} trials, behind {behind}; fewer of {', '.join(fewer) or 'none'}.")
+        said.append(f"{dataset} has {most} trials, behind {behind}; fewer of {', '.join(fewer) or 'none'}.")
     return " ".join(said) or "No defence is stored for these trials."

@@ -28,8 +28,13 @@ def verdict(records: pd.DataFrame, rows: Sequence[tuple[str, str]], k: int = 1) 
     if retrained.empty:
         return Markdown(f"No long runs of the paper's data sets are committed for k = {k}.")
     lines = rows_of(compare(retrained, "asr", "paper", rows, "RT"))
-    named = ", ".join(ordered(retrained.dataset, DATASET_ORDER))
-    return Markdown(f"Mean over {named}:\n\n{bullets(explain(line) for line in lines)}")
+    there = {row: set(part.dataset) for row, part in retrained.groupby(["attack", "criterion"])}
+    every = ordered(retrained.dataset, DATASET_ORDER)
+    said = []
+    for line in lines:
+        own = [name for name in every if name in there[line.attack, line.criterion]]
+        said.append(explain(line) + (f" On {', '.join(own)} alone." if own != every else ""))
+    return Markdown(f"k = {k}, mean over {', '.join(every)}:\n\n{bullets(said)}")
 
 
 def explain(line: Any) -> str:

@@ -197,7 +197,7 @@ def answers(records: pd.DataFrame, evidence: pd.DataFrame, alphas: Sequence[floa
     means = judged.pivot_table("share", ["attack", "rule", "targets"], "k", sort=False).sort_index(axis=1)
     table = (100 * means).reset_index().to_markdown(index=False, floatfmt=".0f")
     tested = agreement(alpha_sweep(stored, alphas)).to_dict("records")
-    shares = (f"{attack_title(line['attack'])} {100 * line['share']:.1f}% of {line['cells']} cases" for line in tested)
+    shares = (f"{attack_title(x['attack'])} {100 * x['share']:.1f}% of {x['cells']:,} cases" for x in tested)
     trials = records.groupby("k").trial.nunique()
-    tried = f"Trials: {span(trials)} a $k$. {composition(records)}"
+    tried = f"Each $k$ has {span(trials)} trials. {composition(records)}"
     return f"{table}\n\n{tried} The prediction is right for {'; '.join(shares)}."

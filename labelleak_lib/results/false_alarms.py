@@ -7,7 +7,7 @@ import pandas as pd
 
 from labelleak_lib.criteria.base import Criterion
 from labelleak_lib.nulls.calibration import RARE, evidence_on_bank, kinds
-from labelleak_lib.registry import CRITERIA
+from labelleak_lib.registry import CRITERIA, NULLS
 from labelleak_lib.results.intervals import clopper_pearson
 from labelleak_lib.trials.store import Stored
 
@@ -38,6 +38,11 @@ def alarms(table: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
         hits, n = int((~group.silent).sum()), len(group)
         rows.append((*key, n, hits, hits / n, *clopper_pearson(hits, n)))
     return pd.DataFrame(rows, columns=[*by, "n", "alarms", "rate", "low", "high"])
+
+
+def with_titles(counts: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose column ``kind`` holds, in place of the names of classes, what the kinds are called."""
+    return counts.assign(kind=counts.kind.map({NULLS[name].__name__: NULLS[name].title for name in NULLS}))
 
 
 def accused_classes(table: pd.DataFrame) -> pd.DataFrame:

@@ -103,7 +103,8 @@ def card(code: str, leaked: pd.DataFrame, forgot: pd.DataFrame) -> str:
         )
     if not np.isnan(line.seconds):
         facts.append(
-            f"**What does it cost?** {line.seconds:.1f} s of the processor, {line.ratio:.2g} times retraining."
+            f"**What does it cost?** {line.seconds:.1f} s of the processor, {line.ratio:.2g} times what retraining "
+            "takes."
         )
     own = leaked[leaked.unlearning == code].sort_values("access", key=lambda names: names.map(ORDER.index))
     rates = [with_interval(100 * x.both, 100 * x.low, 100 * x.high) for x in rows_of(own)]
@@ -147,8 +148,8 @@ def failing(forgot: pd.DataFrame) -> str:
     said = []
     for line in rows_of(forgot[forgot.passed < OFTEN * forgot.trials]):
         said.append(f"- {named(line.unlearning)} passes the gate on {line.passed} of {line.trials} targets: on average "
-                    f"{100 * line.forget:.0f}% accuracy is left on forgotten classes, and the others' changes by "
-                    f"{-100 * line.lost:+.1f} points.")  # fmt: skip
+                    f"{100 * line.forget:.0f}% accuracy is left on forgotten classes, and that on the others changes "
+                    f"by {-100 * line.lost:+.1f} points.")  # fmt: skip
     return "\n".join(said) or "Every method passes the gate on most targets."
 
 
@@ -162,14 +163,14 @@ def sentences(ranked: pd.DataFrame) -> list[str]:
         return ["No method passes the gate on half of its targets."]
     least = often[often.leak == often.leak.min()]
     names = [
-        f"{named(line.unlearning)} ({with_interval(100 * line.leak, 100 * line.low, 100 * line.high)}%)"
+        f"{named(line.unlearning)}, {with_interval(100 * line.leak, 100 * line.low, 100 * line.high)}%"
         for line in rows_of(least)
     ]
     everywhere = int((often.leak == 1).sum())
     said = [
         f"**Which method leaks least?** Of {len(often)} that pass the gate on at least half of their targets, joint "
         "reach names the classes exactly, and nobody on the original model, least often after "
-        f"{' and '.join(names)}, and always after {everywhere}."
+        f"{' and '.join(names)}; it always does so after {everywhere} of them."
     ]
     known = often.dropna(subset=["probe", "leak"])
     if len(known) > 4 and known.leak.nunique() > 1:

@@ -110,7 +110,7 @@ def to_markdown(table: pd.DataFrame, *, caption: str | None = None, name: str | 
             del columns[column]
     text = numbered(pd.DataFrame(columns).to_markdown(index=False, disable_numparse=True), caption, name)
     used = [f"{key} {flag}" for flag, key in FLAG_KEYS.items() if table["flags"].str.contains(rf"\b{flag} \(").any()]
-    legend = f"\n\nFlags (with a number: in so many trials): {', '.join(used)}." if used else ""
+    legend = f"\n\nFlags (with a number: in so many trials): {', '.join(used).replace('M_o', '$M_o$')}." if used else ""
     return Markdown(text + legend)
 
 

@@ -63,7 +63,7 @@ def sentences(table: pd.DataFrame) -> list[str]:
             parts.append(f"{hits} of {n} {models} {side} (95% interval {100 * low:.0f} to {100 * high:.0f}%)")
         wrong = own[~own.right]
         missed = sorted({row.recipe for row in rows_of(wrong)})
-        said.append(f"By {answers}: {'; '.join(parts)}." + (f" Wrong where: {', '.join(missed)}." if missed else ""))
+        said.append(f"By {answers}: {'; '.join(parts)}." + (f" Wrong where: {'; '.join(missed)}." if missed else ""))
     files = table[table.answers == "probabilities"]
     kinds = _of(files.groupby("kind_of_file", sort=False).same.agg(["sum", "size"]))
     same = f"{files.same.sum()} of {len(files)} models get the verdict of the module"

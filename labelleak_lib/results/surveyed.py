@@ -29,10 +29,11 @@ def _with_momentum(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def assumption_lines(table: pd.DataFrame) -> str:
-    """Write a stored table of assumptions in Markdown."""
+    """Write a table of assumptions in Markdown: what the failure means only where one fails."""
     numbers = {name: table[name].map("{:.2f}".format) for name in ("assumed", "measured")}
     # a bar would end a cell of the table
     texts = {name: table[name].str.replace("|", r"\|") for name in ("quantity", "consequence")}
+    texts["consequence"] = texts["consequence"].where(~table.holds, "")
     shown = table.assign(**numbers, **texts, holds=table.holds.map({True: "yes", False: "no"}))
     columns = ["equation", "quantity", "assumed", "measured", "holds", "consequence"]
     return shown[columns].to_markdown(index=False, disable_numparse=True)

@@ -100,7 +100,8 @@ def hard_cells(records: pd.DataFrame, attack: str, criterion: str, most: int = 6
     if hard.empty or not held.any():
         return f"{row[0].upper()}{row[1:]} is exact and silent for {'no' if len(hard) else 'every'} target."
     named = [f"{x.unlearning} on {x.dataset}, k = {x.k} ({100 * x.both:.0f}% of {x.n})" for x in rows_of(hard[:most])]
-    rest = f"; and {len(hard) - most} more cells" if len(hard) > most else ""
+    more = len(hard) - most
+    rest = f"; and {more} more cell{'s' * (more > 1)}" if more > 0 else ""
     return f"{row[0].upper()}{row[1:]} fails most for {'; '.join(named)}{rest}."
 
 

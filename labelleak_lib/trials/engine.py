@@ -131,7 +131,7 @@ def sweep(grid: Grid, store: Store, *, jobs: int = 1, scheduler: str | None = No
     jobs : int
         Worker processes (1 runs in this process).
     scheduler : str, optional
-        Address of a Dask scheduler ("tcp://host:port") whose workers run the tasks; what they find is stored here.
+        Address of a Dask scheduler (``tcp://host:port``) whose workers run the tasks; what they find is stored here.
     recompute : bool
         Run every cell, whatever the store holds, and replace what it held.
 

@@ -77,7 +77,7 @@ def readings(architecture: str) -> dict[str, Settings]:
         TRAINING_SAMPLES: heads(),
         "clipped inversion": {"whitebox_inversion": ClippedInversion(**vars(white))},
         "plain gradient steps": {"whitebox_inversion": replace(white, optimizer="sgd")},  # type: ignore[type-var]
-        "population 20, 50 generations": {"blackbox_inversion": GeneticInversion(population=20, generations=50)},
+        "population 20 in 50 generations": {"blackbox_inversion": GeneticInversion(population=20, generations=50)},
     }
     found = {name: Settings(full.recipe, full.methods, attacks) for name, attacks in changed.items()}
     found["unbounded NG"] = Settings(full.recipe, {**full.methods, "NG": unbounded}, published)

@@ -162,11 +162,17 @@ return [...document.querySelectorAll("#explorer tbody tr")].map(row => [...row.c
 """
 
 
+HEADS = """
+return [...document.querySelectorAll("#explorer_wrapper .dt-scroll-head thead th")].map(head => head.innerText.trim());
+"""
+
+
 def test_the_explorer_sorts_and_filters_without_a_server(browser) -> None:
     browser.get((HTML / "explorer.html").as_uri())
     WebDriverWait(browser, 60).until(lambda driver: driver.execute_script(EXPLORED))
-    fields = browser.find_elements(By.CSS_SELECTOR, "#explorer_wrapper .dt-scroll-head thead input")
-    heads = [field.get_attribute("placeholder") for field in fields]
+    fields = browser.find_elements(By.CSS_SELECTOR, "#explorer_wrapper .dt-scroll-foot tfoot input")
+    heads = browser.execute_script(HEADS)
+    assert len(heads) == len(fields)
     unlearning, attack, count = (heads.index(name) for name in ("unlearning", "attack", "k"))
     for column, text in ((unlearning, "NG"), (attack, "joint reach")):
         browser.execute_script("arguments[0].scrollIntoView({block: 'center', inline: 'center'})", fields[column])
@@ -181,6 +187,33 @@ def test_the_explorer_sorts_and_filters_without_a_server(browser) -> None:
         orders.append([int(row[count]) for row in browser.execute_script(EXPLORED)])
     rising, falling = orders
     assert rising == sorted(rising) and falling == sorted(falling, reverse=True) and falling[0] > rising[0]
+
+
+GROUND = """
+const luminance = colour => colour.match(/[\\d.]+/g).slice(0, 3).map(part => part / 255)
+  .map(part => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
+  .reduce((sum, part, i) => sum + part * [0.2126, 0.7152, 0.0722][i], 0);
+const ground = node => { const own = getComputedStyle(node).backgroundColor;
+  return /, 0\\)$|transparent/.test(own) ? ground(node.parentElement) : own; };
+return [...document.querySelectorAll(".labelleak :is(p, h3, li, td, th)")].filter(node => node.checkVisibility())
+  .map(node => [luminance(getComputedStyle(node).color), luminance(ground(node))]);
+"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_report_of_an_audit_is_legible_in_both_themes(browser, site, theme) -> None:
+    open_page(browser, f"{site}/chapters/09_audit.html")
+    browser.execute_script("document.documentElement.dataset.theme = arguments[0]", theme)
+    pairs = browser.execute_script(GROUND)
+    assert len(pairs) > 10
+    assert min((max(pair) + 0.05) / (min(pair) + 0.05) for pair in pairs) >= 4.5
+
+
+def test_a_figure_leads_to_its_own_file(browser, site) -> None:
+    open_page(browser, f"{site}/chapters/06_statistical_comparison.html")
+    seen = "return [...document.querySelectorAll('.bd-article img')].map(i => [i.src, i.closest('a')?.href])"
+    images = browser.execute_script(seen)
+    assert images and all(source == leads for source, leads in images)
 
 
 def test_every_place_that_the_explorer_names_is_in_the_book(browser) -> None:

@@ -54,6 +54,12 @@ def test_no_markup_is_left_in_a_pages_text(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
+def test_no_cell_of_a_table_is_not_a_number(name: str) -> None:
+    cells = page(name).select("article td")
+    assert [cell for cell in cells if cell.get_text(strip=True).lower() in ("nan", "none", "nat", "-0.0", "-0")] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_a_page_loads_nothing_from_the_network(name: str) -> None:
     soup = page(name)
     loaded = [tag["src"] for tag in soup.find_all(src=True)]

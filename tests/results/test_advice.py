@@ -139,9 +139,9 @@ def test_defences_with_fewer_trials_than_others_are_named():
         [facts | {"defence": "mask", "trial": t} for t in (0, 1)] + [facts | {"defence": "trew", "trial": 0}]
     )
     assert advice.absent(lines, ("mask", "trew", "top_k")) == (
-        "Of digits are stored 2 trials, behind RT; fewer of TREW (1), highest probabilities (0)."
+        "digits has 2 trials, behind RT; fewer of TREW (1), highest probabilities (0)."
     )
-    assert advice.absent(lines, ("mask",)) == "Of digits are stored 2 trials, behind RT; fewer of none."
+    assert advice.absent(lines, ("mask",)) == "digits has 2 trials, behind RT; fewer of none."
 
 
 def test_what_one_attack_met_too_seldom_is_not_advised():

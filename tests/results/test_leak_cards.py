@@ -83,7 +83,7 @@ def test_the_least_leakage_comes_first_and_what_never_passes_is_left_out():
     ranked = method_leaks.ranking(leaked, forgot)
     assert ranked.unlearning.tolist() == ["RT", "NG"]
     assert (
-        "least often after retrain (RT) (33.3 (0.8,\u00a090.6)%), and always after 1."
+        "least often after retrain (RT), 33.3 (0.8,\u00a090.6)%; it always does so after 1 of them."
         in leak_cards.sentences(ranked)[0]
     )
     seldom = ranked.assign(trials=10)
@@ -117,7 +117,7 @@ def test_a_card_says_what_was_measured_and_nothing_else():
     leaked, forgot = method_leaks.leaks(records()), method_leaks.forgetting(records(), LEFT, COSTS)
     text = leak_cards.card("RT", leaked, forgot)
     assert "3 of 3 targets pass" in text and "more steps than were tried" in text
-    assert "33.3 (0.8,\u00a090.6)" in text and "6.0 s of the processor, 1 times retraining" in text
+    assert "33.3 (0.8,\u00a090.6)" in text and "6.0 s of the processor, 1 times what retraining takes" in text
     failing = leak_cards.card("FT", leaked, forgot)
     assert "0 of 1 targets pass" in failing and "nothing to leak" in failing and "cost" not in failing
     folded = leak_cards.cards(leaked, forgot)

@@ -36,7 +36,7 @@ def test_counts_stand_by_recipe(table):
 def test_sentences_count_both_sides_and_name_where_it_is_wrong(table):
     first, second, third = plain_models.sentences(table)
     assert "1 of 2 models without a class named exactly" in first and "1 of 2 never-unlearned" in first
-    assert first.endswith("Wrong where: a, b.") and second.endswith("Wrong where: a.")
+    assert first.endswith("Wrong where: a; b.") and second.endswith("Wrong where: a.")
     assert third == ("Through a file, 3 of 4 models get the verdict of the module: ONNX 3 of 3, safetensors 0 of 1.")
 
 

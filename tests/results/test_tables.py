@@ -150,7 +150,7 @@ def test_a_flag_of_every_trial_is_its_letter_and_an_unknown_one_its_name() -> No
     )
     text = leakage.to_markdown(leakage.leakage_table(records, "paper", 1), caption="All", name="tbl-all")
     assert cells_of(text)[2][-1] == "P, odd, Z\u00a01/2"
-    assert text.endswith(":::\n\nFlags (with a number: in so many trials): P no better than on M_o, Z zero gradient.")
+    assert text.endswith(":::\n\nFlags (with a number: in so many trials): P no better than on $M_o$, Z zero gradient.")
 
 
 def test_only_a_table_of_several_data_sets_names_them() -> None:
@@ -198,7 +198,7 @@ def test_the_verdict_says_of_each_row_whether_it_is_reached(asr, placebo, words)
     rows = [("dot_product", "youden")]
     records = pd.concat([one_line(asr, placebo), one_line(0.1, 0.9, dataset="digits"), one_line(0, 0, unlearning="FT")])
     first, _, sentence = against_paper.verdict(records, rows).splitlines()
-    assert first == "Mean over mnist:", "digits takes no part"
+    assert first == "k = 1, mean over mnist:", "digits takes no part"
     assert sentence.startswith(f"- dot product, Youden: {words}")
 
 
@@ -216,7 +216,15 @@ def test_the_verdict_weighs_data_sets_alike_and_leaves_out_what_fails_the_gate()
     text = against_paper.verdict(records, [("dot_product", "youden")])
     first, second = one_line(0.9, 0.5, trials=9), one_line(0.7, 0.5)
     means = [x[x.control == "none"].asr.mean() for x in (first, second)]
-    assert "Mean over mnist, svhn:" in text and f"{100 * np.mean(means):.1f}% measured" in text
+    assert "k = 1, mean over mnist, svhn:" in text and f"{100 * np.mean(means):.1f}% measured" in text
+
+
+def test_the_verdict_names_the_data_sets_of_a_row_that_not_all_have() -> None:
+    other = one_line(0.7, 0.5, attack="head_bias", criterion="two_means")
+    records = pd.concat([one_line(0.9, 0.5), other, one_line(0.7, 0.5, dataset="svhn")])
+    text = against_paper.verdict(records, [("dot_product", "youden"), ("head_bias", "two_means")])
+    everywhere, alone = [line for line in text.splitlines() if line.startswith("- ")]
+    assert alone.endswith(" On mnist alone.") and "alone" not in everywhere
 
 
 def test_without_long_runs_of_the_paper_there_is_no_verdict() -> None:

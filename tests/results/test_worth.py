@@ -61,7 +61,7 @@ def test_the_cells_where_a_row_fails_are_named_the_worst_first():
     assert (
         text == "Passive reach, labels only fails most for NG on mnist, k = 1 (0% of 3); FT on mnist, k = 1 (67% of 3)."
     )
-    assert worth.hard_cells(records, *exact_silent.LABEL_ROW, most=1).endswith("(0% of 3); and 1 more cells.")
+    assert worth.hard_cells(records, *exact_silent.LABEL_ROW, most=1).endswith("(0% of 3); and 1 more cell.")
     assert worth.hard_cells(records, *ROWS[0]) == "Black-box inversion, reach is exact and silent for every target."
     never = missed(records, "passive_answers")
     assert worth.hard_cells(never, *exact_silent.LABEL_ROW).endswith("is exact and silent for no target.")
