@@ -57,7 +57,7 @@ from labelleak_lib import Grid, committed_records
 from labelleak_lib.data.describing import in_markdown
 from labelleak_lib.figures import unlearning as figures
 from labelleak_lib.results import accuracies, amnesia, paper_shape
-from labelleak_lib.results.markdown import Markdown, bullets, numbered, span, tabs
+from labelleak_lib.results.markdown import Markdown, bullets, numbered, signed, span, tabs
 from labelleak_lib.results.summary import of_the_paper
 from labelleak_lib.trials.gate import FORGET_LIMIT, RETAIN_MARGIN
 
@@ -255,7 +255,7 @@ for code, group in measured.groupby("unlearning", sort=False):
     passed, dropped = int(group.unlearned.sum()), 100 * (group.retain_acc_before - group.retain_acc_after)
     lines.append(
         f"- **{code}** passes in {passed} of {len(group)} trials: {100 * group.forget_acc_after.mean():.1f}% left "
-        f"on $D_f$, {dropped.mean():+.1f} points lost on $D_r$."
+        f"on $D_f$, {signed(dropped.mean())} points lost on $D_r$."
     )
 display(Markdown("\n".join(lines)))
 

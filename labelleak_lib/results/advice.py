@@ -11,7 +11,7 @@ import pandas as pd
 from labelleak_lib.registry import DEFENCES, METHODS
 from labelleak_lib.results.defences import CEILING, NONE, UNIT, attack_title, unit_title
 from labelleak_lib.results.intervals import ENOUGH
-from labelleak_lib.results.markdown import rows_of
+from labelleak_lib.results.markdown import rows_of, signed
 
 ASKED = ("labels", "answers")
 READ = (*ASKED, "parameters")
@@ -49,9 +49,8 @@ def price(unit: Unit, prices: pd.DataFrame) -> str:
     """Say what a defence costs, as a mean over data sets: "0.2 points of accuracy and +0.013 Brier score"."""
     own = prices[(prices.defence == unit[0]) & (prices.unlearning == unit[1])]
     private = f", epsilon {own.epsilon.max():.1f}" if own.epsilon.notna().any() else ""
-    # what is less than is printed has no sign of its own
-    points, brier = round(own.points.mean(), 1) + 0.0, round(own.brier.mean(), 3) + 0.0
-    return f"{points:.1f} points of accuracy, {brier:+.3f} Brier score{private}"
+    points = round(own.points.mean(), 1) + 0.0  # what is less than is printed has no sign of its own
+    return f"{points:.1f} points of accuracy, {signed(own.brier.mean(), 3)} Brier score{private}"
 
 
 def cheapest(found: list[Unit], prices: pd.DataFrame) -> Unit:

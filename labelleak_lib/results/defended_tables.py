@@ -13,7 +13,7 @@ import pandas as pd
 from labelleak_lib.names import DATASET_ORDER, ordered
 from labelleak_lib.registry import ADAPTIVE, DEFENCES
 from labelleak_lib.results.defences import ACCESSES, UNIT, attack_title, unit_title
-from labelleak_lib.results.markdown import Markdown, numbered, rows_of, summary_of, tabs, with_interval
+from labelleak_lib.results.markdown import Markdown, numbered, rows_of, signed, summary_of, tabs, with_interval
 
 PUBLISHED = {"model": "the model", "other outputs": "a model with other outputs", "answers": "answers, no parameters"}
 NOT_GRANTED = "–"
@@ -84,7 +84,7 @@ def prices_by_set(prices: pd.DataFrame) -> Markdown:
                 "published": unit_title(row.defence, row.unlearning),
                 "forgot": f"{row.forgot} of {row.n}",
                 "points lost": with_interval(row.points, row.low, row.high, sign=True),
-                "Brier score": f"{round(row.brier, 3) + 0.0:+.3f}",
+                "Brier score": signed(row.brier, 3),
                 "seconds": f"{row.seconds:.1f}",
                 "epsilon": NOT_GRANTED if np.isnan(row.epsilon) else f"{row.epsilon:.1f}",
             }

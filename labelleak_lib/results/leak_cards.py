@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 
 from labelleak_lib.names import DATASET_ORDER, ordered
 from labelleak_lib.registry import METHODS
-from labelleak_lib.results.markdown import rows_of, summary_of, with_interval
+from labelleak_lib.results.markdown import rows_of, signed, summary_of, with_interval
 from labelleak_lib.results.method_leaks import ACCESSES, BOTH_MODELS, EARLY, HEADLINE, Measured, leaks
 
 LEVEL = 0.05
@@ -93,7 +93,7 @@ def card(code: str, leaked: pd.DataFrame, forgot: pd.DataFrame) -> str:
     steps = "more steps than were tried" if np.isinf(line.steps) else f"{line.steps:.0f} steps"
     facts = [
         f"**Does it forget?** {line.passed} of {line.trials} targets pass the gate. Accuracy on forgotten classes is "
-        f"{100 * line.forget:.1f}%; that on retained ones changes by {-100 * line.lost:+.1f} points."
+        f"{100 * line.forget:.1f}%; that on retained ones changes by {signed(-100 * line.lost)} points."
     ]
     if not np.isnan(line.probe):
         facts.append(
@@ -149,7 +149,7 @@ def failing(forgot: pd.DataFrame) -> str:
     for line in rows_of(forgot[forgot.passed < OFTEN * forgot.trials]):
         said.append(f"- {named(line.unlearning)} passes the gate on {line.passed} of {line.trials} targets: on average "
                     f"{100 * line.forget:.0f}% accuracy is left on forgotten classes, and that on the others changes "
-                    f"by {-100 * line.lost:+.1f} points.")  # fmt: skip
+                    f"by {signed(-100 * line.lost)} points.")  # fmt: skip
     return "\n".join(said) or "Every method passes the gate on most targets."
 
 

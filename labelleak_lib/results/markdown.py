@@ -27,11 +27,20 @@ def with_interval(mean: float, low: float, high: float, *, sign: bool = False) -
     >>> with_interval(3.0, float("nan"), float("nan"), sign=True)
     '+3.0'
     """
-    form, least = ("+.1f", -100) if sign else (".1f", 0)
-    low, high = np.clip([low, high], least, 100)
+    low, high = np.clip([low, high], -100 if sign else 0, 100)
     if np.isnan(mean):
         return ""
-    return f"{mean:{form}}" if np.isnan(low) else f"{mean:{form}} ({low:{form}},\u00a0{high:{form}})"
+    middle, least, most = (signed(x) if sign else f"{x:.1f}" for x in (mean, low, high))
+    return middle if np.isnan(low) else f"{middle} ({least},\u00a0{most})"
+
+
+def signed(change: float, digits: int = 1) -> str:
+    """Write a change with its sign; one that is too small to be printed is not negative.
+
+    >>> signed(-0.04), signed(-0.06), signed(0.0004, 3)
+    ('+0.0', '-0.1', '+0.000')
+    """
+    return f"{round(float(change), digits) + 0.0:+.{digits}f}"
 
 
 def span(values: pd.Series, form: str = ".0f", unit: str = "") -> str:

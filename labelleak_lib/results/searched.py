@@ -6,7 +6,7 @@ import pandas as pd
 
 from labelleak_lib.registry import METHODS
 from labelleak_lib.results.leak_cards import named
-from labelleak_lib.results.markdown import rows_of
+from labelleak_lib.results.markdown import rows_of, signed
 from labelleak_lib.trials.methods_tuning import best
 
 
@@ -43,7 +43,7 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
         "method": [named(code) for code in table.unlearning],
         "network": table.architecture, "settings tried": table.tried, "chosen": settings,
         "pass the gate": [f"{passed} of {of}" for passed, of in zip(table.passed, table.of, strict=True)],
-        "retained, points": (100 * table.kept).map("{:+.1f}".format),
+        "retained, points": (100 * table.kept).map(signed),
         "forgotten %": (100 * table.lost).map("{:.1f}".format),
     })  # fmt: skip
 
