@@ -232,7 +232,9 @@ plt.show()
 
 # %% tags=["nbval-ignore-output"]
 aucs = readings.answer_aucs(answers)
-columns = ["attack", "control", "inputs", "mean log-probability", "highest probability", "answered"]
+sides = {"none": "$M_u$", "placebo": "$M_o$"}
+aucs = aucs.assign(attack=aucs.attack.map(attack_title), control=aucs.control.map(sides))
+columns = ["attack", "on", "inputs", "mean log-probability", "highest probability", "answered"]
 display(Markdown(aucs.set_axis(columns, axis=1).to_markdown(index=False, floatfmt=".2f")))
 
 # A ranking is no decision. Under one rule, search and free readings side by side:

@@ -49,9 +49,11 @@ def table(frame: pd.DataFrame) -> str:
     """Return the measurement as Markdown: one small table a subject, with what took this library's time below it."""
     parts = []
     for subject, group in frame.groupby("subject", sort=False):
-        lines = ["| | time | reached | ratio | target |", "|---|---|---|---|---|"]
         ours_first = group.iloc[(group.role != "ours").to_numpy().argsort(kind="stable")]
-        lines += [f"| {' | '.join(_cells(line))} |" for line in rows_of(ours_first)]
+        cells = [["", "time", "reached", "ratio", "target"], ["---"] * 5, *map(_cells, rows_of(ours_first))]
+        # a column of which nothing is known only takes room
+        used = [any(column) for column in zip(*cells[2:], strict=True)]
+        lines = [f"| {' | '.join(text for text, there in zip(row, used, strict=True) if there)} |" for row in cells]
         notes = [f"{line.name}: {line.note}." for line in rows_of(group[group.note != ""])]
         parts += [f"**{subject}**", "\n".join(lines), *notes, *out_of_reach(group)]
     return "\n\n".join(parts)
