@@ -91,15 +91,14 @@ def find(attack, model, forgotten=(), seed=0):
 
 @functools.cache
 def found_on(model, name, forgotten):
-    """Return what the quick attack finds on a model; most methods share their M_o."""
+    """Return what the quick attack finds on a model: several tests read it, and most methods share their M_o."""
     return find(small(ATTACKS, name), model, forgotten)
 
 
-def toy_evidence(name, classes, seed=0):
+def toy_evidence(name, classes):
     """Return evidence that criterion `name` can read, by the first attack that offers it."""
     listed = [n for n in ATTACKS if name in ATTACKS[n].criteria] or ["random_inputs"]
-    attack = small(ATTACKS, listed[0])
-    return find(attack, trained(classes), FORGOTTEN if attack.per_protocol else (), seed)
+    return found_on(trained(classes), listed[0], FORGOTTEN if ATTACKS[listed[0]].per_protocol else ())
 
 
 def places(registry):
@@ -253,7 +252,7 @@ def test_an_attack_says_what_it_needs(name):
 def test_evidence_has_its_shapes_for_any_number_of_classes_and_channels(name, classes, channels):
     attack, model = small(ATTACKS, name), trained(classes, channels)
     for forgotten in protocols(attack):
-        found = find(attack, model, forgotten)
+        found = found_on(model, name, forgotten)
         assert found.attack == name and found.classes == classes
         assert found.score.shape == (classes,) and found.score.dtype == np.float64
         assert np.isfinite(found.score).all()
@@ -376,7 +375,7 @@ def stored_and_read(found):
 def test_evidence_survives_the_store_and_every_criterion_decides_the_same_on_it(name, classes):
     attack, model = small(ATTACKS, name), trained(classes)
     for forgotten in protocols(attack):
-        found = dataclasses.replace(find(attack, model, forgotten), flags=("odd", "zero gradient"))
+        found = dataclasses.replace(found_on(model, name, forgotten), flags=("odd", "zero gradient"))
         read = stored_and_read(found)
         for array in arrays_of(found).values():
             assert np.array_equal(unpack({"kind": "", **pack(array)}), array, equal_nan=True), "packed bit by bit"
@@ -411,8 +410,7 @@ def test_evidence_survives_the_store_and_every_criterion_decides_the_same_on_it(
 
 @pytest.mark.parametrize("name", list(ATTACKS))
 def test_a_criterion_reads_what_the_attacks_that_list_it_find_and_refuses_what_it_cannot_read(name):
-    attack = small(ATTACKS, name)
-    found = find(attack, trained())
+    attack, found = small(ATTACKS, name), found_on(trained(), name, ())
     for criterion in (CRITERIA[c]() for c in CRITERIA):
         assert criterion.can_read(found) or criterion.name not in attack.criteria
         if not criterion.can_read(found):

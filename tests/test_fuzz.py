@@ -5,6 +5,7 @@ import io
 import os
 import pickle
 import warnings
+from itertools import permutations, product
 from pathlib import Path
 
 import numpy as np
@@ -226,20 +227,22 @@ def test_a_damaged_list_is_a_data_set_or_one_sentence(lists, changes, parquet):
 RAW = {"images.idx3-ubyte": idx_bytes(IMAGES), "labels.idx1-ubyte": idx_bytes(LABELS)}
 
 
+@pytest.fixture(scope="module")
+def besides(tmp_path_factory):
+    """A folder for either raw file, as it is and packed, with the other one already there."""
+    found = {}
+    for (name, other), packed in product(permutations(RAW), (False, True)):
+        found[name, packed] = tmp_path_factory.mktemp("raw")
+        (found[name, packed] / other).write_bytes(RAW[other])
+    return found
+
+
 @MANY
 @given(changes=edits(), name=st.sampled_from(sorted(RAW)), packed=st.booleans())
-def test_damaged_raw_files_are_a_data_set_or_one_sentence(folder, changes, name, packed):
-    for other, content in RAW.items():
-        (folder / "raw").mkdir(exist_ok=True)
-        (folder / "raw" / f"{other}.gz").unlink(missing_ok=True)
-        (folder / "raw" / other).write_bytes(content)
-    if packed:
-        (folder / "raw" / name).unlink()
-        name, content = f"{name}.gz", gzip.compress(RAW[name], 1)
-    else:
-        content = RAW[name]
-    (folder / "raw" / name).write_bytes(damage(content, changes))
-    accepted(lambda: load_dataset(str(folder / "raw")), folder / "raw")
+def test_damaged_raw_files_are_a_data_set_or_one_sentence(besides, changes, name, packed):
+    folder, content = besides[name, packed], gzip.compress(RAW[name], 1) if packed else RAW[name]
+    (folder / (f"{name}.gz" if packed else name)).write_bytes(damage(content, changes))
+    accepted(lambda: load_dataset(str(folder)), folder)
 
 
 class Malicious:

@@ -1,13 +1,11 @@
 """Never-unlearned models: what each kind trains on, and the bank that stores what was found on them."""
 
 import dataclasses
-import os
-import subprocess
-import sys
 
+import numpy as np
 import pytest
 import torch
-from toys import SMALL_SETTINGS, same_state, small_trials
+from toys import SMALL_SETTINGS, blobs, same_state, small_trials
 
 from labelleak_lib.models.evaluation import accuracy
 from labelleak_lib.nulls import NULLS, bank
@@ -20,11 +18,13 @@ from labelleak_lib.nulls.plain import Plain, Short, WeightDecay
 from labelleak_lib.nulls.rare import NoisyClass, RareClass
 from labelleak_lib.nulls.sham import Further, Sham
 from labelleak_lib.nulls.stored import stored
+from labelleak_lib.trials import specification
 from labelleak_lib.trials.identity import describe
 from labelleak_lib.trials.originals import original_model
+from labelleak_lib.trials.settings import settings
 from labelleak_lib.trials.specification import TrialSpec
 
-KINDS = [Plain(), Short(), WeightDecay(), Further(), AdamShifted(), RareClass(1, 0.5), NoisyClass(1)]
+KINDS = [Plain(), Short(), WeightDecay(), Further(), AdamShifted(batch_size=8), RareClass(1, 0.5), NoisyClass(1)]
 KINDS += [Sham(code) for code in bank.SHAMS]
 
 
@@ -154,20 +154,18 @@ def test_training_further_follows_the_fine_tuning_schedule_on_everything(spec, m
 
 
 def test_shifted_images_are_moved(spec):
-    moved, still = (AdamShifted(epochs=1, shift=shift).make(spec).state_dict() for shift in (2, 0))
+    moved, still = (AdamShifted(batch_size=8, shift=shift).make(spec).state_dict() for shift in (2, 0))
     assert not same_state(moved, still)
 
 
-def test_the_bank_is_run_by_worker_processes(tmp_path):
-    script = (
-        "import sys; from labelleak_lib.nulls import bank, plain; "
-        "bank.bank = lambda: [bank.Null('digits', '', 100 + i, plain.Short()) for i in (0, 1)]; "
-        "sys.exit(bank.main(sys.argv[1:]))"
-    )
-    environment = {**os.environ, "LABELLEAK_CACHE": str(tmp_path / "cache")}
-    command = [sys.executable, "-c", script, "--jobs", "2", "--store", str(tmp_path / "bank")]
-    said = [
-        subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout for _ in range(2)
-    ]
-    assert said == ["2 of 2 models are missing\n", "0 of 2 models are missing\n"]
+def test_the_bank_is_run_by_worker_processes(tmp_path, monkeypatch, capsys):
+    samples, path = blobs(per_class=40), str(tmp_path / "toy.npz")
+    np.savez(path, images=samples.images[:, 0].numpy(), labels=samples.labels.numpy())
+    monkeypatch.setenv("LABELLEAK_CACHE", str(tmp_path / "cache"))
+    # other settings in this process would be unknown to the workers
+    monkeypatch.setattr(specification, "settings", settings)
+    monkeypatch.setattr(bank, "bank", lambda: [Null(path, "", 100 + i, Short()) for i in (0, 1)])
+    arguments = ["--datasets", path, "--jobs", "2", "--store", str(tmp_path / "bank")]
+    assert [bank.main(arguments) for _ in range(2)] == [0, 0]
+    assert capsys.readouterr().out == "2 of 2 models are missing\n0 of 2 models are missing\n"
     assert len(stored(tmp_path / "bank").models) == 2

@@ -106,8 +106,9 @@ def test_whether_less_forgetting_means_less_leakage_is_said_by_rank_correlation(
 
 
 def test_what_an_access_is_called_is_what_was_asked():
-    records = judge(*committed()["digits"])
-    asked = records[records.criterion == "reach"].groupby("attack").queries.max()
+    models, evidence = committed()["digits"]
+    named = ["query_reach", "joint_reach", "passive_reach", "passive_answers"]
+    asked = judge(models, evidence[evidence.attack.isin(named)], [Reach()]).groupby("attack").queries.max()
     assert method_leaks.ACCESSES["probabilities, 240 queries a class"][0] == "query_reach" and asked.query_reach == 2400
     assert method_leaks.ACCESSES[method_leaks.HEADLINE][0] == "joint_reach" and asked.joint_reach == 2400
     assert asked.passive_reach == asked.passive_answers == 2400

@@ -59,16 +59,17 @@ def test_every_identity_comes_out_again_of_its_row(dataset):
 @pytest.mark.parametrize("dataset", STORED)
 def test_every_identity_of_evidence_comes_out_again(dataset):
     models, evidence = STORED[dataset]
-    by_model = evidence.drop_duplicates("evidence").set_index("model")
+    pieces = evidence.drop_duplicates("evidence")[["evidence", "model", "attack", "protocol", "staged"]]
+    by_model = {model: list(own.itertuples()) for model, own in pieces.groupby("model")}
     for cell in unlearned(dataset).itertuples():
         spec = verify.specification(cell)
         if isinstance(spec, str):
             pytest.skip(f"{dataset}: {spec}")
+        # the settings are built anew each time that they are asked for
+        attacks = spec.settings.attacks
         for model in (cell.model, cell.original):
-            own = by_model.loc[[model]]
-            for row in own[own.staged.isin(("", cell.forgotten))].itertuples():
-                attack = spec.settings.attacks[row.attack]
-                assert spec.evidence_id(model, attack, row.attack, row.protocol) == row.evidence
+            for row in (row for row in by_model[model] if row.staged in ("", cell.forgotten)):
+                assert spec.evidence_id(model, attacks[row.attack], row.attack, row.protocol) == row.evidence
     assert set(evidence.model) == set(models.model)
 
 

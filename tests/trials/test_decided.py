@@ -15,10 +15,10 @@ from labelleak_lib.trials.store import Store
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
-    """A store with two trials of the committed one, and a cache of its own."""
+    """A store with two trials of one method of the committed one, and a cache of its own."""
     monkeypatch.setenv("LABELLEAK_CACHE", str(tmp_path / "cache"))
     models, evidence = Store(COMMITTED).read("digits")
-    few = models[models.trial < 2]
+    few = models[(models.trial < 2) & models.unlearning.isin(["", "NG"])]
     Store(tmp_path / "records")._write_folded("digits", few, evidence[evidence.model.isin(few.model)])
     return tmp_path / "records"
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import multiprocessing
 import os
 import random
 import resource
@@ -19,13 +20,14 @@ import torch
 from toys import SMALL_SETTINGS
 
 from labelleak_lib.attacks.head_readings import HeadBias
-from labelleak_lib.trials import cells, engine, originals
+from labelleak_lib.trials import cells, engine, originals, specification
 from labelleak_lib.trials.engine import Known, collect, main, open_tasks, sweep
 from labelleak_lib.trials.grid import Grid
 from labelleak_lib.trials.judging import EVIDENCE_COLUMNS, KEY, judge
 from labelleak_lib.trials.store import KEYS, Store
 
 TIMED = ["seconds"]
+TRIALS = 6
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +44,8 @@ def blobs_npz(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def grid(blobs_npz):
-    return Grid(dataset=blobs_npz, trials=2, methods=("RL",), seed=3)
+    """Trials that end in a moment, and so many that a sweep of them is killed before it ends."""
+    return Grid(dataset=blobs_npz, trials=TRIALS, methods=("RL",), seed=3, given=SMALL_SETTINGS)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +63,7 @@ def cache(tmp_path_factory):
 @pytest.fixture(scope="module")
 def uninterrupted(grid, cache, tmp_path_factory):
     store = Store(tmp_path_factory.mktemp("whole"))
-    assert sweep(grid, store) == 2
+    assert sweep(grid, store) == TRIALS
     return store
 
 
@@ -80,10 +83,46 @@ def assert_same_records(first, second):
         pd.testing.assert_frame_equal(one.drop(columns=left_out), other.drop(columns=left_out), check_dtype=False)
 
 
-def command(grid, store, *more):
-    options = ["--dataset", grid.dataset, "--trials", str(grid.trials), "--ks", "1", "--seed", str(grid.seed)]
-    options += ["--methods", *grid.methods, "--profile", grid.profile, "--store", str(store.root), *more]
-    return [sys.executable, "-m", "labelleak_lib", "sweep", *options]
+@pytest.fixture(scope="module")
+def processes(cache):
+    """Start processes as copies of one that has imported what a sweep needs, which takes longer than the sweep."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["toys", "torch._dynamo", "distributed", "labelleak_lib.trials.engine"])
+    return context
+
+
+def options(grid, store, *more):
+    """Return the options of the command `labelleak sweep` that runs this grid."""
+    return [
+        *("--dataset", grid.dataset, "--trials", str(grid.trials), "--ks", "1", "--seed", str(grid.seed)),
+        *("--methods", *grid.methods, "--profile", grid.profile, "--store", str(store.root), *more),
+    ]
+
+
+def small_sweep(cache, arguments, said=os.devnull, most_bytes=resource.RLIM_INFINITY):
+    """Run `labelleak sweep` with small settings; exit with its status, and write its errors to the file `said`."""
+    os.environ["LABELLEAK_CACHE"] = str(cache)
+    specification.settings = lambda profile, architecture: SMALL_SETTINGS
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
+    with open(said, "w") as sys.stderr:
+        sys.exit(main(arguments))
+
+
+@pytest.fixture
+def started(processes, cache):
+    """Return a function that starts `small_sweep` in a process of its own."""
+
+    def start(*arguments):
+        process = processes.Process(target=small_sweep, args=(cache, *arguments))
+        process.start()
+        return process
+
+    return start
+
+
+def exit_status(process):
+    process.join(timeout=300)
+    return process.exitcode
 
 
 def known(store):
@@ -104,7 +143,7 @@ def test_every_attack_row_has_its_placebo(grid, uninterrupted):
     rows = comparable(uninterrupted)
     keys = ["config_hash", "attack", "criterion", "protocol"]
     assert (rows.groupby(keys).control.agg(set) == {"none", "placebo"}).all()
-    assert rows.config_hash.nunique() == 2
+    assert rows.config_hash.nunique() == TRIALS
 
 
 def touched(folder):
@@ -115,28 +154,28 @@ def cells_of(store):
     return list(store.root.glob("cells/blobs/[!.]*.npz"))
 
 
-def test_killed_at_random_moments_and_resumed_the_records_are_the_same(grid, cache, uninterrupted, tmp_path):
+def test_killed_at_random_moments_and_resumed_the_records_are_the_same(grid, started, uninterrupted, tmp_path):
     store, moments = Store(tmp_path / "killed"), random.Random(0)
-    # before anything is written, and while the records of two trials are
+    # before anything is written, and while the records of the trials are
     for written in (0, 1):
         begun = touched(store.root)
-        process = subprocess.Popen(command(grid, store, "--jobs", "1"), stderr=subprocess.DEVNULL)
-        while process.poll() is None and (touched(store.root) == begun or len(cells_of(store)) < written):
-            time.sleep(0.05)
-        time.sleep(moments.uniform(0, 0.5))
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL, "it had not ended by itself"
+        process = started(options(grid, store, "--jobs", "1"))
+        while process.is_alive() and (touched(store.root) == begun or len(cells_of(store)) < written):
+            time.sleep(0.01)
+        time.sleep(moments.uniform(0, 0.2))
+        process.kill()
+        assert exit_status(process) == -signal.SIGKILL, "it had not ended by itself"
         judge(*store.read("blobs"))
     assert 0 < len(store.models("blobs")) < len(uninterrupted.models("blobs"))
-    subprocess.run(command(grid, store, "--jobs", "1"), check=True, capture_output=True)
+    assert exit_status(started(options(grid, store, "--jobs", "1"))) == 0
     assert_same_records(store, uninterrupted)
     assert not list(store.root.rglob("*.draft")) or all(p.name.startswith(".") for p in store.root.rglob("*.draft"))
 
 
-def test_two_sweeps_at_once_on_one_store(grid, cache, uninterrupted, tmp_path):
+def test_two_sweeps_at_once_on_one_store(grid, started, uninterrupted, tmp_path):
     store = Store(tmp_path / "shared")
-    both = [subprocess.Popen(command(grid, store, "--jobs", "1"), stdout=subprocess.DEVNULL) for _ in range(2)]
-    assert [process.wait() for process in both] == [0, 0]
+    both = [started(options(grid, store, "--jobs", "1")) for _ in range(2)]
+    assert [exit_status(process) for process in both] == [0, 0]
     assert_same_records(store, uninterrupted)
 
 
@@ -146,32 +185,41 @@ def test_worker_processes_give_the_same_records(grid, cache, uninterrupted, tmp_
     assert_same_records(store, uninterrupted)
 
 
-def test_a_dask_cluster_gives_the_same_records(grid, cache, uninterrupted, tmp_path):
+def test_a_dask_cluster_gives_the_same_records(grid, processes, uninterrupted, monkeypatch, tmp_path):
+    import dask
     from distributed import LocalCluster
 
     store = Store(tmp_path / "dask")
-    with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=":0"
-    ) as cluster:
-        subprocess.run(command(grid, store, "--scheduler", cluster.scheduler_address), check=True, capture_output=True)
+    # its workers are copies of the same process
+    started_as = dask.config.set({"distributed.worker.multiprocessing-method": processes.get_start_method()})
+    with (
+        started_as,
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=":0"
+        ) as cluster,
+    ):
+        monkeypatch.setattr(specification, "settings", lambda profile, architecture: SMALL_SETTINGS)
+        assert main(options(grid, store, "--scheduler", cluster.scheduler_address)) == 0
     assert_same_records(store, uninterrupted)
 
 
-def test_another_seed_or_method_is_another_cell(grid, uninterrupted, blobs_npz):
+def test_another_seed_or_method_is_another_cell(grid, uninterrupted):
     held = known(uninterrupted)
-    assert len(open_tasks(Grid(dataset=blobs_npz, trials=2, methods=("RL",), seed=9).cells(), held)) == 2
-    (task,) = open_tasks(Grid(dataset=blobs_npz, methods=("RL", "FT"), seed=3).cells(), held)
+    assert len(open_tasks(dataclasses.replace(grid, seed=9).cells(), held)) == TRIALS
+    (task,) = open_tasks(dataclasses.replace(grid, trials=1, methods=("RL", "FT")).cells(), held)
     complete = [cell.unlearning for cell in task.cells if held.complete([cell])]
     assert complete == ["RL"]
 
 
 def test_collect_reads_what_is_there_and_computes_the_rest(grid, cache, uninterrupted):
-    first = collect(grid)
-    again = collect(grid)
+    two, whole = dataclasses.replace(grid, trials=2), comparable(uninterrupted)
+    first = collect(two)
+    again = collect(two)
     pd.testing.assert_frame_equal(first.records, again.records)
     found = first.records.drop(columns=TIMED).sort_values(KEY).reset_index(drop=True)
-    pd.testing.assert_frame_equal(found, comparable(uninterrupted), check_dtype=False)
-    recomputed = collect(grid, records="recompute")
+    there = whole[whole.trial < 2].reset_index(drop=True)
+    pd.testing.assert_frame_equal(found, there, check_dtype=False)
+    recomputed = collect(two, records="recompute")
     assert len(recomputed.records) == len(first.records)
     assert first.evidence.columns.tolist() == EVIDENCE_COLUMNS
     assert set(first.evidence.config_hash) == set(first.records.config_hash)
@@ -221,20 +269,20 @@ def small(blobs_npz, own_cache):
 
 @pytest.mark.parametrize("models", ["kept", "lost"])
 def test_collect_runs_what_is_missing_and_nothing_else(small, own_cache, calls, models):
-    methods = ("RT", "FT", "RL", "AU", "NG")
+    methods = ("RT", "RL", "AU")
     held = collect(small(ks=(1, 2), methods=methods))
-    assert held.records.config_hash.nunique() == 10
+    assert held.records.config_hash.nunique() == 6
     if models == "lost":
         shutil.rmtree(own_cache / "models")
     calls.clear()
     found = collect(small(ks=(1, 2, 3), methods=methods))
-    assert found.records.config_hash.nunique() == 15
-    assert calls["unlearned"] == 5 and calls["trained"] == 2 * (models == "lost"), "by the recipe, and by AU's"
+    assert found.records.config_hash.nunique() == 9
+    assert calls["unlearned"] == 3 and calls["trained"] == 2 * (models == "lost"), "by the recipe, and by AU's"
     assert {key[1] for key in calls if isinstance(key, tuple)} == {small(ks=(3,)).specs()[0].forgotten}
-    # five M_u, and two M_o of which the label-free evidence is there
-    assert calls["attacks"] == 5 * PIECES + 2 * STAGED
+    # three M_u, and two M_o of which the label-free evidence is there
+    assert calls["attacks"] == 3 * PIECES + 2 * STAGED
     calls.clear()
-    again = collect(small(ks=(3,), methods=("FT",)))
+    again = collect(small(ks=(3,), methods=("RL",)))
     assert not calls and again.records.config_hash.nunique() == 1
     old = found.records[found.records.config_hash.isin(held.records.config_hash)]
     columns = [name for name in old if name not in TIMED]
@@ -456,22 +504,14 @@ def test_a_store_that_cannot_be_written_is_one_sentence_before_anything_is_compu
     assert (tmp_path / "file").read_text() == "not a folder"
 
 
-def test_a_disk_that_fills_up_is_one_sentence_and_damages_no_record(grid, cache, uninterrupted, tmp_path):
-    store = Store(tmp_path)
-    sweep(Grid(dataset=grid.dataset, trials=1, methods=("RL",), seed=3), store)
-    before = {path: path.read_bytes() for path in tmp_path.rglob("*.npz")}
+def test_a_disk_that_fills_up_is_one_sentence_and_damages_no_record(grid, cache, started, uninterrupted, tmp_path):
+    store, said = Store(tmp_path / "store"), tmp_path / "said"
+    sweep(dataclasses.replace(grid, trials=TRIALS - 2), store)
+    before = {path: path.read_bytes() for path in store.root.rglob("*.npz")}
     limit = min(map(len, before.values())) // 2
-
-    def fill_up():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-    options = ["--dataset", grid.dataset, "--trials", "2", "--methods", "RL", "--seed", "3", "--ks", "1"]
-    command = [sys.executable, "-m", "labelleak_lib", "sweep", *options, "--profile", grid.profile, "--jobs", "2"]
-    ended = subprocess.run(
-        [*command, "--store", str(tmp_path)], preexec_fn=fill_up, capture_output=True, text=True, timeout=300
-    )
-    assert ended.returncode == 2
-    assert ended.stderr.splitlines()[-1].startswith("error: ") and "could not be written" in ended.stderr
-    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.suffix in (".npz", ".draft")} == before
-    assert sweep(grid, store) == 1, "with room again, the rest is computed"
+    assert exit_status(started(options(grid, store, "--jobs", "2"), said, limit)) == 2
+    last = said.read_text().splitlines()[-1]
+    assert last.startswith("error: ") and "could not be written" in last
+    assert {path: path.read_bytes() for path in store.root.rglob("*") if path.suffix in (".npz", ".draft")} == before
+    assert sweep(grid, store) == 2, "with room again, the rest is computed"
     assert_same_records(store, uninterrupted)

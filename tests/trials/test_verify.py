@@ -1,24 +1,33 @@
 """Committed cells run again: equal ones pass, altered ones are named."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from data_samples import isolate
 from scipy import stats
-from toys import small_trials
+from toys import RECIPE, SMALL_SETTINGS, small_trials
 
-from labelleak_lib.trials import verify
+from labelleak_lib.trials import specification, verify
 from labelleak_lib.trials.engine import sweep
 from labelleak_lib.trials.grid import Grid
 from labelleak_lib.trials.schema import EVIDENCE, MODELS, table
 from labelleak_lib.trials.store import Store, thinned
+from labelleak_lib.unlearning.retrain import Retrain
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     folder = tmp_path_factory.mktemp("verify")
-    with small_trials(folder):
+    brief = dataclasses.replace(RECIPE, epochs=2)
+    few = dataclasses.replace(
+        SMALL_SETTINGS, recipe=brief, methods={"RT": Retrain(brief), "NG": SMALL_SETTINGS.methods["NG"]}
+    )
+    with small_trials(folder), pytest.MonkeyPatch.context() as patch:
+        # every test trains its cells anew
+        patch.setattr(specification, "settings", lambda profile, architecture: few)
         kept = Store(folder / "records")
         sweep(Grid(dataset="digits", methods=("RT", "NG"), profile="paper"), kept)
         kept.fold("digits")
