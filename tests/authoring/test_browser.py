@@ -228,7 +228,8 @@ def test_every_place_that_the_explorer_names_is_in_the_book(browser) -> None:
 
 
 TALL = """
-const box = table => table.closest(".labelleak .table, .pst-scrollable-table-container, .text_html, .dt-container") || table;
+const boxes = ".labelleak .table, .pst-scrollable-table-container, .text_html, .dt-container";
+const box = table => table.closest(boxes) || table;
 return [...document.querySelectorAll("article table")].filter(table => table.checkVisibility() &&
   box(table).clientHeight > window.innerHeight).map(table => table.innerText.slice(0, 60));
 """

@@ -20,6 +20,7 @@ import torch
 from toys import SMALL_SETTINGS
 
 from labelleak_lib.attacks.head_readings import HeadBias
+from labelleak_lib.registry import ATTACKS
 from labelleak_lib.trials import cells, engine, originals, specification
 from labelleak_lib.trials.engine import Known, collect, main, open_tasks, sweep
 from labelleak_lib.trials.grid import Grid
@@ -170,6 +171,15 @@ def test_killed_at_random_moments_and_resumed_the_records_are_the_same(grid, sta
     assert exit_status(started(options(grid, store, "--jobs", "1"))) == 0
     assert_same_records(store, uninterrupted)
     assert not list(store.root.rglob("*.draft")) or all(p.name.startswith(".") for p in store.root.rglob("*.draft"))
+
+
+def test_the_command_itself_runs_a_sweep_with_all_attacks(blobs_npz, tmp_path):
+    given = ["--dataset", blobs_npz, "--ks", "1", "--methods", "RT", "--jobs", "1", "--store", str(tmp_path / "store")]
+    environment = {**os.environ, "LABELLEAK_CACHE": str(tmp_path / "cache")}
+    command = [sys.executable, "-m", "labelleak_lib", "sweep", *given]
+    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=300)
+    rows = comparable(Store(tmp_path / "store"))
+    assert set(rows.unlearning) == {"RT"} and set(rows.attack) == set(ATTACKS)
 
 
 def test_two_sweeps_at_once_on_one_store(grid, started, uninterrupted, tmp_path):
