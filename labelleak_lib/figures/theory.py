@@ -122,7 +122,8 @@ def agreement(frame: pd.DataFrame) -> Figure:
     for axis, (start, part) in zip(axes, frame.groupby("start", sort=False), strict=True):
         options = {"hue": "method", "style": "method", "palette": "colorblind", "markers": True}
         sns.lineplot(_named(part), x="time", y="correlation", ax=axis, **options)
-        axis.set(title=f"start: {start}", xscale="log", xlabel="training time $t\\,E|\\phi|^2$")
+        axis.set_title(f"start: {start}", fontsize=9)  # small, so that neighbours keep apart
+        axis.set(xscale="log", xlabel="training time $t\\,E|\\phi|^2$")
         axis.get_legend().set_visible(axis is axes[0])
     axes[0].set_ylabel("correlation with margins")
     return figure
@@ -132,11 +133,16 @@ def same_question(frame: pd.DataFrame) -> Figure:
     """Draw the dot product against margin and accuracy of M_u, class by class (columns of class_evidence)."""
     figure, axes = _axes(2, WIDE, sharey=True)
     labels = {"margin": "mean logit margin of $M_u$", "accuracy": "accuracy of $M_u$ (direct probe)"}
+    named = {*frame.side, *frame.method}
     for axis, (column, label) in zip(axes, labels.items(), strict=True):
         sns.scatterplot(frame, x=column, y="inner", hue="side", style="method", palette=KINDS, s=50, ax=axis)
         axis.set(xlabel=label, ylabel="mean $\\langle w_u, w' \\rangle$ over the class's heads")
-    axes[0].get_legend().set_visible(False)
-    sns.move_legend(axes[1], "center left", bbox_to_anchor=(1, 0.5), title=None)
+    entries = [
+        (handle, name) for handle, name in zip(*axes[1].get_legend_handles_labels(), strict=True) if name in named
+    ]
+    for axis in axes:
+        axis.get_legend().remove()
+    figure.legend(*zip(*entries, strict=True), loc="outside lower center", ncols=4)
     return figure
 
 
@@ -150,8 +156,8 @@ def difference_norms(frame: pd.DataFrame) -> Figure:
         # any point of the diagonal serves
         axis.axline((part["sum"].mean(),) * 2, slope=1, color="black", ls=":", label="predicted by (17)")
         axis.set(title=loss, xlabel="$|w_u|^2 + |w'|^2$", ylabel="$|w_u - w'|^2$")
-        axis.get_legend().set_visible(False)
-    axes[-1].legend(title="head on a class", loc="center left", bbox_to_anchor=(1, 0.5))
+        axis.get_legend().remove()
+    figure.legend(*axes[-1].get_legend_handles_labels(), title="head on a class", loc="outside lower center", ncols=3)
     return figure
 
 
