@@ -201,7 +201,7 @@ display(exact_and_silent(found.records, rows, caption=f"{caption}, exact and sil
 # %% [markdown]
 # {numref}`fig-00-rows` shows both.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two panels, one line an attack and criterion. Left: success rate as published, with the placebo of attacks judged head by head. Right: how often each row is exact and silent, how often exact, and how often silent on the original model"}, "figure": {"caption": "All seven rows on RT, and four readings of reach. Left: success rate judged as published. Right: share of targets for which a row is exact and silent.", "name": "fig-00-rows"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two panels, one line an attack and criterion. Left: success rate as published, with the placebo of attacks judged head by head. Right: how often each row is exact and silent, how often exact, and how often silent on the original model"}, "figure": {"caption": "The paper's seven rows on RT, and below them the readings of reach. Left: success rate judged as published. Right: share of targets for which a row is exact and silent.", "name": "fig-00-rows"}}
 panels = judged_both_ways(found.records, extra=front.SHOWN_ROWS, unlearning="RT")
 overview.attack_rows(panels, UNITS)
 plt.show()

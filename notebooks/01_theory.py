@@ -315,7 +315,7 @@ print(f"{row.claim}: {'holds' if row.holds else 'does not hold'}")
 #
 # ### Orthogonality
 
-# %% mystnb={"image": {"alt": "Lines: inner product of the deployed head with a head on a retained and on a forgotten class, against the cosine between class means, for one-hot targets and for one target for all; the gap closes only with one target for all"}}
+# %% mystnb={"image": {"alt": "Lines: inner product of the deployed head with a head on a retained and on a forgotten class, against the cosine between class means, for one-hot targets and for one target for all; the gap closes only with one target for all"}, "figure": {"caption": "Inner product of $w_u$ with a head on a retained and on a forgotten class, on synthetic features whose class means turn towards each other. With one-hot targets the gap stays, whatever the angle.", "name": "fig-01-orthogonality"}}
 overlaps = {cosine: ExactFeatures(overlap=cosine) for cosine in np.linspace(0, 0.95, 11)}
 figures.inner_product_dial(dials.inner_product_dial(overlaps, seed), "cosine between class means")
 plt.show()
@@ -326,7 +326,7 @@ plt.show()
 #
 # ### Whitening
 
-# %% mystnb={"image": {"alt": "Lines: both inner products against the share of each class's own second moment, for one-hot targets and for one target for all; with one-hot targets the forgotten one stays at zero"}}
+# %% mystnb={"image": {"alt": "Lines: both inner products against the share of each class's own second moment, for one-hot targets and for one target for all; with one-hot targets the forgotten one stays at zero"}, "figure": {"caption": "The same where classes differ in their second moments, so that no whitening meets (9). With one-hot targets the forgotten class stays at zero.", "name": "fig-01-whitening-broken"}}
 spreads = {share: ExactFeatures(spread=share) for share in np.linspace(0, 1, 11)}
 figure = figures.inner_product_dial(dials.inner_product_dial(spreads, seed), "share of each class's own second moment")
 plt.show()
@@ -343,7 +343,7 @@ plt.show()
 # still holds exactly. From torch's start, whose entries have variance $1/3d$, the inner product of two
 # heads has the standard deviation $\sqrt{C\,n_{\text{dead}}}/3d$.
 
-# %% mystnb={"image": {"alt": "Two lines with bands of one standard deviation over starts: inner products of heads on a retained and on a forgotten class against the number of dead features; the bands grow as predicted until they overlap"}}
+# %% mystnb={"image": {"alt": "Two lines with bands of one standard deviation over starts: inner products of heads on a retained and on a forgotten class against the number of dead features; the bands grow as predicted until they overlap"}, "figure": {"caption": "Inner products from random starts on synthetic features, some of them dead: means, with bands of one standard deviation over starts. The gap is lost where the bands meet; dotted, the predicted deviation.", "name": "fig-01-dead"}}
 figures.dead_feature_dial(dials.over_starts(dials.dead_feature_dial([0, 3, 6, 9, 12, 15], 60, seed)))
 plt.show()
 
@@ -353,7 +353,7 @@ plt.show()
 #
 # ### Sampling
 
-# %% mystnb={"image": {"alt": "Lines on two logarithmic axes: the error of a sample of all retained classes falls with the square root of its size, that of a sample of one class levels off at a floor"}}
+# %% mystnb={"image": {"alt": "Lines on two logarithmic axes: the error of a sample of all retained classes falls with the square root of its size, that of a sample of one class levels off at a floor"}, "figure": {"caption": "Relative error of the label feature of a sample, by its size, on synthetic features. A sample of all retained classes gets better without end; one of a single class has a floor.", "name": "fig-01-sampling"}}
 sizes = [10, 30, 100, 300, 1000, 3000, 10_000]
 figures.sampling(dials.sampling_dial(sizes, 20, seed))
 plt.show()
@@ -391,7 +391,7 @@ display(Markdown(surveyed.assumption_lines(table)))
 #
 # ### Spectrum
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Dots: eigenvalues of H of each set relative to the largest, by rank, falling over many orders of magnitude and ending before the full rank"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Dots: eigenvalues of H of each set relative to the largest, by rank, falling over many orders of magnitude and ending before the full rank"}, "figure": {"caption": "Eigenvalues of $H$ of all retained data, of a sample of one retained class and of one of the forgotten class, relative to the largest, on the features of the retrained network. A set whose eigenvalues end early is singular.", "name": "fig-01-spectrum"}}
 sets, own = softmax.single_class_sets(train_phi, labels, 1, 50, rng)
 lost = int(spec.forgotten[0])
 kept = int(np.flatnonzero(~np.isin(np.arange(ds.classes), spec.forgotten))[0])
@@ -410,7 +410,7 @@ plt.show()
 #
 # ### Whitening
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Dots on a logarithmic axis: distance of H from the identity for all retained data, for each retained class and for the forgotten class, before and after whitening; only the set that the whitening was fitted on comes near zero"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Dots on a logarithmic axis: distance of H from the identity for all retained data, for each retained class and for the forgotten class, before and after whitening; only the set that the whitening was fitted on comes near zero"}, "figure": {"caption": "Distance of each set's $H$ from the identity on the features of the retrained network, before and after whitening on $D_r$. Only the set that the whitening was fitted on comes near zero.", "name": "fig-01-whitening"}}
 figures.whitening(assumptions.whitening_distances(train_phi, labels, spec.forgotten))
 plt.show()
 
@@ -421,7 +421,7 @@ plt.show()
 #
 # ### Orthogonality
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two heat maps of cosines between the label features of every pair of classes: nearly all are far above zero as they are, and near zero off the diagonal after whitening"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two heat maps of cosines between the label features of every pair of classes: nearly all are far above zero as they are, and near zero off the diagonal after whitening"}, "figure": {"caption": "Cosines between the label features of every pair of classes on the features of the retrained network, as they are and after whitening. Orthogonality asks for zeros off the diagonal.", "name": "fig-01-cosines"}}
 whitened = assumptions.ZCA.fit(train_phi[retain]).apply(train_phi)
 figures.cosines(
     {
@@ -438,7 +438,7 @@ plt.show()
 #
 # ### Sampling
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Lines on two logarithmic axes, real features: the error of a sample of all retained classes falls with its size, that of a sample of one class levels off"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Lines on two logarithmic axes, real features: the error of a sample of all retained classes falls with its size, that of a sample of one class levels off"}, "figure": {"caption": "As {numref}`fig-01-sampling`, on the features of the retrained network.", "name": "fig-01-sampling-real"}}
 targets = heads.one_hot(labels, ds.classes)
 sampled = dials.sampling_sources(train_phi[retain], targets[retain], [10, 30, 100, 300, 1000], 30, seed)
 figures.sampling(sampled)
@@ -461,7 +461,7 @@ print("inner product below 1e-10:", inner < 1e-10)
 # shows the row sums of the deployed models. Where the forgotten class is lowest, reading it off takes no
 # sample and no query.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Left: length of the absent class's row grows with training time, at first as predicted. Right, dots: row sums of deployed heads by target model; the forgotten class's row lies lowest after RL, AU and NG"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Left: length of the absent class's row grows with training time, at first as predicted. Right, dots: row sums of deployed heads by target model; the forgotten class's row lies lowest after RL, AU and NG"}, "figure": {"caption": "Left: length of the forgotten class's row while a head is trained on $D_r$ from zero, beside the first-order prediction. Right: row sums of the last layer of $M_o$ and of each target model of one trial, one dot a class; a forgotten class below all others can be read off.", "name": "fig-01-row"}}
 path = probe.absent_row_path(train_phi[retain], labels[retain], ds.classes, lost, np.geomspace(0.03, 30, 9))
 codes = ("RT", "FT", "RL", "AU", "NG")
 targets_by_code = {"M_o": original_model(spec)} | {code: unlearned_model(spec, code) for code in codes}
@@ -482,7 +482,7 @@ print("positive entries of the absent row, at any step:", int((path["positive"] 
 # The attacker holds small sets of one class each, from the pool. For every target model, heads trained on
 # them are compared with $M_u$'s own margins on the same samples.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Three panels, one line a target model: correlation between dot products and logit margins against training time, for heads started at zero, at random, and at random with the start subtracted; it begins at one from zero and near zero from random starts"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Three panels, one line a target model: correlation between dot products and logit margins against training time, for heads started at zero, at random, and at random with the start subtracted; it begins at one from zero and near zero from random starts"}, "figure": {"caption": "Correlation of the heads' dot products with the target's logit margins along training, one line a model of one trial, one panel a start of the heads. At one, the dot product says what the margin says.", "name": "fig-01-margin"}}
 views = {code: survey.attacker_view(model, spec) for code, model in targets_by_code.items()}
 times = np.geomspace(0.03, 30, 7)
 curves = [probe.margin_agreement(*view, times, rng).assign(method=code) for code, view in views.items()]
@@ -512,7 +512,7 @@ print(f"from zero, heads whose sign is their mean margin's: at least {100 * zero
 # Heads trained from a random start with the attack's own learning rate, momentum and number of steps, beside
 # what classifying the same samples answers.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Dots, one a class: dot product against the logit margin of the unlearned model and against its accuracy; forgotten classes lie at the low end of both"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Dots, one a class: dot product against the logit margin of the unlearned model and against its accuracy; forgotten classes lie at the low end of both"}, "figure": {"caption": "Dot product against the target's mean logit margin and against its accuracy on the same samples, one dot a class of a target model. The forgotten classes lie at the low end of both.", "name": "fig-01-question"}}
 recipe, rows = spec.settings.attacks["dot_product"].recipe, []
 for trial in range(trials):
     again = spec if trial == 0 else TrialSpec(dataset, profile, seed, trial, spec.forgotten, device, spec.data_dir)
@@ -537,7 +537,7 @@ agreement.to_frame("correlation of dot product and margin, over classes").round(
 # sign in (16) fails. Cross-entropy heads of a class that $M_u$ lost lie above the line: their inner product
 # is negative.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Dots: squared norm of the difference of two heads against the sum of their squared norms, one panel a loss, with the diagonal on which both are equal"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Dots: squared norm of the difference of two heads against the sum of their squared norms, one panel a loss, with the diagonal on which both are equal"}, "figure": {"caption": "Squared norm of the difference of two heads against the sum of their squared norms, one dot a head on the retrained network, one panel a loss. The line is what (17) predicts; below it the inner product is positive.", "name": "fig-01-norms"}}
 target, found, classes = views["RT"]
 one_hot = np.repeat(heads.one_hot(classes, ds.classes)[:, None], found.shape[1], axis=1)
 fitted = {
@@ -652,7 +652,7 @@ display(bullets(unreachable.sentences(reached)))
 # where features can be separated descent fits every sample in the end {cite:p}`soudry2018implicit`: then its own
 # sample reaches the class.
 
-# %% mystnb={"image": {"alt": "Left, lines: reach of a class over all features against training time, one line a number of samples; without samples it falls for ever, with one or more it turns upwards, the later the fewer they are. Right, dots: reach in stored networks against the share of the class's samples; below zero without samples, above zero from one hundredth on in nearly all"}}
+# %% mystnb={"image": {"alt": "Left, lines: reach of a class over all features against training time, one line a number of samples; without samples it falls for ever, with one or more it turns upwards, the later the fewer they are. Right, dots: reach in stored networks against the share of the class's samples; below zero without samples, above zero from one hundredth on in nearly all"}, "figure": {"caption": "Left: the largest reach over a box of synthetic features while heads are trained, one line a number of samples of the class. Right: reach found in stored networks, one dot each, by the share of the class's samples in training. Below zero no input is answered with the class.", "name": "fig-01-dose"}}
 steps = [int(n) for n in np.geomspace(3, 4000, 22).round()]
 by_dose = reach.dose_path(*relu_features(np.random.default_rng(seed)), 6, 5, [0, 1, 3, 10, 30, 80], 0.05, steps)
 networks = unreachable.dose(stored(), committed())
@@ -693,7 +693,7 @@ print(f"share times time at first reach, 1 to 10 samples: {needed.min():.2f} to 
 # the maxima within each group (a quadratic equation for $q$). In the figure inversions fail at random: lines
 # are closed forms, points simulations, and dotted lines mark $C/(1 + \alpha^2)$.
 
-# %% mystnb={"image": {"alt": "Lines: share of forgotten classes found against their number; the threshold's falls to zero around the dotted limit of each alpha, that of two-means stays near the top"}}
+# %% mystnb={"image": {"alt": "Lines: share of forgotten classes found against their number; the threshold's falls to zero around the dotted limit of each alpha, that of two-means stays near the top"}, "figure": {"caption": "Share of forgotten classes found, by their number, with simulated inversions that fail at random: lines are closed forms, marks simulations, and dotted lines the limits $C/(1+\\alpha^2)$.", "name": "fig-01-collapse"}}
 sweep = collapse.criterion_sweep(10, (0.8, 1.1, 1.5), miss=0.05, leak=0.1, draws=20_000, generator=rng)
 figures.collapse(sweep)
 plt.show()
@@ -713,7 +713,7 @@ show("30", features="any")
 # maximises $n_{<}n_{>}(\bar m_{>} - \bar m_{<})^2$, which weighs the size of a group and not only its
 # distance. In the example a block of very confident classes pulls the cut above the merely confident ones.
 
-# %% mystnb={"image": {"alt": "Left, dots: maxima of the worked example and those that two-means accuses. Right: histogram of the number of falsely accused classes"}}
+# %% mystnb={"image": {"alt": "Left, dots: maxima of the worked example and those that two-means accuses. Right: histogram of the number of falsely accused classes"}, "figure": {"caption": "Left: maxima of the worked example, and those that two-means accuses. Right: how many classes two-means accuses where nothing was forgotten, over simulated runs.", "name": "fig-01-clusters"}}
 show("31", features="any")
 alike = 0.97 + 0.01 * rng.standard_normal((2000, ds.classes))
 accused = np.array([arithmetic.two_means_split(row) for row in alike])

@@ -82,7 +82,7 @@ everything = committed.committed_records()
 long_runs = everything[everything.k.isin([1, 3])]
 rows = PAPER_ROWS[:3]
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "One panel a criterion and number of forgotten classes, methods side by side, one colour a data set: measured rates with intervals, placebos, published values, and the level of an answer that looks at nothing"}, "figure": {"caption": "Success rates of the three parameter attacks on the paper's data sets: measured in the long runs (n trials), with 95% intervals, on the placebo, and as published {cite:p}`zheng2026label`.", "name": "fig-03-paper"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "One panel a criterion and number of forgotten classes, methods side by side, one colour a data set: measured rates with intervals, placebos, published values, and the level of an answer that looks at nothing"}, "figure": {"caption": "Success rates of the three parameter attacks on the paper's data sets, from the long runs: measured, on the placebo, and as published {cite:p}`zheng2026label`. Intervals are drawn from five trials on.", "name": "fig-03-paper"}}
 at_a_glance(success_frame(of_the_paper(long_runs), rows, ("paper",)))
 plt.show()
 
@@ -291,19 +291,19 @@ display(leakage.leakage_tabs(long_runs, rows, "tbl-03", ("paper",)))
 # Without long runs the figures below show this page's own.
 shown = long_runs if len(long_runs) else found.records
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Success rate of the dot product with Youden's index by unlearning method, one panel for each data set"}, "figure": {"caption": "Dot product with Youden's index, every data set (Figure 6 of {cite:t}`zheng2026label`).", "name": "fig-03-youden"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Success rate of the dot product with Youden's index by unlearning method, one panel a data set"}, "figure": {"caption": "Dot product with Youden's index, each data set whose records hold it (Figure 6 of {cite:t}`zheng2026label`).", "name": "fig-03-youden"}}
 success_rates(success_frame(shown, rows[:1], ("paper",)))
 plt.show()
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Success rate of the dot product with k-means by unlearning method, one panel for each data set"}, "figure": {"caption": "Dot product with k-means, every data set (Figure 7 of {cite:t}`zheng2026label`).", "name": "fig-03-kmeans"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Success rate of the dot product with k-means by unlearning method, one panel a data set"}, "figure": {"caption": "Dot product with k-means, each data set whose records hold it (Figure 7 of {cite:t}`zheng2026label`).", "name": "fig-03-kmeans"}}
 success_rates(success_frame(shown, rows[1:2], ("paper",)))
 plt.show()
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Success rate of the difference attack with a decision tree by unlearning method, one panel for each data set"}, "figure": {"caption": "Difference with a decision tree, every data set (Figure 8 of {cite:t}`zheng2026label`).", "name": "fig-03-tree"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Success rate of the difference attack with a decision tree by unlearning method, one panel a data set"}, "figure": {"caption": "Difference with a decision tree, each data set whose records hold it (Figure 8 of {cite:t}`zheng2026label`).", "name": "fig-03-tree"}}
 success_rates(success_frame(shown, rows[2:], ("paper",)))
 plt.show()
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Histograms of dot products at RT for every data set, target and placebo side by side"}, "figure": {"caption": "Dot products at RT, one forgotten class, every data set (Figures 9 and 10 of {cite:t}`zheng2026label`).", "name": "fig-03-all-dots"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Histograms of dot products at RT, one row a data set, target and placebo side by side"}, "figure": {"caption": "Dot products at RT, each data set whose single heads are stored (Figures 9 and 10 of {cite:t}`zheng2026label`).", "name": "fig-03-all-dots"}}
 retrained = shown[(shown.unlearning == "RT") & (shown.k == shown.k.min())]
 evidence = committed.committed_evidence(retrained) if len(long_runs) else found.evidence
 every = readings.head_frame(retrained, evidence, "dot_product", "value")
@@ -313,7 +313,7 @@ plt.show()
 # %% tags=["nbval-ignore-output"]
 display(readings.drawn(every))
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Histograms of summed absolute differences at RT for every data set, target and placebo side by side"}, "figure": {"caption": "Sum of the absolute entries of $w_u - w'$ at RT, one forgotten class, every data set (Figure 11 of {cite:t}`zheng2026label`).", "name": "fig-03-all-sums"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Histograms of summed absolute differences at RT, one row a data set, target and placebo side by side"}, "figure": {"caption": "Sum of the absolute entries of $w_u - w'$ at RT, each data set whose single heads are stored (Figure 11 of {cite:t}`zheng2026label`).", "name": "fig-03-all-sums"}}
 every = readings.head_frame(retrained, evidence, "difference", "absolute_sum")
 figures.distributions(every, r"sum of absolute differences, $\sum |w_u - w'|$", by=["dataset"])
 plt.show()

@@ -89,7 +89,7 @@ everything = committed.committed_records()
 long_runs = everything[everything.k.isin([1, 3])]
 rows = PAPER_ROWS[3:5]
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "One panel a criterion and number of forgotten classes, methods side by side, one colour a data set: measured rates with intervals, placebos, published values, and the level of an answer that looks at nothing"}, "figure": {"caption": "Success rates of white-box inversion on the paper's data sets: measured in the long runs (n trials), with 95% intervals, on the placebo, and as published {cite:p}`zheng2026label`.", "name": "fig-04-paper"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "One panel a criterion and number of forgotten classes, methods side by side, one colour a data set: measured rates with intervals, published values, and the level of an answer that looks at nothing"}, "figure": {"caption": "Success rates of white-box inversion on the paper's data sets, from the long runs: measured, and as published {cite:p}`zheng2026label`. Intervals are drawn from five trials on.", "name": "fig-04-paper"}}
 at_a_glance(success_frame(of_the_paper(long_runs), rows, ("paper",)))
 plt.show()
 
@@ -357,26 +357,26 @@ display(leakage.leakage_tabs(long_runs, readings, "tbl-04", ("paper",)))
 # Without long runs the figures below show this page's own.
 every = long_runs if len(long_runs) else found.records
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Success rate of white-box inversion with the threshold criterion by unlearning method, one panel for each data set"}, "figure": {"caption": "White-box inversion with the threshold criterion, every data set (Figure 12 of {cite:t}`zheng2026label`).", "name": "fig-04-all-threshold"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Success rate of white-box inversion with the threshold criterion by unlearning method, one panel a data set"}, "figure": {"caption": "White-box inversion with the threshold criterion, each data set whose records hold it (Figure 12 of {cite:t}`zheng2026label`).", "name": "fig-04-all-threshold"}}
 success_rates(success_frame(every, readings[:1], ("paper",)))
 plt.show()
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Success rate of white-box inversion with the entropy criterion by unlearning method, one panel for each data set"}, "figure": {"caption": "White-box inversion with the entropy criterion, class aimed at, every data set (Figure 13 of {cite:t}`zheng2026label`).", "name": "fig-04-all-entropy"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Success rate of white-box inversion with the entropy criterion by unlearning method, one panel a data set"}, "figure": {"caption": "White-box inversion with the entropy criterion, class aimed at, each data set whose records hold it (Figure 13 of {cite:t}`zheng2026label`).", "name": "fig-04-all-entropy"}}
 success_rates(success_frame(every, readings[1:2], ("paper",)))
 plt.show()
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Success rate of white-box inversion with the argmax reading of the entropy criterion by unlearning method, one panel for each data set"}, "figure": {"caption": "The same with the argmax reading of the entropy criterion, the wording of {cite:t}`zheng2026label`.", "name": "fig-04-all-argmax"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Success rate of white-box inversion with the argmax reading of the entropy criterion by unlearning method, one panel a data set"}, "figure": {"caption": "The same with the argmax reading of the entropy criterion, the wording of {cite:t}`zheng2026label`.", "name": "fig-04-all-argmax"}}
 success_rates(success_frame(every, readings[2:], ("paper",)))
 plt.show()
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Maximum prediction probability of inverted samples at RT for every data set, before and after unlearning, for retained and forgotten classes"}, "figure": {"caption": "Maximum prediction probability of inverted samples at RT, one forgotten class, every data set (Figure 4 of {cite:t}`zheng2026label`).", "name": "fig-04-all-peaks"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Maximum prediction probability of inverted samples at RT by data set, before and after unlearning, for retained and forgotten classes"}, "figure": {"caption": "Maximum prediction probability of inverted samples at RT, each data set whose inverted prediction vectors are stored (Figure 4 of {cite:t}`zheng2026label`).", "name": "fig-04-all-peaks"}}
 retrained = every[(every.unlearning == "RT") & (every.k == every.k.min())]
 evidence = committed.committed_evidence(retrained) if len(long_runs) else found.evidence
 peaks = inverted.peak_frame(retrained, evidence, attack.name)
 figures.peaks(inverted.with_means(peaks, "dataset"), by="dataset")
 plt.show()
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Maximum prediction probability of inverted samples by unlearning method over all data sets, before and after unlearning"}, "figure": {"caption": "The same for every unlearning method, one forgotten class, all data sets together: where the class was pushed down rather than removed, its inverted samples keep a high probability.", "name": "fig-04-all-methods"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Maximum prediction probability of inverted samples by unlearning method over several data sets, before and after unlearning"}, "figure": {"caption": "The same for every unlearning method, all these data sets together: where the class was pushed down rather than removed, its inverted samples keep a high probability.", "name": "fig-04-all-methods"}}
 single = every[every.k == every.k.min()]
 evidence = committed.committed_evidence(single) if len(long_runs) else found.evidence
 peaks = inverted.peak_frame(single, evidence, attack.name)

@@ -146,7 +146,7 @@ display(to_markdown(multi, caption=f"Tables VI and VIII: {caption}", name="tbl-0
 #
 # {numref}`fig-06-glance` shows every cell of both tables.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Fourteen panels, one an attack row and number of forgotten classes, with the five unlearning methods side by side: measured rates with intervals, placebos, published values, and the level of an answer that looks at nothing"}, "figure": {"caption": "Every cell of Tables V to VIII on this page's data set: measured with 95% intervals, placebo, and published {cite:p}`zheng2026label`.", "name": "fig-06-glance"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Fourteen panels, one an attack row and number of forgotten classes, with the five unlearning methods side by side: measured rates, the placebo of what is judged head by head, and the level of an answer that looks at nothing; published values where the paper has the data set"}, "figure": {"caption": "Every cell of Tables V to VIII, on this page's data set. The legend names what is there: intervals take five trials, published values a data set of the paper, and placebos an attack that is judged head by head.", "name": "fig-06-glance"}}
 frame = leakage.success_frame(found.records, PAPER_ROWS, ("paper",))
 at_a_glance(frame)
 plt.show()
@@ -171,7 +171,7 @@ print("both below the 90% of an answer that looks at nothing, with 10 classes:",
 # %% tags=["nbval-ignore-output", "hide-output"]
 display(leakage_tabs(long_runs, PAPER_ROWS, "tbl-06", ("paper",)))
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Fourteen panels, one an attack row and number of forgotten classes, with the five unlearning methods side by side and one colour a data set"}, "figure": {"caption": "As {numref}`fig-06-glance`, for every data set with committed records (this page's own where there are none).", "name": "fig-06-all"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Fourteen panels, one an attack row and number of forgotten classes, with the five unlearning methods side by side and one colour a data set; published values as diamonds"}, "figure": {"caption": "As {numref}`fig-06-glance`, for every data set with committed records (this page's own where there are none). Diamonds: published {cite:p}`zheng2026label`.", "name": "fig-06-all"}}
 chosen = long_runs[long_runs.k.isin((1, 3))]
 everything = leakage.success_frame(chosen, PAPER_ROWS, ("paper",)) if len(chosen) else frame
 at_a_glance(everything)

@@ -85,7 +85,7 @@ for name in swept_sets:
     judged = class_counts.rules_by_k(class_counts.stored_ipvs(kept, committed_evidence(kept)), kept)
     summaries[name] = class_counts.rule_summary(judged)
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "For each data set two panels, one an inversion attack: how often each rule names the set of forgotten classes exactly, against their number"}, "figure": {"caption": "How often each rule names exactly the forgotten classes, by their number (Figure 16 of {cite:t}`zheng2026label`, judged by the set): trials and methods of the long runs that pass the gate at every $k$, with 95% intervals from five trials on.", "name": "fig-07-paper"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "For each data set two panels, one an inversion attack: how often each rule names the set of forgotten classes exactly, against their number"}, "figure": {"caption": "How often each rule names exactly the forgotten classes, by their number (Figure 16 of {cite:t}`zheng2026label`, judged by the set), over the trials and methods of the long runs that pass the gate at every $k$. A panel names the rules that were not run on its data set. Intervals: 95%, from five trials on.", "name": "fig-07-paper"}}
 class_count.rules_by_dataset(summaries)
 plt.show()
 
@@ -105,7 +105,7 @@ found = collect(sweep, records=records)
 # attacks are judged by single auxiliary heads, as published; inversions by class. A line holds the same trials and
 # methods at every $k$: those whose targets pass the [gate](02_unlearning.ipynb) at all of them.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Four panels of success rate against the number of forgotten classes: parameter attacks and inversion attacks, on target models and on the placebo. The threshold criterion falls onto the line of an answer that looks at nothing; entropy stays high much longer"}, "figure": {"caption": "Success rate against the number of forgotten classes (Figure 16 of {cite:t}`zheng2026label`), mean over the trials and methods that pass the gate at every $k$, with 95% intervals from five trials on. Right: the same on $M_o$.", "name": "fig-07-asr"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Four panels of success rate against the number of forgotten classes: parameter attacks and inversion attacks, on target models and on the placebo. The threshold criterion falls onto the line of an answer that looks at nothing; entropy stays high much longer"}, "figure": {"caption": "Success rate against the number of forgotten classes (Figure 16 of {cite:t}`zheng2026label`), mean over the trials and methods that pass the gate at every $k$. Left: target models. Right: the same on $M_o$. Intervals, from five trials on: 95%.", "name": "fig-07-asr"}}
 class_count.success_by_k(class_counts.success_by_k(class_counts.same_at_every_k(found.records), PAPER_ROWS))
 plt.show()
 
@@ -221,7 +221,7 @@ for name in swept_sets:
     by_set[name] = class_counts.answers(runs, committed_evidence(runs), alphas)
 display(markdown.tabs(by_set) if by_set else Markdown("No data set has a committed sweep yet."))
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Success rate against the number of forgotten classes, from the long runs of one data set, on target models and on the placebo"}, "figure": {"caption": "As {numref}`fig-07-asr`, all unlearning methods, from the committed records of the data set with most of the attacks at most $k$, of several the last above (this page's own where none has a sweep).", "name": "fig-07-long"}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Success rate against the number of forgotten classes, from the long runs of one data set, on target models and on the placebo"}, "figure": {"caption": "Success rate against the number of forgotten classes in the long runs of one data set, named above the panels: target models on the left, $M_o$ on the right.", "name": "fig-07-long"}}
 swept_runs = long_runs[long_runs.dataset.isin(swept_sets)]
 chosen = class_counts.most_complete(swept_runs, PAPER_ROWS) if swept_sets else None
 drawn = long_runs[long_runs.dataset == chosen] if chosen else found.records

@@ -112,7 +112,7 @@ forgot = method_leaks.forgetting(measured.records, measured.left, measured.costs
 ranking = method_leaks.ranking(leaked, forgot)
 display(Markdown(leak_cards.basis(measured)))
 
-# %% mystnb={"image": {"alt": "One dot a method: how often joint reach is exact and silent, against what a linear probe of the features finds of the forgotten class"}, "figure": {"caption": "Leakage against forgetting: how often joint reach, at 2,400 queries, is exact and silent, and what a linear probe of the frozen features still finds of the forgotten class. Bars: 95% intervals over trials. Methods of which no target passes the gate are missing.", "name": "fig-11-ranking"}}
+# %% mystnb={"image": {"alt": "One dot a method: how often joint reach is exact and silent, against what a linear probe of the features finds of the forgotten class"}, "figure": {"caption": "Leakage against forgetting: how often joint reach, at 2,400 queries, is exact and silent, and what a linear probe of the frozen features still finds of the forgotten class. Bars: 95% intervals over trials. Behind each name: targets that pass the gate, of all trials. Methods of which no target passes the gate are missing.", "name": "fig-11-ranking"}}
 figures.ranked(ranking)
 plt.show()
 

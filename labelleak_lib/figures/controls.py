@@ -1,11 +1,18 @@
 """Chapter 08: what the printed numbers can be, and what readings without a search see."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from labelleak_lib.figures.layout import KINDS, bottom_legend, grid, nothing_stored, reach
+from labelleak_lib.figures.layout import KINDS, bottom_legend, counted, grid, nothing_stored, reach
 from labelleak_lib.names import DATASET_ORDER, PAPER_METHODS, attack_title, ordered
+
+MODEL = ["dataset", "k", "unlearning", "trial"]
+"""What tells target models apart."""
+APART = 1.14
+"""Ratio of the shares at which two searches' marks are drawn, so that none hides another."""
 
 
 def highest_probabilities(answers: pd.DataFrame, searched: pd.DataFrame) -> Figure:
@@ -30,9 +37,10 @@ def highest_probabilities(answers: pd.DataFrame, searched: pd.DataFrame) -> Figu
                 ax.plot(x, values, "o", color=colour, alpha=0.4, markersize=4, label=label)
         ax.axvline(len(counts) - 0.5, color="0.6", linewidth=1)
         ax.set_xticks(range(len(counts) + 1), [*map(str, counts), "search"], rotation=45)
-        ax.set(title=attack_title(source), xlabel="random inputs", ylim=(-0.03, 1.05))
+        models = chosen.drop_duplicates(MODEL)
+        ax.set(title=f"{attack_title(source)} ({counted([len(models)])})", xlabel="random inputs", ylim=(-0.03, 1.05))
     axes[0].set_ylabel("highest probability of the class")
-    return bottom_legend(figure, axes)
+    return bottom_legend(figure, axes, "n: target models; one dot a class")
 
 
 def readings(scores: pd.DataFrame) -> Figure:
@@ -55,7 +63,9 @@ def readings(scores: pd.DataFrame) -> Figure:
         ax.set_xticks(range(len(codes)), codes)
         ax.set(title=title, xlabel="unlearning method")
     axes[0].set_ylabel("value of the reading")
-    return bottom_legend(figure, axes)
+    models = scores[scores.control == "none"].drop_duplicates(["attack", *MODEL])
+    title = f"target models a method: {counted(models.groupby(['attack', 'unlearning']).size())}; one dot a class"
+    return bottom_legend(figure, axes, title)
 
 
 def dose(table: pd.DataFrame) -> Figure:
@@ -68,18 +78,20 @@ def dose(table: pd.DataFrame) -> Figure:
         for i, attack in enumerate(attacks):
             line = table[(table.dataset == dataset) & (table.attack == attack)].sort_values("share")
             # lines that coincide stay visible
-            x = line.share * 1.06 ** (i - (len(attacks) - 1) / 2)
+            x = line.share * APART ** (i - (len(attacks) - 1) / 2)
             accused, low, high = (100 * line[name] for name in ("accused", "low", "high"))
-            ax.errorbar(
-                x, accused, reach(accused, low, high), marker="o", markersize=4, capsize=2, label=attack_title(attack)
-            )
+            style: dict[str, Any] = {"marker": "osD^v"[i % 5], "markersize": 4, "elinewidth": 1, "capsize": 2}
+            # the later and thinner line leaves the rim of the earlier one to be seen
+            style["linewidth"] = 1 + 0.6 * (len(attacks) - 1 - i)
+            ax.errorbar(x, accused, reach(accused, low, high), label=attack_title(attack), **style)
         shares = sorted(table.share.unique())
-        ax.set(title=dataset, xscale="log", xlabel="share of the class's samples, %", ylim=(-4, 104))
+        count = counted(table.n[table.dataset == dataset])
+        ax.set(title=f"{dataset} ({count})", xscale="log", xlabel="share of the class's samples, %", ylim=(-4, 104))
         ax.set_xticks(shares, [f"{100 * share:g}" for share in shares])
         ax.minorticks_off()
         ax.invert_xaxis()
-    axes[0].set_ylabel("models whose rare class is named, %")
-    return bottom_legend(figure, axes)
+    axes[0].set_ylabel("models whose rare\nclass is named, %")
+    return bottom_legend(figure, axes, "n: models a mark")
 
 
 def thresholds(curves: dict[str, pd.DataFrame]) -> Figure:
@@ -87,5 +99,5 @@ def thresholds(curves: dict[str, pd.DataFrame]) -> Figure:
     figure, [[ax]] = grid(1, 1, (6, 3.5))
     for title, curve in curves.items():
         ax.plot(curve.threshold, 100 * curve.right, marker="o", markersize=3, label=title)
-    ax.set(xlabel="threshold on relative reach", ylabel="models judged rightly, %", ylim=(40, 102))
-    return bottom_legend(figure, [ax])
+    ax.set(xlabel="threshold on relative reach", ylabel="models judged rightly, %", ylim=(-4, 104))
+    return bottom_legend(figure, [ax], f"models a search: {counted([curve.n.max() for curve in curves.values()])}")

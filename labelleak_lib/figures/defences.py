@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
-from labelleak_lib.figures.layout import BASELINE, PALETTE, bottom_legend, grid, nothing_stored
+from labelleak_lib.figures.layout import BASELINE, PALETTE, bottom_legend, counted, grid, nothing_stored
 
 MARKS = dict(zip("os^Dv", PALETTE, strict=False))
 """Marker and colour of each method."""
@@ -38,9 +38,9 @@ def heat_map(table: pd.DataFrame, titles: Mapping[str, str], columns: Mapping[st
     figure, axes = grid(len(groups), 1, size, sharex=True, height_ratios=heights)
     for ax, (code, group) in zip(axes[:, 0], groups, strict=True):
         image = _panel(ax, group, titles, list(columns))
-        ax.set_title(_given(str(code)), fontsize=12)
+        ax.set_title(f"{_given(str(code))} ({counted(group.n)})", fontsize=12)
     axes[-1, 0].set_xticks(range(len(columns)), list(columns.values()), rotation=40, ha="right", fontsize=11)
-    figure.colorbar(image, ax=axes, location="top", aspect=40, label="exact and silent, % of targets")
+    figure.colorbar(image, ax=axes, location="top", aspect=40, label="exact and silent, % of n targets")
     return figure
 
 
@@ -89,4 +89,4 @@ def price_and_leak(points: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
         ax.annotate(titles[name], (x, 100 * both), (shift, 6), textcoords="offset points", ha=side, fontsize=11)
     ax.axhline(100 * points.chance.min(), **BASELINE)
     ax.set(xlabel="points of accuracy lost", ylabel="exact and silent, %,\nby the strongest attack", ylim=(-5, 113))
-    return bottom_legend(figure, [ax])
+    return bottom_legend(figure, [ax], f"targets a mark: {counted(points.n)}")

@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from labelleak_lib.figures.layout import BASELINE, KINDS, bottom_legend, grid, nothing_stored
+from labelleak_lib.figures.layout import BASELINE, KINDS, bottom_legend, counted, grid, nothing_stored
 from labelleak_lib.names import DATASET_ORDER, PAPER_METHODS, ordered
 
 WIDTH = 0.15
@@ -20,18 +20,19 @@ def left(lines: pd.DataFrame) -> Figure:
     for (first, second), dataset in zip(rows, datasets, strict=True):
         held = lines[lines.dataset == dataset]
         codes = ordered(held.unlearning, PAPER_METHODS)
+        title = f"{dataset} ({counted(held.groupby('unlearning').size())})"
         _dots(first, held, codes, 100 * held.probe_after)
         first.axhline(100 * held.probe_before.mean(), color="0.35", linewidth=1, label="probe on $M_o$, mean")
         first.axhline(100 * held.probe_untrained.mean(), **BASELINE, label="probe on untrained networks, mean")
-        first.set(title=dataset, ylabel="probe's accuracy on $D_f$ (%)", ylim=(-3, 104))
+        first.set(title=title, ylabel="probe's accuracy on $D_f$ (%)", ylim=(-3, 104))
         limit = held.limit.max()
         _dots(second, held, codes, held.steps_half.clip(upper=limit))
-        second.set(title=dataset, ylabel="steps to half of $M_o$'s\naccuracy on $D_f$")
+        second.set(title=title, ylabel="steps to half of $M_o$'s\naccuracy on $D_f$")
         second.set_yscale("symlog", linthresh=1)
         second.set_ylim(-0.3, 1.3 * limit)
     for ax in rows[-1]:
         ax.set_xlabel("unlearning method")
-    return bottom_legend(figure, rows.flat)
+    return bottom_legend(figure, rows.flat, "n: trials a method, one dot each")
 
 
 def _dots(ax: Axes, lines: pd.DataFrame, codes: list[str], values: pd.Series) -> None:

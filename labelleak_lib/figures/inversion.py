@@ -12,6 +12,7 @@ from labelleak_lib.figures.layout import (
     KINDS,
     bottom_legend,
     class_labels,
+    counted,
     flow,
     grid,
     nothing_stored,
@@ -20,6 +21,8 @@ from labelleak_lib.figures.layout import (
 
 Floats = NDArray[np.floating]
 WHEN = {"placebo": "before unlearning, $M_o$", "none": "after unlearning, $M_u$"}
+MODEL = ("dataset", "k", "unlearning", "trial")
+"""What tells target models apart."""
 
 
 def scheme() -> Figure:
@@ -88,8 +91,10 @@ def peaks(frame: pd.DataFrame, by: str = "samples") -> Figure:
         ax.set(title=title, ylim=(-0.03, 1.05), xlim=(-0.5, len(groups) - 0.5))
         # long names of neighbours would run together on one line
         ax.set_xticks(range(len(groups)), [group.replace("_", "_\n") for group in groups])
-    axes[0].set_ylabel("maximum prediction probability, $m_c$")
-    return bottom_legend(figure, axes)
+    axes[0].set_ylabel("maximum prediction\nprobability, $m_c$")
+    models = frame[frame.control == "none"].drop_duplicates([by, *(name for name in MODEL if name in frame)])
+    title = f"target models a group: {counted(models.groupby(by).size())}; one dot a class"
+    return bottom_legend(figure, axes, title)
 
 
 def progress(histories: Mapping[str, Floats], forgotten: Sequence[int], step: str) -> Figure:
@@ -109,7 +114,7 @@ def progress(histories: Mapping[str, Floats], forgotten: Sequence[int], step: st
     low = min(float(history[history > 0].min()) for history in histories.values())
     axes[0].set_ylim(max(low / 2, 1e-12), 2)
     axes[0].set_ylabel("highest probability of the\nclass aimed at, $p_c$")
-    return bottom_legend(figure, axes)
+    return bottom_legend(figure, axes, "one model a panel, one line a class")
 
 
 def screening(frame: pd.DataFrame) -> Figure:
@@ -128,7 +133,7 @@ def screening(frame: pd.DataFrame) -> Figure:
         ax.set(title=title, xlabel="class", ylim=(min(0, tau) - 0.02, 1.12))
         whole_numbers(ax)
     axes[0].set_ylabel("maximum prediction\nprobability, $m_c$")
-    return bottom_legend(figure, axes)
+    return bottom_legend(figure, axes, "one model a panel, one bar a class")
 
 
 def cost(curves: pd.DataFrame) -> Figure:
@@ -141,4 +146,4 @@ def cost(curves: pd.DataFrame) -> Figure:
             ax.plot(line.queries, line.peak, label=f"{search}, {kind}", **style)
         ax.set(title=title, xlabel="queries", xscale="log", ylim=(-0.03, 1.05))
     axes[0].set_ylabel("highest $p_c$ found,\nmean over classes")
-    return bottom_legend(figure, axes)
+    return bottom_legend(figure, axes, "one model a panel")

@@ -38,7 +38,7 @@ def reach_landscape(
         for c in forgotten:
             below.plot([c], [-0.06 * most], "^", color=KINDS["forgotten"], clip_on=False, markersize=7)
     handles = [Patch(color=KINDS["forgotten"], label="forgotten class"), Patch(color="0.6", label="retained classes")]
-    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    figure.legend(handles=handles, loc="outside lower center", ncols=2, title="one model a column")
     return figure
 
 

@@ -58,13 +58,28 @@ def reach(mean: ArrayLike, low: ArrayLike, high: ArrayLike) -> NDArray[np.float6
     return np.nan_to_num([centre - bounds[0], bounds[1] - centre]).clip(0)
 
 
-def bottom_legend(figure: Figure, axes: Iterable[Axes]) -> Figure:
-    """Return the figure with one legend below the panels; a label that several panels carry stands once."""
+def counted(numbers: ArrayLike) -> str:
+    """Say of how many trials or models marks are; a mark of none is not drawn, and does not count.
+
+    >>> counted([20, 20]), counted([0, 3, 20]), counted([])
+    ('n = 20', 'n = 3 to 20', 'n = 0')
+    """
+    found = np.asarray(numbers, int)
+    high = int(found.max(initial=0))
+    low = int(found[found > 0].min(initial=high))
+    return f"n = {low} to {high}" if low < high else f"n = {high}"
+
+
+def bottom_legend(figure: Figure, axes: Iterable[Axes], title: str | None = None) -> Figure:
+    """Return the figure with one legend below the panels; a label that several panels carry stands once.
+
+    A `title` stands above its entries, such as the number of trials that all panels have.
+    """
     entries: dict[str, Artist] = {}
     for ax in axes:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
-    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=2)
+    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=2, title=title)
     return figure
 
 

@@ -15,6 +15,7 @@ from labelleak_lib.figures.layout import (
     KINDS,
     PALETTE,
     class_labels,
+    counted,
     grid,
     label_outer,
     nothing_stored,
@@ -48,7 +49,7 @@ def probability_maps(
             ax.set_yticks(range(len(names)), short)
             ax.tick_params(axis="y", pad=12)
     label_outer(axes, "class answered", "class of the sample")
-    figure.colorbar(image, ax=axes, shrink=0.6, label="probability")
+    figure.colorbar(image, ax=axes, shrink=0.6, label="probability (one model a matrix)")
     return figure
 
 
@@ -66,7 +67,7 @@ def attack_rows(panels: Mapping[str, pd.DataFrame], units: Sequence[str]) -> Fig
     figure, [axes] = grid(1, len(panels), size, sharey=True)
     for ax, (title, table), unit in zip(axes, panels.items(), units, strict=True):
         _rows(ax, table, [keys.index(key) for key in _keys(table)])
-        ax.set_title(title, fontsize=11)
+        ax.set_title(f"{title}\n(trials a row: {counted(table.trials)})", fontsize=10)
         ax.set(xlabel=unit, xlim=(-3, 103), ylim=(len(keys) - 0.5, -0.5))
         ax.grid(axis="x", alpha=0.5)
         ax.grid(visible=False, axis="y")

@@ -6,7 +6,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from labelleak_lib.figures.layout import KINDS, bottom_legend, flow, grid, label_outer, nothing_stored, whole_numbers
+from labelleak_lib.figures.layout import (
+    KINDS,
+    bottom_legend,
+    counted,
+    flow,
+    grid,
+    label_outer,
+    nothing_stored,
+    whole_numbers,
+)
 
 NAMES = {"retained": "retained classes", "forgotten": "forgotten classes (on the placebo: called so)"}
 CONTROLS = {"none": "target $M_u$", "placebo": "placebo $M_o$"}
@@ -23,15 +32,17 @@ def distributions(frame: pd.DataFrame, label: str, by: Sequence[str] = ("unlearn
     controls = [control for control in CONTROLS if control in set(frame.control)]
     figure, rows = grid(len(groups), len(controls), (8.0, 1.9 * len(groups) + 0.8), sharex="row", sharey="row")
     for axes, (key, group) in zip(rows, groups, strict=True):
+        runs = group.drop_duplicates(["dataset", "k", "unlearning", "trial"])
+        told = f"k = {', '.join(map(str, sorted(runs.k.unique())))}, {counted([len(runs)])}"
         edges = np.histogram_bin_edges(group.value, 30).tolist()
         for ax, control in zip(axes, controls, strict=True):
             for kind, colour in KINDS.items():
                 values = group[(group.control == control) & (group.kind == kind)].value
                 share = np.full(len(values), 100 / max(len(values), 1))
                 ax.hist(values, edges, weights=share, color=colour, alpha=0.6, label=f"heads on {NAMES[kind]}")
-            ax.set_title(f"{', '.join(map(str, key))}: {CONTROLS[control]}", fontsize=10)
+            ax.set_title(f"{', '.join(map(str, key))} ({told}): {CONTROLS[control]}", fontsize=10)
     label_outer(rows, label, "share of heads (%)")
-    return bottom_legend(figure, rows.flat)
+    return bottom_legend(figure, rows.flat, "n: target models")
 
 
 def scheme() -> Figure:
@@ -69,4 +80,4 @@ def by_class(frame: pd.DataFrame, label: str) -> Figure:
         ax.set(title=CONTROLS[control], xlabel="class that the head was trained on")
         whole_numbers(ax)
     axes[0].set_ylabel(label)
-    return bottom_legend(figure, axes)
+    return bottom_legend(figure, axes, f"target models: {counted([frame.trial.nunique()])}; one dot a head")

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from labelleak_lib.figures.layout import BASELINE, PALETTE, bottom_legend, grid, label_outer, nothing_stored
+from labelleak_lib.figures.layout import BASELINE, PALETTE, bottom_legend, counted, grid, label_outer, nothing_stored
 from labelleak_lib.names import DATASET_ORDER, ordered, row_name
 
 
@@ -14,12 +14,13 @@ def dose(heads: pd.DataFrame, networks: pd.DataFrame) -> Figure:
     `heads` is of `theory.reach.dose_path`, one line a number of samples; `networks` of `results.unreachable.dose`, one
     dot a model.
     """
-    figure, [axes] = grid(1, 2, (8, 3.7))
+    figure, [axes] = grid(1, 2, (8, 4.4))
     numbers = sorted(heads.samples.unique())
     shades = dict(zip(numbers, np.linspace(0.85, 0.15, len(numbers)), strict=True))
     for number, line in heads.groupby("samples"):
         colour = PALETTE[3] if number == 0 else str(shades[number])
-        axes[0].plot(line.time, line.reach, color=colour, marker="o", markersize=3, label=f"{number} samples")
+        label = f"{number} sample{'s' * (number != 1)}"
+        axes[0].plot(line.time, line.reach, color=colour, marker="o", markersize=3, label=label)
     axes[0].set(
         xscale="log",
         yscale="symlog",
@@ -27,7 +28,6 @@ def dose(heads: pd.DataFrame, networks: pd.DataFrame) -> Figure:
         xlabel="training time, rate times steps",
         ylabel="reach of the class",
     )
-    axes[0].legend(fontsize="small", loc="lower center", ncols=3)
     rng, shares = np.random.default_rng(0), sorted(networks.share.unique())
     for i, dataset in enumerate(ordered(networks.dataset, DATASET_ORDER)):
         dots = networks[networks.dataset == dataset]
@@ -36,10 +36,14 @@ def dose(heads: pd.DataFrame, networks: pd.DataFrame) -> Figure:
             + 0.25 * (i - 1)
             + rng.uniform(-0.07, 0.07, len(dots))
         )
-        axes[1].plot(at, dots.reach, "o", color=PALETTE[i], alpha=0.6, markersize=4, label=dataset)
+        axes[1].plot(
+            at, dots.reach, "o", color=PALETTE[i], alpha=0.6, markersize=4, label=f"{dataset}, {counted([len(dots)])}"
+        )
     axes[1].set_xticks(range(len(shares)), [f"{100 * share:g}" for share in shares])
-    axes[1].set(xlabel="share of the class's samples, %")
-    axes[1].legend(fontsize="small")
+    axes[1].set(xlabel="share of the class's samples, %", ylabel="reach of the class")
+    # above its axes, where it covers none of the lines
+    axes[0].legend(fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
+    axes[1].legend(fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1), title="networks, one dot each")
     for ax in axes:
         ax.axhline(0, **BASELINE)
     return figure
@@ -61,8 +65,9 @@ def queries(curves: pd.DataFrame) -> Figure:
             x = line.queries * 1.05 ** (i - 2.5)
             for ax, kind in zip(axes[:, column], ("exact", "silent"), strict=True):
                 ax.plot(x, 100 * line[kind], label=row_name(attack, criterion), **style)
-        axes[0, column].set(title=dataset, xscale="log", ylim=(-4, 104))
+        count = counted(curves.n[curves.dataset == dataset])
+        axes[0, column].set(title=f"{dataset} ({count})", xscale="log", ylim=(-4, 104))
     label_outer(axes, "queries", "")
     axes[0, 0].set_ylabel("targets named exactly, %")
     axes[1, 0].set_ylabel("original models met\nwith silence, %")
-    return bottom_legend(figure, axes.flat)
+    return bottom_legend(figure, axes.flat, "n: targets a mark")

@@ -10,12 +10,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from labelleak_lib.figures.layout import BASELINE, DIAMOND, PALETTE, grid, nothing_stored, panels, reach
+from labelleak_lib.figures.layout import BASELINE, DIAMOND, PALETTE, counted, grid, nothing_stored, panels, reach
 from labelleak_lib.names import row_name
 
 UNGATED: dict[str, Any] = {
     "marker": "o", "markersize": 5, "color": "0.2", "markerfacecolor": "none", "linestyle": "none"
 }  # fmt: skip
+INTERVAL: dict[str, Any] = {
+    "color": "0.3", "marker": "|", "markersize": 9, "markeredgewidth": 1.5, "linestyle": "none"
+}  # fmt: skip
+GATE = "n: trials that pass the gate"
 
 
 def success_rates(frame: pd.DataFrame) -> Figure:
@@ -23,7 +27,7 @@ def success_rates(frame: pd.DataFrame) -> Figure:
 
     Of `leakage.success_frame`: one panel a data set, attack, criterion and protocol, the protocols side by side; one
     colour a number of forgotten classes. Bars are of trials that pass the gate; where some fail (hatched), a ring
-    stands at the mean over all trials.
+    stands at the mean over all trials. The legend names what is there to be seen, and nothing else.
     """
     if frame.empty:
         return nothing_stored("records are")
@@ -41,21 +45,33 @@ def success_rates(frame: pd.DataFrame) -> Figure:
         ax.set(ylim=(0, 105), xlabel=f"unlearning method ({_trials(group)})")
     for ax in axes[:: 1 if len(axes) == 1 else 2]:
         ax.set_ylabel("success rate, ASR (%)")
-    handles: list[Any] = [Patch(color=PALETTE[i], alpha=0.75, label=f"measured, k = {k}") for i, k in enumerate(ks)]
-    handles.append(Line2D([], [], color="black", linewidth=2, label="placebo (same attack on $M_o$)"))
+    measured = {k: Patch(color=PALETTE[i], alpha=0.75, label=f"measured, k = {k}") for i, k in enumerate(ks)}
+    handles: list[Any] = [measured[k] for k in ks if frame.measured[frame.k == k].notna().any()]
+    handles += _interval(frame)
+    if frame.placebo.notna().any():
+        handles.append(Line2D([], [], color="black", linewidth=2, label="placebo (same attack on $M_o$)"))
     handles.append(Line2D([], [], **BASELINE, label="answer that looks at nothing"))
-    if (frame.unlearned < 1).any():
+    failing = frame[frame.unlearned < 1]
+    # where no trial passes there is no bar to hatch
+    if (failing.measured > 0).any():
         handles.append(Patch(facecolor="0.7", edgecolor="white", hatch="////", label="some trial fails the gate"))
-        handles.append(Line2D([], [], **UNGATED, label="all trials, ungated"))
-    if frame.published.notna().any():
+    if failing.ungated.notna().any():
+        handles.append(Line2D([], [], **UNGATED, label="all trials, where some or all fail"))
+    if frame[frame.protocol == "paper"].published.notna().any():
         handles.append(Line2D([], [], **DIAMOND, label="published, mean of four data sets"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    figure.legend(handles=handles, loc="outside lower center", ncols=2, title=GATE)
     return figure
 
 
 def _trials(lines: pd.DataFrame) -> str:
-    low, high = int(lines.trials.min()), int(lines.trials.max())
-    return f"n = {low} to {high}" if low < high else f"n = {high}"
+    return counted((lines.unlearned * lines.trials).round())
+
+
+def _interval(frame: pd.DataFrame) -> list[Line2D]:
+    """Return the legend's entry of intervals, where one has a width."""
+    if not (frame.low < frame.high).any():
+        return []
+    return [Line2D([], [], label="95% interval over trials", **INTERVAL)]
 
 
 def _panel(ax: Axes, group: pd.DataFrame, ks: list[int]) -> None:
@@ -83,7 +99,8 @@ def at_a_glance(frame: pd.DataFrame) -> Figure:
     """Draw every cell: one panel an attack row and number of forgotten classes, methods side by side.
 
     The frame is of `leakage.success_frame`, of one protocol. A data set has its colour: filled circles are measured,
-    with 95% intervals, of trials that pass the gate; open squares of the same colour are placebos.
+    with 95% intervals, of trials that pass the gate; open squares of the same colour are placebos. The legend names
+    what is there to be seen, and nothing else.
     """
     if frame.empty:
         return nothing_stored("records are")
@@ -98,18 +115,24 @@ def at_a_glance(frame: pd.DataFrame) -> Figure:
             ax.set_title(f"{row_name(attack, criterion)}, k = {k}", fontsize=9)
         axes[0].set_ylabel("ASR (%)")
     named = [f"{dataset}, {_trials(frame[frame.dataset == dataset])}" for dataset in datasets]
-    handles = [Line2D([], [], color=PALETTE[i], marker="o", label=name) for i, name in enumerate(named)]
+    handles = [
+        Line2D([], [], color=PALETTE[i], marker="o", linestyle="none", label=name) for i, name in enumerate(named)
+    ]
+    handles += _interval(frame)
     square: dict[str, Any] = {"marker": "s", "color": "0.3", "markerfacecolor": "none", "linestyle": "none"}
-    handles.append(Line2D([], [], label="placebo (same colour)", **square))
-    handles.append(Line2D([], [], label="published, four data sets", markersize=8, **DIAMOND))
+    if frame.placebo.notna().any():
+        handles.append(Line2D([], [], label="placebo (same colour)", **square))
+    if frame.published.notna().any():
+        handles.append(Line2D([], [], label="published, mean of four data sets", markersize=8, **DIAMOND))
     handles.append(Line2D([], [], label="answer that looks at nothing", **BASELINE))
-    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    figure.legend(handles=handles, loc="outside lower center", ncols=2, title=GATE)
     return figure
 
 
 def _glance(ax: Axes, lines: pd.DataFrame, datasets: Sequence[str], codes: Sequence[str]) -> None:
     width = 0.7 / len(datasets)
-    printed = lines.drop_duplicates("unlearning")
+    # a data set that the paper does not have is without published values
+    printed = lines[lines.published.notna()].drop_duplicates("unlearning")
     at = np.array([codes.index(code) for code in printed.unlearning], dtype=float)
     ax.plot(at, printed.published, markersize=8, zorder=1, **DIAMOND)
     for i, dataset in enumerate(datasets):

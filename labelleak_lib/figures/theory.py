@@ -13,6 +13,7 @@ from matplotlib.ticker import NullFormatter
 from labelleak_lib.figures.layout import KINDS, PALETTE, class_labels
 
 BLUE, ORANGE = KINDS["retained"], KINDS["forgotten"]
+WIDE = 8.0
 
 
 def _axes(columns: int = 1, width: float = 6.4, height: float = 3.8, **options: Any) -> tuple[Figure, Any]:
@@ -47,7 +48,8 @@ def dead_feature_dial(frame: pd.DataFrame) -> Figure:
         label = "predicted deviation, forgotten" if sign == 1 else None
         axis.plot(predicted["dial"], sign * predicted["deviation"], color="black", ls=":", label=label)
     axis.set(xlabel="dead features (of 24)", ylabel="inner product with $w_u$ over $|w_u|^2$")
-    axis.legend(title="mean and standard deviation over starts")
+    # below the axes, where it hides nothing of the bands
+    figure.legend(title="mean and standard deviation over starts", loc="outside lower center", ncols=3)
     return figure
 
 
@@ -91,7 +93,7 @@ def whitening(frame: pd.DataFrame) -> Figure:
 
 def cosines(matrices: Mapping[str, np.ndarray], names: Sequence[str]) -> Figure:
     """Draw matrices of cosines (C, C) between the classes' label features side by side, by title."""
-    figure, axes = _axes(len(matrices), 4.6 * len(matrices), 4.2)
+    figure, axes = _axes(len(matrices), WIDE * len(matrices) / 2, 3.6)
     labels = class_labels(names, 12)
     options: dict[str, Any] = {"square": True, "xticklabels": labels, "yticklabels": labels}
     for axis, (title, matrix) in zip(np.atleast_1d(axes), matrices.items(), strict=True):
@@ -103,7 +105,7 @@ def cosines(matrices: Mapping[str, np.ndarray], names: Sequence[str]) -> Figure:
 
 def absent_row(path: pd.DataFrame, sums: pd.DataFrame) -> Figure:
     """Draw the absent row along training, and the row sums of deployed heads (columns method, side, sum)."""
-    figure, (left, right) = _axes(2, 9.6)
+    figure, (left, right) = _axes(2, WIDE)
     left.loglog(path["time"], path["predicted"], color="black", ls=":", label="first order")
     left.loglog(path["time"], path["measured"], "o-", color=ORANGE, label="measured")
     left.set(xlabel="training time $t\\,E|\\phi|^2$", ylabel="length of the absent row")
@@ -116,11 +118,12 @@ def absent_row(path: pd.DataFrame, sums: pd.DataFrame) -> Figure:
 
 def agreement(frame: pd.DataFrame) -> Figure:
     """Draw the correlation with the margins along training (`probe.margin_agreement`, with column method)."""
-    figure, axes = _axes(3, 9.6, 3.4, sharey=True)
+    figure, axes = _axes(3, WIDE, 3.6, sharey=True)
     for axis, (start, part) in zip(axes, frame.groupby("start", sort=False), strict=True):
         options = {"hue": "method", "style": "method", "palette": "colorblind", "markers": True}
         sns.lineplot(_named(part), x="time", y="correlation", ax=axis, **options)
-        axis.set(title=f"start: {start}", xscale="log", xlabel="training time $t\\,E|\\phi|^2$")
+        axis.set_title(f"start: {start}", fontsize=9)  # small, so that neighbours keep apart
+        axis.set(xscale="log", xlabel="training time $t\\,E|\\phi|^2$")
         axis.get_legend().set_visible(axis is axes[0])
     axes[0].set_ylabel("correlation with margins")
     return figure
@@ -128,19 +131,24 @@ def agreement(frame: pd.DataFrame) -> Figure:
 
 def same_question(frame: pd.DataFrame) -> Figure:
     """Draw the dot product against margin and accuracy of M_u, class by class (columns of class_evidence)."""
-    figure, axes = _axes(2, 9.6, sharey=True)
+    figure, axes = _axes(2, WIDE, sharey=True)
     labels = {"margin": "mean logit margin of $M_u$", "accuracy": "accuracy of $M_u$ (direct probe)"}
+    named = {*frame.side, *frame.method}
     for axis, (column, label) in zip(axes, labels.items(), strict=True):
         sns.scatterplot(frame, x=column, y="inner", hue="side", style="method", palette=KINDS, s=50, ax=axis)
         axis.set(xlabel=label, ylabel="mean $\\langle w_u, w' \\rangle$ over the class's heads")
-    axes[0].get_legend().set_visible(False)
-    sns.move_legend(axes[1], "center left", bbox_to_anchor=(1, 0.5), title=None)
+    entries = [
+        (handle, name) for handle, name in zip(*axes[1].get_legend_handles_labels(), strict=True) if name in named
+    ]
+    for axis in axes:
+        axis.get_legend().remove()
+    figure.legend(*zip(*entries, strict=True), loc="outside lower center", ncols=4)
     return figure
 
 
 def difference_norms(frame: pd.DataFrame) -> Figure:
     """Draw ``|w_u - w'|^2`` against ``|w_u|^2`` + ``|w'|^2`` (columns sum distance side loss: a panel each)."""
-    figure, axes = _axes(frame["loss"].nunique(), 9.6)
+    figure, axes = _axes(frame["loss"].nunique(), WIDE)
     for axis, (loss, part) in zip(axes, frame.groupby("loss", sort=False), strict=True):
         sns.scatterplot(part, x="sum", y="distance", hue="side", style="side", palette=KINDS, ax=axis)
         axis.ticklabel_format(useOffset=False)
@@ -148,14 +156,14 @@ def difference_norms(frame: pd.DataFrame) -> Figure:
         # any point of the diagonal serves
         axis.axline((part["sum"].mean(),) * 2, slope=1, color="black", ls=":", label="predicted by (17)")
         axis.set(title=loss, xlabel="$|w_u|^2 + |w'|^2$", ylabel="$|w_u - w'|^2$")
-        axis.get_legend().set_visible(False)
-    axes[-1].legend(title="head on a class", loc="center left", bbox_to_anchor=(1, 0.5))
+        axis.get_legend().remove()
+    figure.legend(*axes[-1].get_legend_handles_labels(), title="head on a class", loc="outside lower center", ncols=3)
     return figure
 
 
 def collapse(frame: pd.DataFrame) -> Figure:
     """Draw recall against k (`collapse.criterion_sweep`): closed forms, simulations and dotted limits."""
-    figure, axis = _axes(width=8.4)
+    figure, axis = _axes(width=WIDE)
     for colour, marker, (name, part) in zip(PALETTE, "os^D", frame.groupby("criterion", sort=False), strict=False):
         axis.plot(part["k"], part["predicted"], color=colour)
         axis.plot(part["k"], part["measured"], marker, color=colour, label=name)
@@ -171,7 +179,7 @@ def two_clusters(maxima: Sequence[float], forgotten: int, low: int, accused: np.
     The first `forgotten` maxima of IPVs are of forgotten classes, the lower cluster holds `low` classes; `accused`
     counts the classes accused in each of many runs where nothing was forgotten.
     """
-    figure, (left, right) = _axes(2, 9.6)
+    figure, (left, right) = _axes(2, WIDE)
     ordered, ranks = np.sort(maxima), np.arange(len(maxima))
     left.plot(ordered[:forgotten], ranks[:forgotten], "s", color=ORANGE, ms=8, label="forgotten")
     left.plot(ordered[forgotten:], ranks[forgotten:], "o", color=BLUE, ms=8, label="retained")

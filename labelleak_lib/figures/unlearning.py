@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from labelleak_lib.figures.layout import KINDS, bottom_legend, grid, nothing_stored, panels, reach
+from labelleak_lib.figures.layout import KINDS, bottom_legend, counted, grid, nothing_stored, panels, reach
 
 SIDES = {"forget": ("forgotten classes, $D_f$", KINDS["forgotten"])}
 SIDES |= {"retain": ("retained classes, $D_r$", KINDS["retained"])}
@@ -60,7 +60,7 @@ def average_accuracies(averages: pd.DataFrame) -> Figure:
             ax.set(xlabel="unlearning method", ylim=(0, 105 if side == "retain" else max(5, 1.1 * ax.get_ylim()[1])))
             ax.set_xticks(at, codes)
         axes[0].set_ylabel("accuracy after\nunlearning (%)")
-    return bottom_legend(figure, rows.flat)
+    return bottom_legend(figure, rows.flat, f"trials a measured bar: {counted(averages.n)}")
 
 
 def own_batches(printed: pd.DataFrame) -> Figure:

@@ -69,20 +69,23 @@ def accuracy_table(accuracies: pd.DataFrame) -> pd.DataFrame:
 def averages(table: pd.DataFrame) -> pd.DataFrame:
     """Average an :func:`accuracy_table` over data sets, measured and published over the same ones (Figure 5).
 
-    ``k unlearning quantity measured published datasets``, in percent, for the published k = 1 and 3. A data set counts
+    ``k unlearning quantity measured published n datasets``, in percent and of `n` trials,
+    for the published k = 1 and 3. A data set counts
     where all methods were measured that were measured anywhere. Where none counts, ``measured`` is NaN and
     ``published`` averages all four.
     """
     keys = ["dataset", "k", "unlearning", "quantity"]
     both = published.accuracy_by_cell().melt(keys[:3], list(QUANTITIES), "quantity", "published")
-    both = both.merge(table[[*keys, "mean"]].rename(columns={"mean": "measured"}), on=keys, how="left")
+    both = both.merge(table[[*keys, "mean", "trials"]].rename(columns={"mean": "measured"}), on=keys, how="left")
     given, by_set = both.measured.notna(), [both.k, both.dataset]
     lacking = ~given & given.groupby([both.k, both.unlearning]).transform("any")
     there = given.groupby(by_set).transform("any") & ~lacking.groupby(by_set).transform("any")
     none = ~there.groupby(both.k).transform("any")
     used = both.assign(measured=both.measured.where(there))[there | none]
     names = used.groupby("k").dataset.agg(lambda names: ", ".join(ordered(names, DATASET_ORDER)))
-    mean = used.groupby(["k", "unlearning", "quantity"], sort=False)[["measured", "published"]].mean().reset_index()
+    groups = used.groupby(["k", "unlearning", "quantity"], sort=False)
+    counts = groups.trials.sum().astype(int)
+    mean = groups[["measured", "published"]].mean().assign(n=counts).reset_index()
     return mean.assign(datasets=mean.k.map(names))
 
 

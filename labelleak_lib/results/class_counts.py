@@ -8,7 +8,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from labelleak_lib.criteria.arithmetic import below_threshold, two_means_split
 from labelleak_lib.evidence import Bools, Floats
-from labelleak_lib.names import attack_title, ordered
+from labelleak_lib.names import DATASET_ORDER, attack_title, ordered
 from labelleak_lib.registry import METHODS
 from labelleak_lib.results.exact_silent import LABEL_ROW
 from labelleak_lib.results.intervals import summarise
@@ -65,15 +65,17 @@ def composition(records: pd.DataFrame) -> str:
 def success_by_k(records: pd.DataFrame, rows: Sequence[tuple[str, str]]) -> pd.DataFrame:
     """Summarise success rates, judged as published, by number of forgotten classes (Figure 16).
 
-    ``attack criterion control k mean low high n baseline limit``, in the order of `rows` (attack and criterion): rates
-    in 0 .. 1, the level of an answer that looks at nothing in percent, the k from which the threshold is to fail.
+    ``attack criterion control k mean low high n baseline limit dataset``, in the order of `rows` (attack and
+    criterion): rates in 0 .. 1, the level of an answer that looks at nothing in percent, the k from which the threshold
+    is to fail, and the names of the data sets.
     """
     table = summarise(records[records.protocol == "paper"], ["attack", "criterion", "control", "k"], "asr")
     parts = [table[(table.attack == attack) & (table.criterion == criterion)] for attack, criterion in rows]
     table = pd.concat(parts, ignore_index=True)
     classes = int(records.classes.max()) if len(records) else 0
     level = [baseline(criterion, "paper", k, classes) for criterion, k in zip(table.criterion, table.k, strict=True)]
-    return table.assign(baseline=level, limit=classes * collapse_fraction(1.0))
+    names = ", ".join(ordered(records.dataset, DATASET_ORDER))
+    return table.assign(baseline=level, limit=classes * collapse_fraction(1.0), dataset=names)
 
 
 def stored_ipvs(records: pd.DataFrame, evidence: pd.DataFrame) -> pd.DataFrame:
@@ -112,9 +114,9 @@ def alpha_sweep(stored: pd.DataFrame, alphas: Sequence[float]) -> pd.DataFrame:
 
 
 def recall_map(swept: pd.DataFrame) -> pd.DataFrame:
-    """Average ``recall`` of :func:`alpha_sweep` over stored sets, by attack, alpha and k, beside its ``limit``."""
+    """Average ``recall`` of :func:`alpha_sweep` over `n` stored sets, by attack, alpha and k, beside its ``limit``."""
     by = swept.groupby(["attack", "alpha", "k"], sort=False)
-    return by.agg(recall=("recall", "mean"), limit=("limit", "first")).reset_index()
+    return by.agg(recall=("recall", "mean"), limit=("limit", "first"), n=("recall", "size")).reset_index()
 
 
 def agreement(swept: pd.DataFrame) -> pd.DataFrame:

@@ -150,13 +150,14 @@ def worst(table: pd.DataFrame) -> pd.DataFrame:
 def by_access(table: pd.DataFrame) -> pd.DataFrame:
     """Return the strongest attack at each access, its share as the mean over data sets, which weigh alike.
 
-    ``defence unlearning access both special ranks``; `special` says that in one data set an attack that knows the
+    ``defence unlearning access both n special ranks``; `n` counts targets,
+    `special` says that in one data set an attack that knows the
     defence gets more than any that every defence meets, `ranks` that one of all these ranks the class first more often
     than a guess, whatever its rule.
     """
     first = strongest(table, [*UNIT, "access"])
     mean = first.assign(special=~first.common).groupby(["defence", "unlearning", "access"], sort=False)
-    found = mean.agg(both=("both", "mean"), special=("special", "any"))
+    found = mean.agg(both=("both", "mean"), n=("n", "sum"), special=("special", "any"))
     ranks = table.groupby(["defence", "unlearning", "access"]).ranks.any()
     return in_order(found.join(ranks).reset_index())
 
@@ -182,10 +183,10 @@ def prices(lines: pd.DataFrame) -> pd.DataFrame:
 
 
 def cost_and_leak(found: pd.DataFrame, cost: pd.DataFrame) -> pd.DataFrame:
-    """Return what each defence costs and what the strongest attack gets: ``defence unlearning points both chance``.
+    """Return what each defence costs and what the strongest attack gets: ``defence unlearning points both chance n``.
 
-    Means over the data sets of `worst` and `prices`, which weigh alike.
+    Means over the data sets of `worst` and `prices`, which weigh alike; `n` counts the targets of all.
     """
-    both = found[[*UNIT, "both", "chance"]].merge(cost[[*UNIT, "points"]], on=UNIT, validate="one_to_one")
-    mean = both.groupby(["defence", "unlearning"], sort=False)[["points", "both", "chance"]].mean()
-    return in_order(mean.reset_index())
+    both = found[[*UNIT, "both", "chance", "n"]].merge(cost[[*UNIT, "points"]], on=UNIT, validate="one_to_one")
+    groups = both.groupby(["defence", "unlearning"], sort=False)
+    return in_order(groups[["points", "both", "chance"]].mean().assign(n=groups.n.sum()).reset_index())

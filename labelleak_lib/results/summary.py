@@ -53,7 +53,7 @@ def compare(
 
     Of targets that pass the gate. A trial counts with its mean of `value` (a metric, in 0 .. 1) over unlearning
     methods, a data set with its mean over trials, all data sets alike. One line a row that the records hold:
-    ``attack criterion measured low high ungated placebo placebo_low placebo_high excess excess_low excess_high
+    ``attack criterion trials measured low high ungated placebo placebo_low placebo_high excess excess_low excess_high
     published chance``, in percent. Placebo and excess are NaN where classes are judged (see `judged_by_head`).
     ``ungated`` is the mean over all targets, whether they pass or not. ``published`` is the rate of `unlearning` (a
     method's code, or ``mean``), NaN where `value` is not `asr`, nothing is printed, or a data set is not the
@@ -77,7 +77,7 @@ def compare(
         by_dataset = {column: [group[column] for _, group in trials.groupby("dataset")] for column in trials.columns}
         printed = published_asr(attack, criterion, unlearning, k) if comparable else None
         lines.append({
-            "attack": attack, "criterion": criterion,
+            "attack": attack, "criterion": criterion, "trials": int(trials["none"].notna().sum()),
             **over_datasets(by_dataset["none"]).percent("measured", "low", "high"),
             "ungated": 100 * same.groupby("dataset")["none"].mean().mean(),
             **over_datasets(by_dataset["placebo"]).percent("placebo", "placebo_low", "placebo_high"),

@@ -43,10 +43,10 @@ def _lines(store: Store, dataset: str) -> Iterator[dict[str, Any]]:
 
 
 def curve(table: pd.DataFrame, thresholds: Floats = THRESHOLDS) -> pd.DataFrame:
-    """Return how one search's rule does at every threshold: ``threshold exact silent right``, in 0 .. 1.
+    """Return how one search's rule does at every threshold: ``threshold exact silent right n``, in 0 .. 1.
 
     `exact`: the mean over data sets, methods and k of the share of targets named exactly; `silent`: over data sets, of
-    the M_o on which nothing is named; `right`: the mean of both.
+    the M_o on which nothing is named; `right`: the mean of both; `n`: the number of models.
     """
     lines = []
     for threshold in thresholds:
@@ -54,8 +54,8 @@ def curve(table: pd.DataFrame, thresholds: Floats = THRESHOLDS) -> pd.DataFrame:
         judged = table.assign(right=[a == b for a, b in zip(named, table.forgotten, strict=True)])
         exact = judged[judged.k > 0].groupby(["dataset", "unlearning", "k"]).right.mean().mean()
         silent = judged[judged.k == 0].groupby("dataset").right.mean().mean()
-        lines.append((float(threshold), exact, silent, (exact + silent) / 2))
-    return pd.DataFrame(lines, columns=["threshold", "exact", "silent", "right"])
+        lines.append((float(threshold), exact, silent, (exact + silent) / 2, len(table)))
+    return pd.DataFrame(lines, columns=["threshold", "exact", "silent", "right", "n"])
 
 
 def chosen(table: pd.DataFrame) -> float:

@@ -23,14 +23,17 @@ def judged_both_ways(
 
     `records` and `unlearning` are as for `summary.compare`; `extra` holds rows (attack and criterion) that the second
     panel shows below the paper's. There ``measured`` is the share of targets that are exact and silent, ``ungated``
-    the share named exactly, and ``placebo`` that of originals met with silence. Without records there is no panel.
+    the share named exactly, and ``placebo`` that of originals met with silence. ``trials`` counts
+    in both. Without records there is no panel.
     """
     if records.empty:
         return {}
     published = compare(records, "asr", "paper", PAPER_ROWS, unlearning)
     rates = exact_silent.table(records, (*PAPER_ROWS, *extra))
     shares = {"measured": "both", "low": "low", "high": "high", "ungated": "exact", "placebo": "silent"}
-    judged = rates[["attack", "criterion"]].assign(**{name: 100 * rates[share] for name, share in shares.items()})
+    judged = rates[["attack", "criterion", "trials"]].assign(
+        **{name: 100 * rates[share] for name, share in shares.items()}
+    )
     judged = judged.assign(**dict.fromkeys(("placebo_low", "placebo_high", "chance"), np.nan))
     return {"judged as published": published, "exact and silent": judged}
 

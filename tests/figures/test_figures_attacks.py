@@ -109,6 +109,41 @@ def test_published_rates_are_drawn_under_the_published_protocol_alone() -> None:
     assert diamonds(attacker) == []
 
 
+def test_the_legend_of_success_rates_names_only_what_is_drawn() -> None:
+    rows = [("dot_product", "youden"), ("whitebox_inversion", "threshold")]
+
+    def entries(records, chosen, draw=success.success_rates):
+        return " ".join(legend_texts(draw(leakage.success_frame(records, chosen, ("paper",)))))
+
+    two = attack_records(10, 2, dataset="digits")  # no trial of NG passes: no bar, and none hatched
+    heads, classes = (entries(two, [row]) for row in rows)
+    assert "placebo" in heads and "placebo" not in classes
+    assert "some trial fails" not in heads and "all trials, where some or all fail" in heads
+    assert all(word not in heads for word in ("interval", "published"))
+    some = attack_records(10, 6)
+    some.loc[some.trial == 0, "unlearned"] = False
+    assert all(word in entries(some, rows[:1]) for word in ("some trial fails", "interval", "published"))
+    glance = entries(two, rows[1:], success.at_a_glance)
+    assert all(word not in glance for word in ("placebo", "interval", "published"))
+    assert all(word in entries(some, rows[:1], success.at_a_glance) for word in ("placebo", "interval", "published"))
+
+
+def test_published_rates_are_drawn_though_the_first_data_set_is_not_in_the_paper() -> None:
+    records = pd.concat([attack_records(10, 2, dataset=name) for name in ("digits", "mnist")])
+    (ax,) = panels_of(success.at_a_glance(leakage.success_frame(records, [("dot_product", "youden")], ("paper",))))
+    (diamonds,) = [line for line in ax.lines if line.get_marker() == "D"]
+    assert list(diamonds.get_ydata()) == [90.75, 81.50]
+
+
+def test_marks_are_counted_by_the_trials_that_pass_the_gate() -> None:
+    records = attack_records(10, 6, protocols=("paper",))
+    records.loc[(records.trial == 0) & (records.unlearning == "RT"), "unlearned"] = False
+    records.loc[(records.trial < 3) & (records.unlearning == "NG"), "unlearned"] = True
+    figure = success.success_rates(leakage.success_frame(records, [("dot_product", "youden")], ("paper",)))
+    assert panels_of(figure)[0].get_xlabel() == "unlearning method (n = 3 to 5)"
+    assert "pass the gate" in figure.legends[0].get_title().get_text()
+
+
 # Accuracies.
 
 

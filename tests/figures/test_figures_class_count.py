@@ -164,3 +164,51 @@ def test_figures_of_the_sweep_are_drawn_for_any_number_of_classes(classes, trial
     curve = next(line for line in panel.lines if line.get_label().startswith("predicted"))
     np.testing.assert_allclose(curve.get_xdata(), classes / (1 + curve.get_ydata() ** 2))
     well_formed(class_count.rules(class_counts.rule_summary(class_counts.rules_by_k(stored, records))))
+
+
+def heads_and_titles(figure):
+    return [text.get_text() for text in (figure.legends[0].get_title(), *(ax.title for ax in figure.axes))]
+
+
+def two_sets():
+    """Return summaries of rules on two data sets; on the second the labels were not asked for."""
+    records, evidence = perfect(10, trials=3)
+    stored = class_counts.stored_ipvs(records, evidence)
+    labels = records.assign(attack="passive_answers", criterion="reach")
+    summary = class_counts.rule_summary
+    with_labels = summary(class_counts.rules_by_k(stored, pd.concat([records, labels])))
+    return {"mnist": with_labels, "svhn": summary(class_counts.rules_by_k(stored[stored.trial > 0], records))}
+
+
+def test_a_rule_that_was_not_asked_on_a_data_set_is_named_in_its_panel():
+    figure = class_count.rules_by_dataset(two_sets())
+    first, second = well_formed(figure)
+    assert not first.texts
+    assert [text.get_text() for text in second.texts] == [f"not run here:\n{class_counts.LABELS}"]
+    assert heads_and_titles(figure) == [
+        "n: trials a mark", "mnist (n = 3): white-box inversion", "svhn (n = 2): white-box inversion"
+    ]  # fmt: skip
+
+
+def test_marks_of_rules_that_agree_lie_side_by_side():
+    figure = class_count.rules_by_dataset(two_sets())
+    figure.canvas.draw()
+    ax = figure.axes[0]
+    lines = [line for line in ax.lines if line.get_marker() in tuple("osD^")]
+    assert len(lines) == 4 and {line.get_ydata()[0] for line in lines} == {100.0}
+    places = sorted(ax.transData.transform((line.get_xdata()[0], 100))[0] for line in lines)
+    wide = lines[0].get_markersize() * figure.dpi / 72
+    assert np.diff(places).min() > 0.8 * wide
+    assert len({line.get_linewidth() for line in lines}) == 4
+
+
+def test_figures_of_the_sweep_say_on_what_they_rest():
+    records = pd.concat([full_records("digits", trials=6, k=k) for k in (1, 3)])
+    figure = class_count.success_by_k(class_counts.success_by_k(records, PAPER_ROWS))
+    assert figure.get_suptitle() == "digits"
+    assert heads_and_titles(figure)[0] == "trials a mark: n = 6"
+    stored = class_counts.stored_ipvs(*perfect(10, trials=3))
+    swept = class_counts.alpha_sweep(stored, [0.5, 1.0])
+    assert heads_and_titles(class_count.recall_map(class_counts.recall_map(swept)))[0] == "target models a cell: n = 3"
+    judged = class_counts.rule_summary(class_counts.rules_by_k(stored, records.iloc[:0]))
+    assert heads_and_titles(class_count.rules(judged))[0] == "trials a mark: n = 3"

@@ -31,7 +31,7 @@ def closed():
 def test_the_map_has_a_panel_a_method_a_number_a_cell_and_frames_what_knows_the_defence():
     figure = drawn.heat_map(defended.by_access(TABLE), TITLES, COLUMNS)
     first, alone = [ax for ax in well_formed(figure) if ax.get_title()]
-    assert [first.get_title(), alone.get_title()] == ["after RT", "handed the original model"]
+    assert [first.get_title(), alone.get_title()] == ["after RT (n = 5)", "handed the original model (n = 5)"]
     assert [t.get_text() for t in first.get_yticklabels()] == ["no defence", "mean row", "masked output"]
     shown = np.asarray(first.images[0].get_array().filled(np.nan))
     assert shown.shape == (3, len(COLUMNS))
@@ -68,13 +68,15 @@ def test_prices_stand_against_leaks_and_the_defences_that_matter_are_named():
 
 
 def test_names_of_defences_that_leak_alike_after_two_methods_stand_apart():
-    nearly = {"defence": "mask", "both": 0.45, "chance": 0.1}
+    nearly = {"defence": "mask", "both": 0.45, "chance": 0.1, "n": 4}
+    plain = nearly | {"defence": "none", "both": 1.0, "n": 9, "unlearning": "NG"}
     points = pd.DataFrame([
         nearly | {"unlearning": "RT", "points": 0.1}, nearly | {"unlearning": "NG", "points": -0.5, "both": 0.5},
-        *({"defence": "none", "both": 1.0, "chance": 0.1, "unlearning": "NG", "points": x} for x in (-2.4, 2.2)),
+        *(plain | {"points": x} for x in (-2.4, 2.2)),
     ])  # fmt: skip
     (ax,) = well_formed(drawn.price_and_leak(points, TITLES))
     assert [t.get_text() for t in ax.texts].count("masked output") == 2
+    assert ax.figure.legends[0].get_title().get_text() == "targets a mark: n = 4 to 9"
 
 
 @pytest.mark.parametrize(
