@@ -70,25 +70,45 @@ def test_one_trial(enter, benchmark, spent):
     benchmark.extra_info["note"] = shares(attacks, sum(attacks.values()))
 
 
+class Grown:
+    """Ten models of which one attack is known, kept in a folder, and the grid that asks for `passive_reach` too."""
+
+    def __init__(self, folder, monkeypatch):
+        self.folder, self.patch = folder, monkeypatch
+        whole = TrialSpec.from_parameters(dataset="fashion_mnist", seed=1000, profile="paper").settings
+        few = replace(whole, attacks={"random_inputs": whole.attacks["random_inputs"]})
+        more = replace(few, attacks={**few.attacks, "passive_reach": whole.attacks["passive_reach"]})
+        grid = Grid("fashion_mnist", seed=1000, profile="paper", ks=(1, 3), device="cpu", given=few)
+        self.patch.setenv("LABELLEAK_CACHE", str(folder / "kept" / "cache"))
+        engine.sweep(grid, Store(folder / "kept" / "store"))
+        self.grid, self.models = replace(grid, given=more), len(grid.cells())
+
+    def copied(self, name):
+        """Return a store with what is known, and let the cache hold the models, or none."""
+        shutil.copytree(self.folder / "kept", self.folder / name)
+        self.patch.setenv("LABELLEAK_CACHE", str(self.folder / name / "cache"))
+        if name == "no model at hand":
+            shutil.rmtree(self.folder / name / "cache" / "models")
+        return Store(self.folder / name / "store")
+
+
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        yield Grown(tmp_path_factory.mktemp("grown"), patch)
+
+
 @pytest.mark.parametrize("name", ["models at hand", "no model at hand"])
-def test_one_attack_more(enter, monkeypatch, tmp_path, name):
-    """Add `passive_reach` to what is known of ten models, which is all that a committed data set needs, as often."""
-    monkeypatch.setenv("LABELLEAK_CACHE", str(tmp_path / "cache"))
-    whole = TrialSpec.from_parameters(dataset="fashion_mnist", seed=1000, profile="paper").settings
-    few, store = replace(whole, attacks={"random_inputs": whole.attacks["random_inputs"]}), Store(tmp_path / "store")
-    more = replace(few, attacks={**few.attacks, "passive_reach": whole.attacks["passive_reach"]})
-    grid = Grid("fashion_mnist", seed=1000, profile="paper", ks=(1, 3), device="cpu", given=few)
-    engine.sweep(grid, store)
-    if name == "no model at hand":
-        shutil.rmtree(tmp_path / "cache" / "models")
-    models = committed()["fashion_mnist"].models
+def test_one_attack_more(enter, grown, name):
+    """Add an attack to what is known of ten models, which is all that a committed data set needs, as often."""
+    store, models = grown.copied(name), committed()["fashion_mnist"].models
     cells = int((models.unlearning != "").sum())
     enter(
-        lambda: engine.sweep(replace(grid, given=more), store), subject=f"an attack added to {cells} committed models",
-        name=f"passive_reach, {name}", role="aside", rounds=1, scale=cells / len(grid.cells()),
-        scaled_from=f"{len(grid.cells())} models of Fashion-MNIST",
+        lambda: engine.sweep(grown.grid, store), subject=f"an attack added to {cells} committed models",
+        name=f"passive_reach, {name}", role="aside", rounds=1, scale=cells / grown.models,
+        scaled_from=f"{grown.models} models of Fashion-MNIST",
     )  # fmt: skip
-    assert (store.evidence("fashion_mnist").attack == "passive_reach").sum() >= len(grid.cells())
+    assert (store.evidence("fashion_mnist").attack == "passive_reach").sum() >= grown.models
 
 
 def clocked(monkeypatch, folder, jobs):
