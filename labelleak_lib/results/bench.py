@@ -62,9 +62,10 @@ def table(frame: pd.DataFrame) -> str:
 def out_of_reach(group: pd.DataFrame) -> list[str]:
     """Say which missed targets of a subject leave less time than the computation that cannot be done without.
 
-    That is the longest of the bare computations whose names begin with "its".
+    That is the longest of the bare computations whose names begin with "its", and that ours does not undercut.
     """
-    floors = group[(group.role == "bare") & group["name"].str.startswith("its ")]
+    ours = group.seconds[group.role == "ours"].min()
+    floors = group[(group.role == "bare") & group["name"].str.startswith("its ") & (group.seconds <= ours)]
     missed = rows_of(group[group.role.isin(("peer", "bare")) & (group.met == "no")])
     said = []
     for line in missed:

@@ -84,28 +84,27 @@ def test_ours(enter, problem):
     )  # fmt: skip
 
 
-def test_products_alone(enter, problem):
-    def products():
-        phi, moved = problem.phi, torch.zeros(HEADS, RECIPE.samples, CLASSES)
-        gram = phi @ phi.transpose(1, 2)
-        for _ in range(RECIPE.steps):
-            gram @ moved
-        return moved.transpose(1, 2) @ phi, phi @ problem.start.weight.transpose(1, 2)
+def moved_by(problem, passes):
+    """Compute what training needs but once, and `passes` of the logits, classes before samples, at each step."""
+    phi, moved = problem.phi, torch.zeros(HEADS, CLASSES, RECIPE.samples)
+    gram, logits = phi @ phi.transpose(1, 2), problem.start.weight @ phi.transpose(1, 2)
+    for _ in range(RECIPE.steps):
+        passes(torch.baddbmm(logits, moved, gram))
+    return moved @ phi
 
-    enter(products, subject=SUBJECT, name="its matrix products alone", role="bare", rounds=9)
+
+def test_products_alone(enter, problem):
+    enter(
+        lambda: moved_by(problem, lambda logits: logits), subject=SUBJECT, name="its matrix products alone",
+        role="bare", rounds=9,
+    )  # fmt: skip
 
 
 def test_products_and_softmax_alone(enter, problem):
-    """Compute, of each step, the logits' products and their softmax; of the update nothing but the product."""
-
-    def passes():
-        phi, logits = problem.phi, torch.zeros(HEADS, RECIPE.samples, CLASSES)
-        gram = phi @ phi.transpose(1, 2)
-        for _ in range(RECIPE.steps):
-            gram @ torch.softmax(logits, 2)
-        return logits.transpose(1, 2) @ phi, phi @ problem.start.weight.transpose(1, 2)
-
-    enter(passes, subject=SUBJECT, name="its matrix products and softmax alone", role="bare", rounds=9)
+    enter(
+        lambda: moved_by(problem, lambda logits: torch.softmax(logits, 1)), subject=SUBJECT,
+        name="its matrix products and softmax alone", role="bare", rounds=9,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "goal"), [("loop, network at each step", 200), ("loop, features kept", 100)])

@@ -189,3 +189,9 @@ def test_missed_targets_that_leave_too_little_time_are_counted_and_held_against_
     said = bench.out_of_reach(report.rows(bare).query("subject == 'heads'"))
     assert said == ["other library: the target leaves 0.3 s; its products and softmax alone take 0.35 s."]
     assert "cannot be met" not in bench.basis(report.rows(MEASURED))
+
+
+def test_a_bare_computation_that_takes_longer_than_ours_bounds_nothing():
+    bare = copy.deepcopy(MEASURED)
+    bare["benchmarks"][3] = entry("its products alone", "bare", 0.51)
+    assert bench.out_of_reach(report.rows(bare).query("subject == 'heads'")) == []
