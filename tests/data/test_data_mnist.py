@@ -16,6 +16,7 @@ from data_samples import NOWHERE, REAL, check_parts, isolate, needs, ten_classes
 from labelleak_lib.data import files
 from labelleak_lib.data.datasets import load_dataset
 from labelleak_lib.data.files import DataError
+from labelleak_lib.data.layouts.idx import idx as read_idx
 
 IDX_FILES = [f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
 
@@ -172,3 +173,14 @@ def test_the_real_mnist_files(name, mean):
     assert sizes == [50_000, 10_000, 10_000]
     images = torch.cat([dataset.train_images, dataset.pool_images])
     assert float(images.double().mean() / 255) == pytest.approx(mean, abs=5e-5)  # the constants known everywhere
+
+
+@pytest.mark.parametrize(
+    "array", [np.arange(3, dtype=np.uint8), np.ones((2, 3, 3), np.uint8)], ids=["labels", "images"]
+)
+def test_an_idx_file_that_ends_anywhere_is_refused_by_its_name(array, tmp_path):
+    file, content = tmp_path / "short.idx", idx(array)
+    for length in range(len(content)):
+        file.write_bytes(content[:length])
+        with pytest.raises(DataError, match=r"short\.idx has \d+ bytes, not as many as its head announces"):
+            read_idx(file)

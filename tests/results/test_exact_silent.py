@@ -100,5 +100,8 @@ def test_no_alarm_in_58_models_leaves_up_to_six_percent():
 
 def test_the_dose_is_drawn():
     (ax,) = well_formed(controls.dose(false_alarms.dose(judged())))
-    assert ax.get_title() == "digits" and [label.get_text() for label in ax.get_xticklabels()] == ["1", "10"]
+    assert ax.get_title() == "digits (n = 2 to 3)" and [label.get_text() for label in ax.get_xticklabels()] == [
+        "1",
+        "10",
+    ]
     assert controls.dose(false_alarms.dose(judged().iloc[:4])).axes, "without a rare class a sentence stands there"

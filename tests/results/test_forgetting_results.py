@@ -62,4 +62,5 @@ def test_nothing_stored_gives_an_empty_frame_and_a_sentence_in_its_place(tmp_pat
 
 def test_one_row_of_panels_stands_for_a_data_set(lines):
     axes = well_formed(figures.left(pd.concat([lines, lines.assign(dataset="mnist")])))
-    assert [ax.get_title() for ax in axes] == ["digits", "digits", "mnist", "mnist"]
+    titles = ["digits (n = 3)"] * 2 + ["mnist (n = 3)"] * 2
+    assert [ax.get_title() for ax in axes] == titles

@@ -78,8 +78,8 @@ def test_the_page_of_what_is_stored_says_of_how_many_models_the_code_was_another
     numerics = pd.concat([part.models.numerics for part in STORED.values()])
     other = sum(digest not in ("", numerics_digest()) for digest in numerics)
     said = (tmp_path / "stored.md").read_text()
-    assert f"Of {len(numerics)} committed models {sum(numerics != '')} say" in said
-    assert f"for {other} of these it was another than today's" in said
+    assert f"Of {len(numerics):,} committed models {sum(numerics != ''):,} say" in said
+    assert f"for {other:,} of these it was another than today's" in said
 
 
 def test_every_file_of_the_records_can_be_taken_from_the_page_and_its_lines_are_counted(tmp_path):

@@ -102,8 +102,8 @@ def idx(file: Path) -> np.ndarray:
     content = read_bytes(file)
     count = content[3] if len(content) > 3 else 0
     start = 4 + 4 * count
-    shape = tuple(np.frombuffer(content[4:start], ">u4").tolist()) if len(content) >= start else (-1,)
-    if len(content) != start + prod(shape):
+    shape = tuple(np.frombuffer(content[4:start], ">u4").tolist()) if len(content) >= start else ()
+    if len(content) < start or len(content) != start + prod(shape):
         raise DataError(
             f"{file} has {len(content)} bytes, not as many as its head announces; restore the original file"
         )
