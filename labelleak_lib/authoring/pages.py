@@ -115,7 +115,8 @@ def stored_page(output_dir: Path) -> None:
     numerics = pd.concat([stored.models.numerics for stored in committed().values()])
     other = int((~numerics.isin(["", numerics_digest()])).sum())
     known = f"Of {len(numerics):,} committed models {(numerics != '').sum():,} say which numeric code made them"
-    parts = [f"The schema's version is {schema.SCHEMA_VERSION}. {known}; for {other:,} it was another than today's."]
+    version = f"The schema's version is {schema.SCHEMA_VERSION}."
+    parts = [f"{version} {known}; for {other:,} of these it was another than today's."]
     for title, columns in tables.items():
         lines = [f"| `{name}` | {kind} | {meaning} |" for name, (kind, meaning) in columns.items()]
         parts.append("\n".join([f"## {title}\n", "| column | type | meaning |", "|---|---|---|", *lines]))
