@@ -369,9 +369,9 @@ reach_alone = judged[
 ]
 for group in (["kind"], ["dataset", "architecture"]):
     counts = false_alarms.alarms(reach_alone, ["attack", *group])
-    counts = false_alarms.with_titles(counts) if "kind" in group else counts
     wide = counts.assign(rate=100 * counts.rate).pivot(index=group, columns="attack", values="rate")
-    display(Markdown(wide.rename(columns=attack_title).reset_index().to_markdown(index=False, floatfmt=".0f")))
+    wide = wide.rename(columns=attack_title, index=false_alarms.kind_title).reset_index()
+    display(Markdown(wide.to_markdown(index=False, floatfmt=".0f")))
 
 # %% [markdown]
 # Accusations follow the class. For the rule of mean and deviation, which nearly always names somebody, this is who

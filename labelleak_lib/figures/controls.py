@@ -6,11 +6,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from labelleak_lib.figures.layout import KINDS, bottom_legend, counted, grid, nothing_stored, reach
+from labelleak_lib.figures.layout import KINDS, MODEL, bottom_legend, counted, grid, nothing_stored, reach
 from labelleak_lib.names import DATASET_ORDER, PAPER_METHODS, attack_title, ordered
 
-MODEL = ["dataset", "k", "unlearning", "trial"]
-"""What tells target models apart."""
 APART = 1.14
 """Ratio of the shares at which two searches' marks are drawn, so that none hides another."""
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from labelleak_lib.figures.layout import (
     BASELINE,
     KINDS,
+    MODEL,
     bottom_legend,
     class_labels,
     counted,
@@ -21,8 +22,6 @@ from labelleak_lib.figures.layout import (
 
 Floats = NDArray[np.floating]
 WHEN = {"placebo": "before unlearning, $M_o$", "none": "after unlearning, $M_u$"}
-MODEL = ("dataset", "k", "unlearning", "trial")
-"""What tells target models apart."""
 
 
 def scheme() -> Figure:

@@ -17,6 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 PALETTE = sns.color_palette("colorblind")
 KINDS = {"retained": PALETTE[0], "forgotten": PALETTE[3]}
 """The colour of each kind of class."""
+MODEL = ["dataset", "k", "unlearning", "trial"]
+"""What tells target models apart."""
 DIAMOND: dict[str, Any] = {"marker": "D", "color": "white", "markeredgecolor": "black", "linestyle": "none"}
 BASELINE: dict[str, Any] = {"color": "0.35", "linestyle": "--", "linewidth": 1.0}
 

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from labelleak_lib.figures.layout import (
     KINDS,
+    MODEL,
     bottom_legend,
     counted,
     flow,
@@ -32,7 +33,7 @@ def distributions(frame: pd.DataFrame, label: str, by: Sequence[str] = ("unlearn
     controls = [control for control in CONTROLS if control in set(frame.control)]
     figure, rows = grid(len(groups), len(controls), (8.0, 1.9 * len(groups) + 0.8), sharex="row", sharey="row")
     for axes, (key, group) in zip(rows, groups, strict=True):
-        runs = group.drop_duplicates(["dataset", "k", "unlearning", "trial"])
+        runs = group.drop_duplicates(MODEL)
         told = f"k = {', '.join(map(str, sorted(runs.k.unique())))}, {counted([len(runs)])}"
         edges = np.histogram_bin_edges(group.value, 30).tolist()
         for ax, control in zip(axes, controls, strict=True):
@@ -80,4 +81,4 @@ def by_class(frame: pd.DataFrame, label: str) -> Figure:
         ax.set(title=CONTROLS[control], xlabel="class that the head was trained on")
         whole_numbers(ax)
     axes[0].set_ylabel(label)
-    return bottom_legend(figure, axes, f"target models: {counted([frame.trial.nunique()])}; one dot a head")
+    return bottom_legend(figure, axes, f"target models: {counted([len(frame.drop_duplicates(MODEL))])}; one dot a head")

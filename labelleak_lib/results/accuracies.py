@@ -69,10 +69,9 @@ def accuracy_table(accuracies: pd.DataFrame) -> pd.DataFrame:
 def averages(table: pd.DataFrame) -> pd.DataFrame:
     """Average an :func:`accuracy_table` over data sets, measured and published over the same ones (Figure 5).
 
-    ``k unlearning quantity measured published n datasets``, in percent and of `n` trials,
-    for the published k = 1 and 3. A data set counts
-    where all methods were measured that were measured anywhere. Where none counts, ``measured`` is NaN and
-    ``published`` averages all four.
+    ``k unlearning quantity measured published n datasets``, in percent and of `n` trials, for the published k = 1 and
+    3. A data set counts where all methods were measured that were measured anywhere. Where none counts, ``measured`` is
+    NaN and ``published`` averages all four.
     """
     keys = ["dataset", "k", "unlearning", "quantity"]
     both = published.accuracy_by_cell().melt(keys[:3], list(QUANTITIES), "quantity", "published")

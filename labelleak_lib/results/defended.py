@@ -150,10 +150,9 @@ def worst(table: pd.DataFrame) -> pd.DataFrame:
 def by_access(table: pd.DataFrame) -> pd.DataFrame:
     """Return the strongest attack at each access, its share as the mean over data sets, which weigh alike.
 
-    ``defence unlearning access both n special ranks``; `n` counts targets,
-    `special` says that in one data set an attack that knows the
-    defence gets more than any that every defence meets, `ranks` that one of all these ranks the class first more often
-    than a guess, whatever its rule.
+    ``defence unlearning access both n special ranks``; `n` counts targets, `special` says that in one data set an
+    attack that knows the defence gets more than any that every defence meets, `ranks` that one of all these ranks the
+    class first more often than a guess, whatever its rule.
     """
     first = strongest(table, [*UNIT, "access"])
     mean = first.assign(special=~first.common).groupby(["defence", "unlearning", "access"], sort=False)

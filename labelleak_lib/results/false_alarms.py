@@ -40,9 +40,13 @@ def alarms(table: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*by, "n", "alarms", "rate", "low", "high"])
 
 
-def with_titles(counts: pd.DataFrame) -> pd.DataFrame:
-    """Return a table whose column ``kind`` holds, in place of the names of classes, what the kinds are called."""
-    return counts.assign(kind=counts.kind.map({NULLS[name].__name__: NULLS[name].title for name in NULLS}))
+def kind_title(kind: str) -> str:
+    """Return what a kind of `calibration.kinds` is called, and anything else as it is.
+
+    >>> kind_title("AdamShifted"), kind_title("digits")
+    ('Adam, shifted images', 'digits')
+    """
+    return {NULLS[name].__name__: NULLS[name].title for name in NULLS}.get(kind, kind)
 
 
 def accused_classes(table: pd.DataFrame) -> pd.DataFrame:

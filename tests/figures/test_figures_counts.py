@@ -65,7 +65,7 @@ def test_figures_of_single_models_count_them():
     assert [ax.get_title() for ax in figure.axes[:2]] == [
         "RT (k = 1, n = 4): target $M_u$", "RT (k = 1, n = 4): placebo $M_o$"
     ]  # fmt: skip
-    assert title(parameter_attacks.by_class(heads, "dot product")) == "target models: n = 4; one dot a head"
+    assert title(parameter_attacks.by_class(heads, "dot product")) == "target models: n = 8; one dot a head"
 
 
 def test_searches_that_agree_on_rare_classes_lie_side_by_side():
