@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from labelleak_lib.models.classifier import Classifier
 from labelleak_lib.trials.originals import original_model, unlearned_model
@@ -59,7 +60,10 @@ def enter(benchmark) -> Callable[..., Any]:
     ) -> Any:
         if wall:
             benchmark._timer = time.perf_counter
-        result = benchmark.pedantic(function, rounds=rounds)
+        # the seconds of a second thread, of which NumPy's and SciPy's products have one a core, would count too
+        with threadpool_limits(1):
+            assert {pool["num_threads"] for pool in threadpool_info()} == {1}
+            result = benchmark.pedantic(function, rounds=rounds)
         benchmark.extra_info |= {"subject": subject, "name": name, "role": role, "quality": quality(result), **info}
         if value is not None:
             benchmark.extra_info["value"] = value(result)
