@@ -61,7 +61,6 @@ from labelleak_lib.figures.success import at_a_glance
 from labelleak_lib.names import PAPER_ROWS
 from labelleak_lib.paper import published
 from labelleak_lib.results import against_paper, leakage, paper_shape, sensitivity, variance
-from labelleak_lib.results.leakage import leakage_table, leakage_tabs, to_markdown
 from labelleak_lib.results.markdown import Markdown, bullets, numbered, tabs
 from labelleak_lib.results.summary import of_the_paper
 from labelleak_lib.results.worth import UNITS, judged_both_ways
@@ -127,9 +126,9 @@ display(
 # {numref}`tbl-06-single` is the counterpart of Table V (parameter attacks) and Table VII (inversions).
 
 # %% tags=["nbval-ignore-output"]
-single = leakage_table(found.records, "paper", ks[0])
+single = leakage.leakage_table(found.records, "paper", ks[0])
 caption = f"{grid.specs()[0].data.name}, profile {profile}, trials: {trials}, k = {ks[0]}"
-display(to_markdown(single, caption=f"Tables V and VII: {caption}", name="tbl-06-single"))
+display(leakage.to_markdown(single, caption=f"Tables V and VII: {caption}", name="tbl-06-single"))
 
 # %% [markdown]
 # ## Several forgotten classes
@@ -137,9 +136,9 @@ display(to_markdown(single, caption=f"Tables V and VII: {caption}", name="tbl-06
 # {numref}`tbl-06-multi` is the counterpart of Table VI and Table VIII, which forget three classes.
 
 # %% tags=["nbval-ignore-output"]
-multi = leakage_table(found.records, "paper", ks[-1])
+multi = leakage.leakage_table(found.records, "paper", ks[-1])
 caption = f"{grid.specs()[0].data.name}, profile {profile}, trials: {trials}, k = {ks[-1]}"
-display(to_markdown(multi, caption=f"Tables VI and VIII: {caption}", name="tbl-06-multi"))
+display(leakage.to_markdown(multi, caption=f"Tables VI and VIII: {caption}", name="tbl-06-multi"))
 
 # %% [markdown]
 # ## Everything at a glance
@@ -169,7 +168,7 @@ print("both below the 90% of an answer that looks at nothing, with 10 classes:",
 # The long runs, judged as published. {numref}`fig-06-all` shows all of them at a glance.
 
 # %% tags=["nbval-ignore-output", "hide-output"]
-display(leakage_tabs(long_runs, PAPER_ROWS, "tbl-06", ("paper",)))
+display(leakage.leakage_tabs(long_runs, PAPER_ROWS, "tbl-06", ("paper",)))
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Fourteen panels, one an attack row and number of forgotten classes, with the five unlearning methods side by side and one colour a data set; published values as diamonds"}, "figure": {"caption": "As {numref}`fig-06-glance`, for every data set with committed records (this page's own where there are none). Diamonds: published {cite:p}`zheng2026label`.", "name": "fig-06-all"}}
 chosen = long_runs[long_runs.k.isin((1, 3))]

@@ -237,6 +237,7 @@ aucs = aucs.assign(attack=aucs.attack.map(attack_title), control=aucs.control.ma
 columns = ["attack", "on", "inputs", "mean log-probability", "highest probability", "answered"]
 display(Markdown(aucs.set_axis(columns, axis=1).to_markdown(index=False, floatfmt=".2f")))
 
+# %% [markdown]
 # A ranking is no decision. Under one rule, search and free readings side by side:
 
 # %% tags=["nbval-ignore-output"]

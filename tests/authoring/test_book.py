@@ -94,6 +94,15 @@ def test_a_notebook_stores_its_outputs_and_no_progress_bar(name: str) -> None:
     assert [out.text for cell in code for out in cell.outputs if out.get("name") == "stderr"] == []
 
 
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_cell_of_code_is_short_and_holds_no_narrative(name: str) -> None:
+    notebook = nbformat.read(ROOT / f"notebooks/{name}.ipynb", as_version=4)
+    cells = [cell.source.splitlines() for cell in notebook.cells if cell.cell_type == "code"]
+    assert max(map(len, cells)) <= 15
+    # a sentence after the last call is text that lost its cell
+    assert [lines[-1] for lines in cells if lines[-1].startswith("#")] == []
+
+
 # What follows tests the execution itself, on notebooks made here.
 
 PRINTED = new_output("stream", name="stdout", text="a\n")
