@@ -137,11 +137,12 @@ drawn.heat_map(defended.by_access(leaks), titles, {access: access for access in 
 plt.show()
 
 # %% [markdown]
-# The same by data set, with the strongest attack of all that holds no inputs of the task, the number of attacks among
-# which it is, Clopper and Pearson's interval, and what a guess would get. A guess is among the classes, or, behind dummy
-# classes, among all outputs that nothing is answered with: who guesses there needs to know the defence. The last
-# column needs no rule: how often the forgotten class has the highest score, on average over the attacks. Where that is
-# far above a guess, and the strongest attack is not, the defence fools rules, and not the scores that they read.
+# The same by data set. First stands the strongest attack of all that holds no inputs of the task, with Clopper and
+# Pearson's interval, the number of attacks among which it is, and what a guess would get. A guess is among the classes,
+# or, behind dummy classes, among all outputs that nothing is answered with: who guesses there needs to know the
+# defence. *Ranked first* needs no rule: how often the forgotten class has the highest score, on average over the
+# attacks. Where that is far above a guess, and the strongest attack is not, the defence fools rules, and not the scores
+# that they read. The columns after it are the accesses of {numref}`fig-10-leaks`.
 
 # %% tags=["nbval-ignore-output"]
 worst = defended.worst(leaks)
