@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from labelleak_lib.models.half_precision import full_precision
+from labelleak_lib.trials import specification
 
 hypothesis.settings.register_profile("repeatable", derandomize=True)
 hypothesis.settings.load_profile("repeatable")
@@ -21,6 +22,12 @@ def same_on_any_processor():
     """Compute in float32 also where the processor multiplies bfloat16."""
     with full_precision():
         yield
+
+
+@pytest.fixture(autouse=True)
+def nothing_said_yet():
+    """Let every test hear what a process says once, whichever tests ran before it in the same process."""
+    specification._say_once.cache_clear()
 
 
 @pytest.fixture
