@@ -59,9 +59,11 @@ def fold_code(target: Path) -> None:
     write_atomically(target, nbformat.writes(notebook).encode() + b"\n")
 
 
-def execute(source: Path, target: Path, parameters: Mapping[str, object]) -> str:
-    """Execute one notebook with `parameters`, check its outputs, and return what went wrong ("" if nothing)."""
-    os.environ.update(_ONE_THREAD)
+def _run(source: Path, target: Path, parameters: Mapping[str, object], starts: int = 2) -> None:
+    """Run a notebook by papermill; start it anew if its kernel died before its first cell.
+
+    A kernel's ports are chosen before it binds them, and another process may take one meanwhile.
+    """
     try:
         # The kernel logs its local sockets and its own shutdown; what fails comes back as an exception.
         with offered():
@@ -70,6 +72,17 @@ def execute(source: Path, target: Path, parameters: Mapping[str, object]) -> str
                 request_save_on_cell_execute=False, start_timeout=_PATIENCE, iopub_timeout=_PATIENCE,
                 extra_arguments=["--log-level=CRITICAL"],
             )  # fmt: skip
+    except RuntimeError as error:
+        if starts == 1 or not str(error).startswith("Kernel died before replying"):
+            raise
+        _run(source, target, parameters, starts - 1)
+
+
+def execute(source: Path, target: Path, parameters: Mapping[str, object]) -> str:
+    """Execute one notebook with `parameters`, check its outputs, and return what went wrong ("" if nothing)."""
+    os.environ.update(_ONE_THREAD)
+    try:
+        _run(source, target, parameters)
     except PapermillExecutionError as error:
         return f"cell {error.cell_index} failed: {error.ename}: {error.evalue}"
     silent = silent_cells(nbformat.read(source, as_version=4), nbformat.read(target, as_version=4))

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import balanced_accuracy_score
 
 from labelleak_lib.criteria.arithmetic import below_threshold, two_means_split
 from labelleak_lib.evidence import Bools, Floats
@@ -154,20 +153,19 @@ RULES: dict[str, Callable[[Floats], Bools]] = {
 def rules_by_k(stored: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
     """Judge stored vectors by rules with and without mean and deviation, beside labels under the rule of reach.
 
-    ``attack rule control k trial balanced_accuracy exact silent`` (0 or 1, bool), one row a stored set and rule; those
-    of labels, where they were asked for, under each attack.
+    ``attack rule control k trial exact silent`` (bool), one row a stored set and rule; those of labels, where they were
+    asked for, under each attack.
     """
     rows = []
     for cell in stored.to_dict("records"):
         for rule, decide in RULES.items():
             called, lost = decide(cell["ipv"]), cell["forgotten"]
             shared = [cell[name] for name in ("control", "k", "trial")]
-            share = balanced_accuracy_score(lost, called)
-            rows.append((cell["attack"], rule, *shared, share, bool((called == lost).all()), not called.any()))
-    judged = pd.DataFrame(rows, columns=["attack", "rule", *_SHARED, "balanced_accuracy", "exact", "silent"])
+            rows.append((cell["attack"], rule, *shared, bool((called == lost).all()), not called.any()))
+    judged = pd.DataFrame(rows, columns=["attack", "rule", *_SHARED, "exact", "silent"])
     labels = attackers(records, *LABEL_ROW)
     labels = labels.assign(exact=labels.exact_match == 1, silent=labels.predicted == "")
-    labels = labels[[*_SHARED, "balanced_accuracy", "exact", "silent"]]
+    labels = labels[[*_SHARED, "exact", "silent"]]
     parts = [labels.assign(attack=attack, rule=LABELS) for attack in stored.attack.unique() if len(labels)]
     return pd.concat([judged, *parts], ignore_index=True)
 

@@ -203,6 +203,35 @@ def test_a_kernel_that_is_slow_to_report_the_end_of_a_cell_is_waited_for(tmp_pat
     assert [output.text for cell in executed.cells for output in cell.get("outputs", [])] == ["here\n"]
 
 
+@pytest.mark.parametrize(
+    ("deaths", "error", "starts"),
+    [
+        (1, RuntimeError("Kernel died before replying to kernel_info"), 2),
+        (2, RuntimeError("Kernel died before replying to kernel_info"), 2),
+        (1, RuntimeError("Kernel died"), 1),
+        (1, OSError("no space left"), 1),
+    ],
+)
+def test_a_kernel_whose_port_was_taken_meanwhile_is_started_once_more(
+    deaths: int, error: Exception, starts: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, started = write(tmp_path / "00_taken.ipynb", "print('here')"), []
+
+    def execute_notebook(source: Path, target: Path, *_: object, **__: object) -> None:
+        started.append(target)
+        if len(started) <= deaths:
+            raise error
+        target.write_bytes(source.read_bytes())
+
+    monkeypatch.setattr(chapters, "execute_notebook", execute_notebook)
+    if starts > deaths:
+        chapters._run(source, tmp_path / "taken.ipynb", {})
+    else:
+        with pytest.raises(type(error), match=str(error)):
+            chapters._run(source, tmp_path / "taken.ipynb", {})
+    assert len(started) == starts
+
+
 def test_lines_printed_with_a_pause_are_stored_as_one_output(tmp_path: Path) -> None:
     source = tmp_path / "00_pause.py"
     source.write_text("# %%\nimport time\nprint('a', flush=True)\ntime.sleep(1)\nprint('b')\n")
