@@ -156,10 +156,11 @@ def youden_threshold(label: ArrayLike, degree: ArrayLike) -> float:
     order = np.argsort(-degrees, kind="stable")
     ordered, positive = degrees[order], labels[order] == 1
     last = np.append(np.diff(ordered) != 0, True)
-    # a threshold at each distinct degree calls everything from there up
-    rates = np.cumsum(positive)[last] / positive.sum() - np.cumsum(~positive)[last] / (~positive).sum()
+    # a threshold at each distinct degree calls everything from there up; times both counts, so that what is equal
+    # is not told apart by rounding
+    gains = np.cumsum(positive)[last] * (~positive).sum() - np.cumsum(~positive)[last] * positive.sum()
     distinct = ordered[last]
-    best = int(np.argmax(rates))
-    if rates[best] <= 0:
+    best = int(np.argmax(gains))
+    if gains[best] <= 0:
         return float(distinct[0] + 1)
     return float((distinct[best] + distinct[best + 1]) / 2) if best + 1 < len(distinct) else float(distinct[best])

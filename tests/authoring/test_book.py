@@ -1,5 +1,7 @@
 """The book's table of contents, the notebook pairs, and what keeps a failed chapter from being rendered."""
 
+import gc
+import importlib
 import re
 from pathlib import Path
 
@@ -289,3 +291,16 @@ def test_the_command_gives_every_notebook_its_options_and_names_what_failed(
     ]
     assert [path.stem for path in calls[0][0]] == CHAPTERS
     assert capsys.readouterr().err == "notebook 01_theory: no memory\n" * 2
+
+
+def test_the_garbage_collector_comes_seldom_while_the_book_is_rendered() -> None:
+    own = [name for name in yaml.safe_load((ROOT / "_config.yml").read_text())["sphinx"]["config"]["extensions"]
+           if name.startswith("labelleak_lib.")]  # fmt: skip
+    before = gc.get_threshold()
+    try:
+        for name in own:
+            importlib.import_module(name).setup(None)
+        assert min(now / then for now, then in zip(gc.get_threshold(), before, strict=True)) >= 5
+        assert gc.isenabled()
+    finally:
+        gc.set_threshold(*before)

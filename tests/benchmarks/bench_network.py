@@ -54,15 +54,23 @@ def test_forward(enter, benchmark, name):
     enter_passes(enter, benchmark, name, FORWARD, run, len(x), operations(), goal)
 
 
-def test_convolutions_alone(enter, benchmark):
-    """Compute nothing of the forward pass but its convolutions, one after the other, on the inputs that they have."""
-    model, x, calls = network(OURS).eval(), torch.rand((1024, *SHAPE)), []
+def convolutions(model, x):
+    """Return the convolutions of a network, each with the input that it has."""
+    calls = []
     layers = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d)]
     hooks = [layer.register_forward_hook(lambda layer, given, _: calls.append((layer, given[0]))) for layer in layers]
     with torch.no_grad():
         model(x)
     for hook in hooks:
         hook.remove()
+    assert len(calls) == 20
+    return calls
+
+
+def test_convolutions_alone(enter, benchmark):
+    """Compute nothing of the forward pass but its convolutions, one after the other, on the inputs that they have."""
+    x = torch.rand((1024, *SHAPE))
+    calls = convolutions(network(OURS).eval(), x)
     fast = is_fast(x.device)
 
     @torch.no_grad()
@@ -71,8 +79,28 @@ def test_convolutions_alone(enter, benchmark):
             for layer, given in calls:
                 layer(given)
 
-    assert len(calls) == 20
     enter(run, subject=FORWARD, name="its convolutions alone", role="bare", rounds=9)
+
+
+@pytest.mark.parametrize("batch", [128, 512])
+def test_convolutions_of_a_step_alone(enter, benchmark, batch):
+    """Compute nothing of training but each convolution and its two products backwards (the first layer's is one)."""
+    x, steps = torch.rand((batch, *SHAPE)), 512 // batch
+    calls = [(layer, given.requires_grad_(given.shape[1] > 3)) for layer, given in convolutions(network(OURS), x)]
+    with torch.no_grad():
+        slopes = [torch.rand_like(layer(given)) for layer, given in calls]
+    fast = is_fast(x.device)
+
+    def run():
+        for _ in range(steps):
+            for (layer, given), slope in zip(calls, slopes, strict=True):
+                wanted = [layer.weight, *([given] if given.requires_grad else [])]
+                with torch.autocast("cpu", torch.bfloat16, enabled=fast):
+                    output = layer(given)
+                torch.autograd.grad(output, wanted, slope.to(output.dtype))
+
+    subject = f"ResNet18 training, batch {batch}"
+    enter(run, subject=subject, name="its convolutions alone, forwards and backwards", role="bare", rounds=9)
 
 
 @pytest.mark.parametrize("batch", [128, 512])
