@@ -46,7 +46,7 @@ def as_classifier(returned: Any, given: Classifier, original: Classifier, name: 
     ValueError
         If there is no model in it or more than one, it fits other parameters, or nothing was returned or changed.
     """
-    made = _models_in(returned)
+    made = models_in(returned)
     require(len(made) < 2, f"what {name} returned", f"{len(made)} models", "one model")
     if not made:
         changed = any(not torch.equal(value, original.state_dict()[key]) for key, value in given.state_dict().items())
@@ -91,10 +91,10 @@ def is_plain(model: Classifier, spec: ModelSpec) -> bool:
     if {key: value.shape for key, value in own.items()} != {key: v.shape for key, v in like.state_dict().items()}:
         return False
     like.load_state_dict(own)
-    return torch.allclose(_outputs(model, spec), _outputs(like, spec), rtol=1e-3, atol=1e-4)
+    return torch.allclose(probe_outputs(model, spec), probe_outputs(like, spec), rtol=1e-3, atol=1e-4)
 
 
-def _models_in(returned: Any) -> list[Any]:
+def models_in(returned: Any) -> list[Any]:
     """Return the modules, or else the state dicts, among what was returned; each once."""
     if isinstance(returned, nn.Module):
         return [returned]
@@ -107,13 +107,14 @@ def _models_in(returned: Any) -> list[Any]:
     else:
         parts = [getattr(returned, "model", None)]
         parts = [part for part in parts if isinstance(part, nn.Module)]
-    found = [model for part in parts for model in (_models_in(part) if part is not None else [])]
+    found = [model for part in parts for model in (models_in(part) if part is not None else [])]
     modules = [model for model in found if isinstance(model, nn.Module)]
     return list({id(model): model for model in (modules or found)}.values())
 
 
 @torch.no_grad()
-def _outputs(model: nn.Module, spec: ModelSpec) -> Tensor:
+def probe_outputs(model: nn.Module, spec: ModelSpec) -> Tensor:
+    """Return a model's outputs (n, C), in evaluation mode, on the same few blobs each time."""
     images = blobs(PROBES, spec.shape, torch.Generator().manual_seed(0))
     with evaluation_mode(model):
         answers: Tensor = model(images.to(next(model.parameters()).device))
@@ -122,7 +123,7 @@ def _outputs(model: nn.Module, spec: ModelSpec) -> Tensor:
 
 def _check_outputs(model: nn.Module, spec: ModelSpec, name: str) -> None:
     try:
-        answers = _outputs(model, spec)
+        answers = probe_outputs(model, spec)
         shape = tuple(answers.shape)
     except Exception as error:
         valid = f"a model that answers float images of shape (n, {', '.join(map(str, spec.shape))}) ({one_line(error)})"

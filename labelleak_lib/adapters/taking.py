@@ -15,7 +15,7 @@ from torch.nn.utils.weight_norm import WeightNorm
 
 from labelleak_lib.adapters.attended import attended
 from labelleak_lib.adapters.foreign import Foreign
-from labelleak_lib.adapters.returned import _models_in, _outputs, as_classifier, require_judgeable
+from labelleak_lib.adapters.returned import as_classifier, models_in, probe_outputs, require_judgeable
 from labelleak_lib.adapters.surroundings import seeded
 from labelleak_lib.adapters.undisturbed import undisturbed
 from labelleak_lib.checks import one_line, require
@@ -138,7 +138,7 @@ def taken(returned: Any, given: Classifier, run: Taking) -> Classifier:
     """Return the classifier in what a function returned, which was handed `given`; `Refused` if there is none."""
     original, name = run.original, run.name
     # a compiled model runs the code of the one inside, after minutes of compiling
-    modules = [model for model in _models_in(returned) if isinstance(model, nn.Module)]
+    modules = [model for model in models_in(returned) if isinstance(model, nn.Module)]
     whole = [getattr(model, "_orig_mod", model) for model in modules] or [given]
     try:
         for model in whole:
@@ -168,7 +168,7 @@ def plain_twin(model: Classifier) -> Classifier:
     like = classifier.build(model.spec, seed=0).to(next(model.parameters()).device)
     if not built_alike(model, like):
         return model
-    expected = _outputs(model, model.spec)  # which brings masked weights up to date
+    expected = probe_outputs(model, model.spec)  # which brings masked weights up to date
     with torch.no_grad():
         for key, value in like.state_dict().items():
             place, _, name = key.rpartition(".")
@@ -176,7 +176,7 @@ def plain_twin(model: Classifier) -> Classifier:
             if held is not None and held.shape != value.shape:
                 return model
             value.copy_(torch.zeros_like(value) if held is None else held)
-    same = torch.allclose(_outputs(like, model.spec), expected, rtol=1e-3, atol=1e-4)
+    same = torch.allclose(probe_outputs(like, model.spec), expected, rtol=1e-3, atol=1e-4)
     return like.eval() if same else model
 
 

@@ -1,33 +1,28 @@
 """Writes what is generated: front page, ranking, reviewer, learned, speed, stored, own data, explorer, library."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
-import pyarrow.parquet as pq
 from matplotlib.figure import Figure
 
 from labelleak_lib import Grid, collect, committed_records
-from labelleak_lib.audit.report import JSON_VERSION, SCHEMA
 from labelleak_lib.authoring.explorer_page import explorer_page
+from labelleak_lib.authoring.form_pages import report_page, stored_page
 from labelleak_lib.authoring.own_data_page import own_data_page
 from labelleak_lib.authoring.reference import reference_page
 from labelleak_lib.command import Parser
 from labelleak_lib.figures.bench import figure as speed_figure
 from labelleak_lib.figures.leak_cards import ranked as draw_ranking
 from labelleak_lib.figures.overview import attack_rows
-from labelleak_lib.files import COMMITTED, ROOT
+from labelleak_lib.files import ROOT
 from labelleak_lib.nulls.stored import stored
 from labelleak_lib.registry import METHODS
 from labelleak_lib.results import bench, exact_silent, false_alarms, front, leak_cards, learned, method_leaks, reviewer
 from labelleak_lib.results.markdown import bullets, tabs
 from labelleak_lib.results.summary import of_the_paper
 from labelleak_lib.results.worth import UNITS, judged_both_ways
-from labelleak_lib.trials import schema
-from labelleak_lib.trials.committed import committed
-from labelleak_lib.trials.identity import numerics_digest
 
 README_PICTURE = ROOT / "book" / "_static"
 GENERATED = ROOT / "book" / "generated"
@@ -107,47 +102,6 @@ def speed_page(output_dir: Path, frame: pd.DataFrame | None = None) -> None:
         image = _image(output_dir / f"speed_{i}.png", speed_figure(part), alternative)
         panels[processor] = f"{bench.basis(part)}\n\n{image}\n\n{bench.table(part)}"
     (output_dir / "speed.md").write_text(f"{tabs(panels)}\n", encoding="utf-8")
-
-
-def stored_page(output_dir: Path) -> None:
-    """Write `stored.md`: the columns of the two tables of the store, with type and meaning, and every file of it."""
-    tables = {"Models": schema.MODELS, "Evidence": schema.EVIDENCE}
-    numerics = pd.concat([stored.models.numerics for stored in committed().values()])
-    other = int((~numerics.isin(["", numerics_digest()])).sum())
-    known = f"Of {len(numerics):,} committed models {(numerics != '').sum():,} say which numeric code made them"
-    version = f"The schema's version is {schema.SCHEMA_VERSION}."
-    parts = [f"{version} {known}; for {other:,} of these it was another than today's."]
-    for title, columns in tables.items():
-        lines = [f"| `{name}` | {kind} | {meaning} |" for name, (kind, meaning) in columns.items()]
-        parts.append("\n".join([f"## {title}\n", "| column | type | meaning |", "|---|---|---|", *lines]))
-    parts.append(_files(COMMITTED))
-    (output_dir / "stored.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-
-
-def _files(folder: Path) -> str:
-    """Return a table of the Parquet files below a folder of the book, each to be downloaded."""
-    lines = ["## Files", "", "| file | lines | kB | columns |", "|---|---|---|---|"]
-    for path in sorted(folder.rglob("*.parquet")):
-        name, parquet = path.relative_to(folder).as_posix(), pq.ParquetFile(path)
-        known = {"models": "as *models*", "evidence": "as *evidence*"}.get(path.name.split(".")[1])
-        columns = known or ", ".join(f"`{column}`" for column in parquet.schema_arrow.names)
-        link = f"{{download}}`{name} <{folder.name}/{name}>`"
-        lines.append(f"| {link} | {parquet.metadata.num_rows:,} | {path.stat().st_size / 1e3:.0f} | {columns} |")
-    return "\n".join(lines)
-
-
-def report_page(output_dir: Path) -> None:
-    """Write `report.md`: the fields of an audit's JSON, as its schema describes them."""
-    schema_of = json.loads(SCHEMA.read_text(encoding="utf-8"))
-    parts = [f"The form's version is {JSON_VERSION}; its JSON schema comes with the library, as `audit/{SCHEMA.name}`."]
-    fields = schema_of["properties"]
-    inner = {name: fields[name].get("items", fields[name]) for name in ("classes", "leaks", "null", "reproduce")}
-    for title, described in {"Report": schema_of, **inner}.items():
-        lines = [f"| `{name}` | {field.get('description', '')} |" for name, field in described["properties"].items()]
-        heading = title if title == "Report" else f"`{title}`"
-        parts.append("\n".join([f"## {heading}\n", "| field | meaning |", "|---|---|", *lines]))
-    output_dir.mkdir(parents=True, exist_ok=True)
-    (output_dir / "report.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
 def _image(path: Path, figure: Figure, alternative: str) -> str:

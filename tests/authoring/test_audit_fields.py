@@ -3,7 +3,7 @@
 import json
 
 from labelleak_lib.audit.report import SCHEMA
-from labelleak_lib.authoring.pages import report_page
+from labelleak_lib.authoring.form_pages import report_page
 
 
 def test_every_field_is_listed_with_its_meaning(tmp_path):

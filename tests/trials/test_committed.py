@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from labelleak_lib.authoring import pages
+from labelleak_lib.authoring import form_pages
 from labelleak_lib.files import COMMITTED
 from labelleak_lib.results import survey, surveyed
 from labelleak_lib.trials import verify
@@ -74,7 +74,7 @@ def test_every_identity_of_evidence_comes_out_again(dataset):
 
 
 def test_the_page_of_what_is_stored_says_of_how_many_models_the_code_was_another(tmp_path):
-    pages.stored_page(tmp_path)
+    form_pages.stored_page(tmp_path)
     numerics = pd.concat([part.models.numerics for part in STORED.values()])
     other = sum(digest not in ("", numerics_digest()) for digest in numerics)
     said = (tmp_path / "stored.md").read_text()
@@ -83,7 +83,7 @@ def test_the_page_of_what_is_stored_says_of_how_many_models_the_code_was_another
 
 
 def test_every_file_of_the_records_can_be_taken_from_the_page_and_its_lines_are_counted(tmp_path):
-    pages.stored_page(tmp_path)
+    form_pages.stored_page(tmp_path)
     said = (tmp_path / "stored.md").read_text()
     files = sorted(COMMITTED.rglob("*.parquet"))
     assert said.count("{download}`") == len(files)
