@@ -90,6 +90,8 @@ display(paper_shape.success(long_runs, PAPER_ROWS, name="tbl-06-shape"))
 
 # %% [markdown]
 # ## This page's own run
+#
+# Two trials, unless a parameter asks for more, of the paper's methods and all attacks; the tables below show them.
 
 # %%
 found = collect(dataclasses.replace(grid, ks=ks), records=records)
@@ -180,8 +182,9 @@ plt.show()
 # ## Where the measured rate differs from the published one
 #
 # Every cell of the paper's data sets is tested against the published value (Student's test over trials), and all of
-# them at once: "above" and "below" hold after Holm's correction {cite:p}`holm1979simple`. A cell with fewer than five
-# trials that pass the gate is not tested.
+# them at once: "above" and "below" hold after Holm's correction {cite:p}`holm1979simple`. Trials that all agree show no
+# deviation to test by, and the next one may still differ: there Clopper and Pearson's test decides, with a trial for one
+# outcome. A cell with fewer than five trials that pass the gate is not tested.
 
 # %% tags=["nbval-ignore-output"]
 judged = against_paper.with_verdicts(everything)

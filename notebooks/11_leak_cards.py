@@ -81,7 +81,7 @@ display(Markdown(leak_cards.listed()))
 #
 # **Leakage.** An attacker *reads* a class where the set that is named is exactly what was deleted, and nobody is
 # named on the original model. From the least access to the most: labels alone, probabilities (with ten queries a class,
-# and with 240), gradients, the last layer, the last layer with a few samples of every class. The upper line is an
+# and with 240), gradients, the last layer, the last layer with a few samples of every class. *Both models* is an
 # attacker who kept $M_o$ {cite:p}`hu2024learn` and names what is out of reach in $M_u$ but was not in $M_o$: on $M_o$
 # itself this one is silent by construction.
 #

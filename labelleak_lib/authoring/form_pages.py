@@ -20,7 +20,10 @@ def stored_page(output_dir: Path) -> None:
     other = int((~numerics.isin(["", numerics_digest()])).sum())
     known = f"Of {len(numerics):,} committed models {(numerics != '').sum():,} say which numeric code made them"
     version = f"The schema's version is {schema.SCHEMA_VERSION}."
-    parts = [f"{version} {known}; for {other:,} of these it was another than today's."]
+    parts = [
+        f"{version} {known}; for {other:,} of these it was another than today's. Any file that computes on models "
+        "counts as such code: `labelleak verify` runs a sample of cells again and compares."
+    ]
     for title, columns in tables.items():
         lines = [f"| `{name}` | {kind} | {meaning} |" for name, (kind, meaning) in columns.items()]
         parts.append("\n".join([f"## {title}\n", "| column | type | meaning |", "|---|---|---|", *lines]))

@@ -13,7 +13,7 @@ from labelleak_lib.paper.published import reaches
 from labelleak_lib.registry import CRITERIA
 from labelleak_lib.results import exact_silent
 from labelleak_lib.results.exact_silent import MOST
-from labelleak_lib.results.intervals import LEVEL, holm
+from labelleak_lib.results.intervals import LEVEL, clopper_pearson_p, holm
 from labelleak_lib.results.markdown import Markdown, bullets, rows_of, span, with_interval
 from labelleak_lib.results.summary import compare, of_the_paper
 
@@ -34,7 +34,7 @@ def verdict(records: pd.DataFrame, rows: Sequence[tuple[str, str]], k: int = 1) 
     for line in lines:
         own = [name for name in every if name in there[line.attack, line.criterion]]
         said.append(explain(line) + (f" On {', '.join(own)} alone." if own != every else ""))
-    return Markdown(f"k = {k}, mean over {', '.join(every)}:\n\n{bullets(said)}")
+    return Markdown(f"k = {k}, after retraining alone (RT), mean over {', '.join(every)}:\n\n{bullets(said)}")
 
 
 def explain(line: Any) -> str:
@@ -56,17 +56,18 @@ def with_verdicts(frame: pd.DataFrame) -> pd.DataFrame:
     """Add to the lines of :func:`leakage.success_frame` that have a published value where the interval lies from it.
 
     The column ``verdict`` is "above" or "below" where Student's test tells the measured mean from the published value,
-    "around" where it does not, and "no interval" below `intervals.ENOUGH` trials that pass the gate. ``p`` is the
-    test's value after Holm's correction over all lines.
+    "around" where it does not, and "no interval" below `intervals.ENOUGH` trials that pass the gate. Trials that all
+    agree have no deviation to test by: there Clopper and Pearson's test decides, with a trial for one outcome. ``p`` is
+    the value after Holm's correction over all lines.
     """
     lines = frame[frame.published.notna() & frame.measured.notna()]
     tested = lines.low.notna()
     freedom = (lines.unlearned * lines.trials).round() - 1
     error = (lines.high - lines.measured) / stats.t.ppf(0.5 + LEVEL / 2, freedom.where(tested))
-    distance = (lines.measured - lines.published).abs()
-    # trials that all agree have no error: whatever they differ from, they differ from
-    t = np.divide(distance, error, out=np.where(distance > 0, np.inf, 0.0), where=error.to_numpy() > 0)
-    p = pd.Series(2 * stats.t.sf(t, freedom.where(tested)), lines.index)
+    t = (lines.measured - lines.published).abs() / error.where(error > 0)
+    counted = [clopper_pearson_p(m / 100 * (f + 1), f + 1, share / 100) if f > 0 else float("nan")
+               for m, f, share in zip(lines.measured, freedom, lines.published, strict=True)]  # fmt: skip
+    p = pd.Series(2 * stats.t.sf(t, freedom.where(tested)), lines.index).where(error > 0, counted)
     p[tested] = holm(p[tested])
     side = np.where(lines.measured > lines.published, "above", "below")
     verdicts = np.select([~tested, p < 1 - LEVEL], ["no interval", side], default="around")

@@ -50,7 +50,7 @@ def table(frame: pd.DataFrame) -> str:
     parts = []
     for subject, group in frame.groupby("subject", sort=False):
         ours_first = group.iloc[(group.role != "ours").to_numpy().argsort(kind="stable")]
-        cells = [["", "time", "reached", "ratio", "target"], ["---"] * 5, *map(_cells, rows_of(ours_first))]
+        cells = [["", "time", "reached", "ratio, or value", "target"], ["---"] * 5, *map(_cells, rows_of(ours_first))]
         # a column of which nothing is known only takes room
         used = [any(column) for column in zip(*cells[2:], strict=True)]
         lines = [f"| {' | '.join(text for text, there in zip(row, used, strict=True) if there)} |" for row in cells]
@@ -78,12 +78,24 @@ def out_of_reach(group: pd.DataFrame) -> list[str]:
 
 def _cells(line: Any) -> list[str]:
     name = f"**{line.name}**" if line.role == "ours" else line.name
-    time = f"{line.seconds:.3g} s" + (f" (scaled from {line.scaled_from})" if line.scaled_from else "")
+    time = f"{_number(line.seconds)} s" + (f" (scaled from {line.scaled_from})" if line.scaled_from else "")
     worded = {"peer": "takes {} times ours", "bare": "ours takes {} times this"}
-    ratio = worded.get(line.role, f"{{}} {line.unit}".strip()).format(f"{line.ratio:.3g}")
+    ratio = worded.get(line.role, f"{{}} {line.unit}".strip()).format(_number(line.ratio, line.target))
     bound = "at least" if line.role in AT_LEAST else "at most"
     target = {"yes": "met", "no": "**missed**"}.get(line.met, "")
     aim = f"{bound} {line.target:.3g}: {target}" if target else ""
     # the time that a measured value took says nothing
     shown = "" if line.role in ("at_most", "at_least") else time
     return [name, shown, line.quality, "" if np.isnan(line.ratio) else ratio, aim]
+
+
+def _number(value: float, apart_from: float = float("nan")) -> str:
+    """Write a number in three digits, or in as many as it takes to tell it from another.
+
+    >>> _number(6391.2), _number(0.08222), _number(99.9962, 100.0)
+    ('6,391', '0.0822', '99.996')
+    """
+    digits = 3
+    while value != apart_from and float(f"{value:.{digits}g}") == apart_from:
+        digits += 1
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"

@@ -66,7 +66,9 @@ def leaks_by_set(first: pd.DataFrame, worst: pd.DataFrame) -> Markdown:
             found.append({
                 "published": unit_title(row.defence, row.unlearning), "trials": row.n,
                 "strongest %": with_interval(100 * row.both, 100 * row.low, 100 * row.high),
-                "by": f"{attack_title(row.attack)} (of {row.attacks})", "a guess %": f"{100 * row.chance:.0f}",
+                # where no attack gets anything, none is the strongest
+                "by": f"{attack_title(row.attack)} (of {row.attacks})" if row.both else f"none of {row.attacks}",
+                "a guess %": f"{100 * row.chance:.0f}",
                 "ranked first %": f"{100 * row.ranked:.0f}",
                 **{access: NOT_GRANTED if np.isnan(share[access]) else f"{share[access]:.0f}" for access in columns},
             })  # fmt: skip

@@ -39,8 +39,7 @@ def basis(records: pd.DataFrame, known: pd.DataFrame) -> str:
     cells, total = records.drop_duplicates([*TRIAL, "unlearning"]), trials_of(records).sum()
     short = trials_of(of_the_paper(known[~known.dataset.isin(records.dataset)]))
     remark = f" Too few trials to be counted: {_listed(short)}." if len(short) else ""
-    rows = (*PAPER_ROWS, exact_silent.JOINT_ROW, exact_silent.LABEL_ROW)
-    counted = records[records.attack.isin(dict(rows))]
+    counted = records[records.attack.isin(dict((*PAPER_ROWS, *SHOWN_ROWS)))]
     by_attack = {str(name): trials_of(group) for name, group in counted.groupby("attack")}
     fewer = [f"{row_name(name, '')}: {_listed(n)}" for name, n in by_attack.items() if n.sum() < total]
     codes = {str(code): trials_of(group) for code, group in records.groupby("unlearning")}

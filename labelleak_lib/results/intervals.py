@@ -92,6 +92,17 @@ def clopper_pearson(hits: float, n: float, level: float = LEVEL) -> tuple[float,
     return low, high
 
 
+def clopper_pearson_p(hits: float, n: float, share: float) -> float:
+    """Return the two-sided p-value of a `share` under :func:`clopper_pearson`: its level where the share is a bound.
+
+    >>> round(clopper_pearson_p(5, 5, 0.9975), 4), round(clopper_pearson_p(20, 20, 0.6), 6)
+    (1.0, 7.3e-05)
+    """
+    above = 1.0 if hits <= 0 else float(stats.beta.cdf(share, hits, n - hits + 1))
+    below = 1.0 if hits >= n else float(stats.beta.sf(share, hits + 1, n - hits))
+    return min(1.0, 2 * min(above, below))
+
+
 def of_clusters(groups: Sequence[pd.Series]) -> tuple[float, float]:
     """Return a 95% interval of the mean of the groups' means, of shares in 0 .. 1 that clusters of outcomes have.
 

@@ -31,7 +31,7 @@ def provider(records: pd.DataFrame) -> list[str]:
         f"{exact_silent.shown(searched)}.",
         f"{moral} Of the models retrained without it, which never saw it, labels name it for "
         f"{exact_silent.shown(perfect[0])} and the search for {exact_silent.shown(perfect[1])}. "
-        f"{worth.hard_cells(records, *LABELS)}",
+        f"With one class forgotten: {worth.hard_cells(records, *LABELS)}",
         "What can be done about it, and at what price, is measured in the chapter on "
         "[defences](chapters/10_defences.ipynb).",
     ]

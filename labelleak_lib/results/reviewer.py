@@ -21,7 +21,8 @@ def reproduced(by_k: dict[int, pd.DataFrame]) -> list[str]:
         lines = rows_of(compare(records, "asr", "paper", PAPER_ROWS))
         for title, wanted in (("Comes out again", True), ("Does not come out", False)):
             found = [explain(line) for line in lines if bool(reaches(line.measured, line.published)) == wanted]
-            parts += [f"**{title}, k = {k}** ({len(found)} of {len(lines)} rows):", bullets(found)] if found else []
+            head = f"**{title}, k = {k}, mean over the methods** ({len(found)} of {len(lines)} rows):"
+            parts += [head, bullets(found)] if found else []
     return parts
 
 

@@ -216,6 +216,26 @@ def test_a_figure_leads_to_its_own_file(browser, site) -> None:
     assert images and all(source == leads for source, leads in images)
 
 
+MARKS = """
+return [...document.querySelectorAll(".bd-article .together")].filter(span => {
+  const mark = document.createRange();
+  mark.selectNodeContents(span.lastChild);
+  const formula = span.firstChild.getBoundingClientRect(), [box] = mark.getClientRects();
+  return box.top > formula.bottom;
+}).map(span => span.parentElement.innerText.slice(0, 80));
+"""
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_no_line_begins_with_the_mark_after_a_formula(browser, site, width) -> None:
+    open_page(browser, f"{site}/chapters/02_unlearning.html", width)
+    loose = "return [...document.querySelectorAll('.bd-article :not(.together) > span.math')]"
+    after = browser.execute_script(loose + ".map(formula => formula.nextSibling?.nodeValue ?? '')")
+    assert not [text for text in after if re.match(r"[.,;:!?)\]%]", text)]
+    assert len(browser.find_elements("css selector", ".together")) > 5
+    assert browser.execute_script(MARKS) == []
+
+
 def test_every_place_that_the_explorer_names_is_in_the_book(browser) -> None:
     browser.get((HTML / "explorer.html").as_uri())
     WebDriverWait(browser, 60).until(lambda driver: driver.execute_script(EXPLORED))
@@ -239,3 +259,12 @@ return [...document.querySelectorAll("article table")].filter(table => table.che
 def test_a_table_fits_one_screen_or_scrolls_within_one(browser, site, name) -> None:
     open_page(browser, f"{site}/{name}.html")
     assert browser.execute_script(TALL) == []
+
+
+def test_a_table_of_which_some_is_out_of_sight_says_so(browser, site) -> None:
+    open_page(browser, f"{site}/chapters/10_defences.html")
+    boxes = "const boxes = [...document.querySelectorAll('.bd-article .pst-scrollable-table-container')];"
+    shown = boxes + "return boxes.filter(b => b.checkVisibility()).map(b => [b.scrollHeight > b.clientHeight + 2 ||"
+    seen = browser.execute_script(shown + "b.scrollWidth > b.clientWidth + 2, b.classList.contains('scrolls')])")
+    assert {more for more, _ in seen} == {True, False}
+    assert all(more == said for more, said in seen)

@@ -93,7 +93,7 @@ def test_the_front_pages_headlines_follow_the_records(written):
 def test_accused_originals_take_the_headline_back_however_exact_the_row(written):
     text, _ = written(restless(full_records(target=1.0), "passive_answers"))
     assert "Most targets keep their label." in text and "for 0.0% (" in text
-    assert "Probabilities give more." in text and "exact and silent for 100.0% (" in text
+    assert "Joint reach gives more." in text and "exact and silent for 100.0% (" in text
 
 
 def test_the_front_page_counts_exact_answers_of_data_sets_alike_whatever_their_trials(written):
@@ -103,7 +103,7 @@ def test_the_front_page_counts_exact_answers_of_data_sets_alike_whatever_their_t
     )
     text, _ = written(pd.concat([many, few]))
     assert "nobody on the original model, for 50.0% (" in text
-    assert "Probabilities give no more." in text
+    assert "Joint reach gives no more." in text
 
 
 def test_the_front_page_shows_its_figure_with_words_for_those_who_do_not_see_it(written):

@@ -84,13 +84,22 @@ def lines_of(**columns):
     ("low", "high", "printed", "verdict"),
     [
         (85, 95, 78.5, "above"), (85, 95, 90, "around"), (85, 95, 85.01, "around"), (85, 95, 99, "below"),
-        (90, 90, 89, "above"),
+        (90, 90, 89, "around"), (90, 90, 20, "above"),
         (math.nan, math.nan, 50, "no interval"),
     ],
 )  # fmt: skip
 def test_a_single_verdict_says_where_the_whole_interval_lies(low, high, printed, verdict):
     (found,) = against_paper.with_verdicts(lines_of(low=float(low), high=float(high), published=printed)).verdict
     assert found == verdict
+
+
+@pytest.mark.parametrize(("trials", "published"), [(5, 99.8), (5, 40.0), (20, 82.0), (20, 90.0)])
+def test_trials_that_all_agree_are_tested_as_so_many_outcomes(trials, published):
+    agreed = {"measured": 100.0, "low": 100.0, "high": 100.0, "trials": trials, "published": published}
+    (line,) = against_paper.with_verdicts(lines_of(**agreed)).to_dict("records")
+    peer = min(1.0, 2 * stats.binomtest(trials, trials, published / 100, alternative="greater").pvalue)
+    assert line["p"] == pytest.approx(peer)
+    assert line["verdict"] == ("above" if peer < 0.05 else "around")
 
 
 def test_a_cell_without_a_published_value_takes_no_part():

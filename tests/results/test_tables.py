@@ -198,7 +198,7 @@ def test_the_verdict_says_of_each_row_whether_it_is_reached(asr, placebo, words)
     rows = [("dot_product", "youden")]
     records = pd.concat([one_line(asr, placebo), one_line(0.1, 0.9, dataset="digits"), one_line(0, 0, unlearning="FT")])
     first, _, sentence = against_paper.verdict(records, rows).splitlines()
-    assert first == "k = 1, mean over mnist:", "digits takes no part"
+    assert first == "k = 1, after retraining alone (RT), mean over mnist:", "digits takes no part"
     assert sentence.startswith(f"- dot product, Youden: {words}")
 
 
@@ -216,7 +216,10 @@ def test_the_verdict_weighs_data_sets_alike_and_leaves_out_what_fails_the_gate()
     text = against_paper.verdict(records, [("dot_product", "youden")])
     first, second = one_line(0.9, 0.5, trials=9), one_line(0.7, 0.5)
     means = [x[x.control == "none"].asr.mean() for x in (first, second)]
-    assert "k = 1, mean over mnist, svhn:" in text and f"{100 * np.mean(means):.1f}% measured" in text
+    assert (
+        "k = 1, after retraining alone (RT), mean over mnist, svhn:" in text
+        and f"{100 * np.mean(means):.1f}% measured" in text
+    )
 
 
 def test_the_verdict_names_the_data_sets_of_a_row_that_not_all_have() -> None:

@@ -164,6 +164,14 @@ def test_measured_assumptions_fail_on_separable_relu_features():
     assert bound["measured"] > bound["assumed"]
 
 
+def test_a_matrix_that_lacks_one_dimension_of_many_is_not_of_full_rank():
+    phi, labels = relu_features(np.random.default_rng(5))
+    padded = np.concatenate([phi, phi[:, :1]], axis=1)
+    table = measure_assumptions(padded, labels, (5,), 6, np.random.default_rng(6)).set_index("quantity")
+    assert 0.9 < table.measured["rank of H_r / d"] < 1
+    assert not table.holds["rank of H_r / d"]
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
