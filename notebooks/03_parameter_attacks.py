@@ -320,3 +320,4 @@ plt.show()
 
 # %% tags=["nbval-ignore-output"]
 display(readings.drawn(every))
+display(readings.separation(every))

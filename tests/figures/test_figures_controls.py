@@ -55,6 +55,29 @@ def test_accuracy_on_unseen_classes_stands_beside_the_published_one():
     assert (line.measured, line.highest) == (pytest.approx(2.0), pytest.approx(4.0))
 
 
+def test_a_model_of_two_profiles_counts_under_both():
+    rows = [record(dataset="mnist", profile=profile, trial=t) for profile, n in (("quick", 1), ("paper", 3))
+            for t in range(n)]  # fmt: skip
+    frame = pd.DataFrame(rows).assign(config_hash=lambda x: x.trial.map("model {}".format))
+    found = readings.unseen_accuracy(frame)
+    assert dict(zip(found.profile, found.trials, strict=True)) == {"quick": 1, "paper": 3}
+
+
+@pytest.mark.parametrize(("shift", "area", "turned"), [(5.0, "1.00", False), (-5.0, "0.00", True)])
+def test_the_separation_of_sums_is_said_by_data_set_and_which_way_round_it_is(shift, area, turned):
+    kinds = ["retained", "forgotten"] * 4
+    parts = [
+        pd.DataFrame({"dataset": name, "control": control, "kind": kinds, "value": np.arange(8.0)}).assign(
+            value=lambda x, by=shift * moved: x.value // 2 + by * (x.kind == "forgotten")
+        )
+        for name, moved in (("digits", 0), ("mnist", 1))
+        for control in ("none", "placebo")
+    ]
+    said = readings.separation(pd.concat(parts))
+    assert f"digits 0.50 and 0.50; mnist {area} and {area}." in said
+    assert ("Below one half, as on mnist, it is the smaller one" in said) == turned
+
+
 def probes():
     """Return records of two cells and what their models answered to 10 and 100 random inputs, three classes."""
     records = pd.DataFrame([record(trial=t, forgotten="2", classes=3) for t in (0, 1)])
