@@ -60,8 +60,8 @@ def ranking_page(output_dir: Path) -> None:
     ranking = method_leaks.ranking(leaked, forgot)
     image = _image(output_dir / "ranking.png", draw_ranking(ranking), leak_cards.alternative(ranking))
     told = (
-        "[Leak cards](chapters/11_leak_cards.ipynb) says what each method does, what it costs and what it leaves. These "
-        "shares pool more data sets and numbers of classes than the findings above, and so differ from theirs."
+        "[Leak cards](chapters/11_leak_cards.ipynb) says what each method does, what it costs and what it leaves. "
+        "These shares pool more data sets and numbers of classes than the findings above, and so differ from theirs."
     )
     text = bullets([*leak_cards.sentences(ranking), f"{leak_cards.basis(known)} {told}"])
     heading = f"## {len(tuple(METHODS))} methods by what leaks"
