@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from labelleak_lib.figures.layout import KINDS, PALETTE, class_labels
 
@@ -59,6 +59,9 @@ def sampling(frame: pd.DataFrame) -> Figure:
     for colour, (source, part) in zip((BLUE, ORANGE), frame.groupby("source"), strict=True):
         axis.loglog(part["size"], part["predicted"], color=colour, label=f"{source}: predicted")
         axis.loglog(part["size"], part["measured"], "o", color=colour, label=f"{source}: measured")
+    # a decade alone would leave the axis with one number
+    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.yaxis.set_major_formatter("{x:g}")
     axis.yaxis.set_minor_formatter(NullFormatter())
     axis.set(xlabel="samples in $D_r'$", ylabel="relative error of $E_{r'}[\\phi y]$")
     axis.legend()
@@ -120,7 +123,9 @@ def agreement(frame: pd.DataFrame) -> Figure:
     """Draw the correlation with the margins along training (`probe.margin_agreement`, with column method)."""
     figure, axes = _axes(3, WIDE, 3.6, sharey=True)
     for axis, (start, part) in zip(axes, frame.groupby("start", sort=False), strict=True):
-        options = {"hue": "method", "style": "method", "palette": "colorblind", "markers": True}
+        # the palette's sixth colour is too near its second
+        colours = [*sns.color_palette("colorblind", 5), "0.25"][: part.method.nunique()]
+        options = {"hue": "method", "style": "method", "palette": colours, "markers": True}
         sns.lineplot(_named(part), x="time", y="correlation", ax=axis, **options)
         axis.set_title(f"start: {start}", fontsize=9)  # small, so that neighbours keep apart
         axis.set(xscale="log", xlabel="training time $t\\,E|\\phi|^2$")
