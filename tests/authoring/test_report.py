@@ -12,6 +12,7 @@ from record_samples import record
 from toys import SMALL_SETTINGS, small_trials
 
 from labelleak_lib.authoring import pages
+from labelleak_lib.names import row_name
 from labelleak_lib.registry import ATTACKS, METHODS
 from labelleak_lib.results import front
 from labelleak_lib.trials import specification
@@ -146,6 +147,14 @@ def test_without_enough_committed_trials_a_quick_run_on_digits_is_shown(committe
     records = pages.front_records(front.complete_trials(committed))
     assert [(grid.dataset, grid.profile, grid.trials) for grid in asked] == [("digits", "quick", 1)]
     assert "profile `quick`: digits (1 trial)" in front.basis(records, records)
+
+
+@pytest.mark.parametrize("attack", [name for name, _ in front.SHOWN_ROWS])
+def test_the_basis_names_every_row_of_the_figure_that_has_fewer_trials(attack):
+    rows = [record(dataset="mnist", attack="dot_product", criterion="youden", trial=t) for t in range(6)]
+    rows += [record(dataset="mnist", attack=attack, criterion="reach", protocol="attacker", trial=t) for t in range(2)]
+    said = front.basis(pd.DataFrame(rows), pd.DataFrame(rows))
+    assert f"On fewer trials: {row_name(attack, '')}: mnist (2 trials)." in said
 
 
 def test_the_ranking_names_all_methods_and_is_drawn(tmp_path):

@@ -51,6 +51,18 @@ def test_data_sets_weigh_alike_and_the_interval_counts_trials():
     assert (line.low, line.high) == pytest.approx(expected)
 
 
+def test_both_is_never_more_often_than_either_part():
+    # three targets of one original that is met with silence, and three trials whose own original is accused
+    lines = [cell(0, named="1", on_original="", unlearning=code, original="o") for code in ("RT", "FT", "RL")]
+    lines += [cell(i, named="1", on_original="4", config_hash=f"x{i}") for i in (1, 2, 3)]
+    lines = [line | {"config_hash": f"{line['unlearning']}{line['trial']}"} for pair in lines for line in pair]
+    (line,) = exact_silent.table(pd.DataFrame(lines), [ROW]).itertuples()
+    assert (line.both, line.exact, line.silent) == (1 / 4, 1, 1 / 4)
+    lines += [other | {"trial": 0} for pair in [cell(9, named="1", on_original="4", config_hash="y")] for other in pair]
+    (line,) = exact_silent.table(pd.DataFrame(lines), [ROW]).itertuples()
+    assert line.both <= min(line.exact, line.silent)
+
+
 def test_targets_that_share_their_original_are_one_trial():
     lines = [cell(0, named="1", on_original="", unlearning=code) for code in ("RT", "FT", "RL", "NG")]
     lines = [line | {"config_hash": f"{line['unlearning']}"} for pair in lines for line in pair]
