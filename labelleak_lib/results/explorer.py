@@ -45,7 +45,9 @@ def cells(records: pd.DataFrame) -> pd.DataFrame:
     found["published"] = [_published(*cell) for cell in found[CELL].itertuples(index=False)]
     shares = ["exact_silent", "exact", "silent", "rate"]
     found[shares] *= 100
-    return in_order(found)[COLUMNS]
+    ordered = in_order(found)[COLUMNS]
+    # the paper's data sets first
+    return ordered.sort_values("dataset", key=lambda names: ~names.isin(datasets()), kind="stable", ignore_index=True)
 
 
 def _published(dataset: str, k: int, unlearning: str, attack: str, criterion: str) -> float | None:

@@ -216,6 +216,15 @@ def test_a_figure_leads_to_its_own_file(browser, site) -> None:
     assert images and all(source == leads for source, leads in images)
 
 
+def test_the_explorers_results_are_in_view_on_a_laptop(browser, site) -> None:
+    open_page(browser, f"{site}/explorer.html")
+    WebDriverWait(browser, 60).until(lambda driver: driver.execute_script(EXPLORED))
+    heads = "return [...document.querySelectorAll('#explorer_wrapper thead th')].map(head => [head.innerText.trim(),"
+    seen = browser.execute_script(heads + " head.getBoundingClientRect().right, window.innerWidth])")
+    rates = [right <= width for name, right, width in seen if name.endswith("%")]
+    assert len(rates) >= 5 and all(rates)
+
+
 MARKS = """
 return [...document.querySelectorAll(".bd-article .together")].filter(span => {
   const mark = document.createRange();
