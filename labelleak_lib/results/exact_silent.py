@@ -119,8 +119,8 @@ def headline(records: pd.DataFrame, alarms: pd.DataFrame) -> list[str]:
         f"**Joint reach gives {adds}.** With probabilities, as many queries are shared between such images and a "
         f"search: it is exact and silent for {shown(joint)} ({_by_code(records, JOINT_ROW)}).",
         f"**The published rules that are told nothing {accuse}.** {most_often}: it is exact for "
-        f"{100 * published.exact:.0f}% of the targets, but silent on the original model of "
-        f"{100 * published.silent:.0f}%.{helped}",
+        f"{100 * published.exact:.0f}% of the targets, but silent on the original models of "
+        f"{100 * published.silent:.0f}% of them.{helped}",
         f"**How often is that an accident?** Of {known.n} other models that forgot nothing, trained in many ways, the "
         f"labels accuse {known.alarms} ({100 * known.low:.1f} to {100 * known.high:.1f}%) and joint reach "
         f"{searched.alarms} ({100 * searched.low:.1f} to {100 * searched.high:.1f}%); which kinds these are is said "

@@ -40,11 +40,13 @@ def basis(records: pd.DataFrame, known: pd.DataFrame) -> str:
     short = trials_of(of_the_paper(known[~known.dataset.isin(records.dataset)]))
     remark = f" Too few trials to be counted: {_listed(short)}." if len(short) else ""
     counted = records[records.attack.isin(dict((*PAPER_ROWS, *SHOWN_ROWS)))]
-    by_attack = {str(name): trials_of(group) for name, group in counted.groupby("attack")}
-    fewer = [f"{row_name(name, '')}: {_listed(n)}" for name, n in by_attack.items() if n.sum() < total]
-    codes = {str(code): trials_of(group) for code, group in records.groupby("unlearning")}
-    fewer += [f"{code}: {_listed(n)}" for code, n in codes.items() if n.sum() < total]
-    remark += f" On fewer trials: {'; '.join(fewer)}." if fewer else ""
+    parts = {row_name(str(name), ""): trials_of(group) for name, group in counted.groupby("attack")}
+    parts |= {str(code): trials_of(group) for code, group in records.groupby("unlearning")}
+    fewer: dict[str, list[str]] = {}
+    for name, n in parts.items():
+        if n.sum() < total:
+            fewer.setdefault(_listed(n), []).append(name)
+    remark += "".join(f" On {trials} alone: {'; '.join(names)}." for trials, names in fewer.items())
     return (
         f"**Basis.** One forgotten class, five unlearning methods, profile `{records.profile.iloc[0]}`: "
         f"{_listed(trials_of(records))}.{remark} "

@@ -154,7 +154,7 @@ def test_the_basis_names_every_row_of_the_figure_that_has_fewer_trials(attack):
     rows = [record(dataset="mnist", attack="dot_product", criterion="youden", trial=t) for t in range(6)]
     rows += [record(dataset="mnist", attack=attack, criterion="reach", protocol="attacker", trial=t) for t in range(2)]
     said = front.basis(pd.DataFrame(rows), pd.DataFrame(rows))
-    assert f"On fewer trials: {row_name(attack, '')}: mnist (2 trials)." in said
+    assert f"On mnist (2 trials) alone: {row_name(attack, '')}." in said
 
 
 def test_the_ranking_names_all_methods_and_is_drawn(tmp_path):
