@@ -1,4 +1,4 @@
-"""Sphinx extension: the garbage collector comes seldom, since its rounds took half of the time that a build takes.
+"""Sphinx extension: the garbage collector comes seldom, since its rounds took a third of a build's time.
 
 A page's tree is read anew for every numbered reference to it, and at its usual pace the collector then walks all trees
 there are, of which it frees none.

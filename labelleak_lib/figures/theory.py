@@ -124,7 +124,7 @@ def agreement(frame: pd.DataFrame) -> Figure:
     figure, axes = _axes(3, WIDE, 3.6, sharey=True)
     for axis, (start, part) in zip(axes, frame.groupby("start", sort=False), strict=True):
         # the palette's sixth colour is too near its second
-        colours = [*sns.color_palette("colorblind", 5), "0.25"][: part.method.nunique()]
+        colours = [*PALETTE[:5], "0.25"][: part.method.nunique()]
         options = {"hue": "method", "style": "method", "palette": colours, "markers": True}
         sns.lineplot(_named(part), x="time", y="correlation", ax=axis, **options)
         axis.set_title(f"start: {start}", fontsize=9)  # small, so that neighbours keep apart

@@ -17,6 +17,9 @@ from labelleak_lib.results.intervals import LEVEL, clopper_pearson_p, holm
 from labelleak_lib.results.markdown import Markdown, bullets, rows_of, span, with_interval
 from labelleak_lib.results.summary import compare, of_the_paper
 
+AGREED = 1e-9
+"""Percentage points of standard error up to which trials count as equal."""
+
 
 def verdict(records: pd.DataFrame, rows: Sequence[tuple[str, str]], k: int = 1) -> Markdown:
     """Say for each row whether, at RT, its mean over the paper's data sets reaches the published one.
@@ -64,10 +67,12 @@ def with_verdicts(frame: pd.DataFrame) -> pd.DataFrame:
     tested = lines.low.notna()
     freedom = (lines.unlearned * lines.trials).round() - 1
     error = (lines.high - lines.measured) / stats.t.ppf(0.5 + LEVEL / 2, freedom.where(tested))
-    t = (lines.measured - lines.published).abs() / error.where(error > 0)
-    counted = [clopper_pearson_p(m / 100 * (f + 1), f + 1, share / 100) if f > 0 else float("nan")
-               for m, f, share in zip(lines.measured, freedom, lines.published, strict=True)]  # fmt: skip
-    p = pd.Series(2 * stats.t.sf(t, freedom.where(tested)), lines.index).where(error > 0, counted)
+    # what trials that all agree leave of an error is rounding
+    agreed = error <= AGREED
+    t = (lines.measured - lines.published).abs() / error.mask(agreed)
+    p = pd.Series(2 * stats.t.sf(t, freedom.where(tested)), lines.index)
+    alike = lines[agreed].assign(n=freedom + 1)
+    p[agreed] = [clopper_pearson_p(x.measured / 100 * x.n, x.n, x.published / 100) for x in rows_of(alike)]
     p[tested] = holm(p[tested])
     side = np.where(lines.measured > lines.published, "above", "below")
     verdicts = np.select([~tested, p < 1 - LEVEL], ["no interval", side], default="around")

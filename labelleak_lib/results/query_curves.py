@@ -79,16 +79,15 @@ def _of_dataset(store: Store, name: str) -> Iterator[tuple[object, ...]]:
 def curves(table: pd.DataFrame, by: tuple[str, ...] = ("dataset",)) -> pd.DataFrame:
     """Return the shares by number of queries, for every group of `by`, in 0 .. 1.
 
-    Columns: those of `by`, ``attack criterion access queries exact silent both n low high``; `exact` and `both` over
-    `n` targets, `silent` over their M_o, and Clopper and Pearson's interval of `both`.
+    Columns: those of `by`, ``attack criterion access queries exact silent both n low high``; `exact`, `silent`
+    (on the M_o of each) and `both` over `n` targets, and Clopper and Pearson's interval of `both`.
     """
     rows = []
     for attack, criterion in READINGS:
         chosen = table[(table.attack == attack) & (table.criterion == criterion)]
         access = "labels" if ATTACKS[attack].access_kind == "labels_only" else "probabilities"
         for (*key, asked), group in chosen.groupby([*by, "queries"]):
-            silent = group.drop_duplicates(["dataset", "original"]).silent.mean()
-            rates = (group.exact.mean(), silent, group.both.mean(), len(group))
+            rates = (group.exact.mean(), group.silent.mean(), group.both.mean(), len(group))
             interval = clopper_pearson(int(group.both.sum()), len(group))
             rows.append((*key, attack, criterion, access, asked, *rates, *interval))
     columns = ["attack", "criterion", "access", "queries", "exact", "silent", "both", "n", "low", "high"]

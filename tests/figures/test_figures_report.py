@@ -102,6 +102,19 @@ def test_trials_that_all_agree_are_tested_as_so_many_outcomes(trials, published)
     assert line["verdict"] == ("above" if peer < 0.05 else "around")
 
 
+def test_what_rounding_leaves_of_an_interval_is_no_deviation_to_test_by():
+    rate = 1400 / 15
+    width = {"low": rate - 1e-13, "high": rate + 1e-13}
+    lines = lines_of(measured=rate, **width, trials=20, published=93.0)
+    assert against_paper.with_verdicts(lines).verdict.tolist() == ["around"]
+
+
+def test_a_cell_that_is_not_tested_has_no_value_of_a_test():
+    untested = lines_of(measured=100.0, low=math.nan, high=math.nan, trials=3, published=50.0)
+    (line,) = against_paper.with_verdicts(pd.concat([untested, lines_of()]))[:1].to_dict("records")
+    assert math.isnan(line["p"]) and line["verdict"] == "no interval"
+
+
 def test_a_cell_without_a_published_value_takes_no_part():
     lines = pd.concat([lines_of(), lines_of(unlearning="FT", published=math.nan)])
     judged = against_paper.with_verdicts(lines)

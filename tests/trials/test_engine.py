@@ -20,6 +20,8 @@ import torch
 from toys import SMALL_SETTINGS
 
 from labelleak_lib.attacks.head_readings import HeadBias
+from labelleak_lib.data.datasets import load_dataset
+from labelleak_lib.data.describing import described
 from labelleak_lib.registry import ATTACKS
 from labelleak_lib.trials import cells, engine, originals, specification
 from labelleak_lib.trials.engine import Known, collect, main, open_tasks, sweep
@@ -505,7 +507,7 @@ def test_a_store_that_cannot_be_written_is_one_sentence_before_anything_is_compu
     monkeypatch.setattr("labelleak_lib.trials.engine.run_task", lambda *_: pytest.fail("computed something"))
     assert main(["--dataset", blobs_npz, "--ks", "1", "--jobs", "1", "--store", str(tmp_path / store)]) == 2
     *understood, said = capsys.readouterr().err.splitlines()
-    assert understood and not any(line.startswith("error: ") for line in understood)  # how the data were understood
+    assert understood == described(load_dataset(blobs_npz)).splitlines()
     assert said.startswith("error: ") and "could not be written" in said and str(tmp_path / store) in said
     assert (tmp_path / "file").read_text() == "not a folder"
 

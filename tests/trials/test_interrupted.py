@@ -12,6 +12,8 @@ from project import ROOT
 from toys import SMALL_SETTINGS, small_trials
 
 from labelleak_lib.command import one_sentence
+from labelleak_lib.data.datasets import load_dataset
+from labelleak_lib.data.describing import described
 from labelleak_lib.files import write_atomically
 from labelleak_lib.trials import cost, crossed, defended, engine, every_method, forgetting, lines, methods_tuning
 from labelleak_lib.trials.grid import Grid
@@ -183,7 +185,8 @@ def test_crossed_seeds_go_on_where_they_stopped(toy, tmp_path, monkeypatch, caps
     monkeypatch.setattr(crossed, "run", run)
     interrupting = True
     options = ["--datasets", "digits", "--methods", "FT", "--store", str(tmp_path)]
-    assert crossed.main(options) == 130 and capsys.readouterr().err.endswith(SAID)
+    assert crossed.main(options) == 130
+    assert capsys.readouterr().err == f"{described(load_dataset(toy))}\n{SAID}"
     interrupting = False
     assert crossed.main(options) == 0 and len(made) == len(set(made)) == 3
 
