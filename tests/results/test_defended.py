@@ -1,5 +1,7 @@
 """What leaks behind a defence, and what it costs: counted on made-up lines whose answers are known."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -166,6 +168,9 @@ def test_tables_have_a_tab_a_data_set_and_say_what_was_not_granted():
     cells = [cell.strip() for cell in masked.split("|")[1:-1]]
     assert cells[1] == "5" and cells[2].startswith("20.0 (") and "(of 1)" in cells[3]
     assert cells[4:8] == ["10", "20", "20", "–"]
+    nothing = pd.DataFrame([leak("mask", 0, 5)])
+    alone = defended_tables.leaks_by_set(defended.strongest(nothing, [*UNIT, "access"]), defended.worst(nothing))
+    assert "| none of 1 |" in re.sub(" +", " ", alone), "where no attack gets anything, none is the strongest"
     recovered = defended_tables.recovered_by_set(table[table.dataset == "digits"], worst)
     (row,) = [row for row in recovered.splitlines() if "mean row after RT" in row]
     assert "row distance" in row and "| 40.0 (" in row and row.rstrip(" |").endswith("20")

@@ -32,6 +32,11 @@ def test_every_cell_that_is_decided_by_class_has_one_line(records, table):
     assert not table.duplicated(explorer.CELL).any()
 
 
+def test_the_papers_data_sets_come_first(records):
+    both = pd.concat([records.assign(dataset=name)[records.trial == 0] for name in ("digits", "mnist")])
+    assert explorer.cells(both).dataset.unique().tolist() == ["mnist", "digits"]
+
+
 @pytest.mark.parametrize("row", [exact_silent.JOINT_ROW, exact_silent.LABEL_ROW, ("dot_product", "kmeans")])
 def test_shares_are_those_of_the_other_tables(records, table, row):
     of_method = records[(records.unlearning == "FT") & (records.k == 1)]

@@ -67,9 +67,12 @@ def test_shares_are_counted_and_carry_an_exact_interval():
     assert found.loc["query_reach", 30].both == 0 and found.access.unique().tolist() == ["probabilities"]
 
 
-def test_one_original_counts_once_for_silence():
-    twice = pd.concat([table(), table().assign(unlearning="FT")])
-    assert query_curves.curves(twice).silent.tolist() == query_curves.curves(table()).silent.tolist()
+def test_silence_counts_with_each_target_so_that_both_is_never_more_often():
+    said = [("RT", "o0", 1.0), ("FT", "o0", 1.0), ("RL", "o0", 1.0), ("AU", "o1", 0.0)]
+    lines = [("digits", 0, code, original, "query_reach", "reach", 30, 1.0, silent, silent)
+             for code, original, silent in said]  # fmt: skip
+    (line,) = query_curves.curves(pd.DataFrame(lines, columns=query_curves.DECIDED)).itertuples()
+    assert (line.exact, line.silent, line.both) == (1.0, 0.75, 0.75)
 
 
 def test_the_cheapest_budget_is_the_first_that_is_enough():
