@@ -243,6 +243,9 @@ def test_no_line_begins_with_the_mark_after_a_formula(browser, site, width) -> N
     assert not [text for text in after if re.match(r"[.,;:!?)\]%]", text)]
     assert len(browser.find_elements("css selector", ".together")) > 5
     assert browser.execute_script(MARKS) == []
+    # also where no line happens to end here
+    styles = "return [...document.querySelectorAll('.together')].map(span => getComputedStyle(span).whiteSpace)"
+    assert set(browser.execute_script(styles)) == {"nowrap"}
 
 
 def test_every_place_that_the_explorer_names_is_in_the_book(browser) -> None:
