@@ -70,4 +70,4 @@ def queries(curves: pd.DataFrame) -> Figure:
     label_outer(axes, "queries", "")
     axes[0, 0].set_ylabel("targets named exactly, %")
     axes[1, 0].set_ylabel("original models met\nwith silence, %")
-    return bottom_legend(figure, axes.flat, "n: targets above, and their original models below")
+    return bottom_legend(figure, axes.flat, "n: targets; below, the original model of each")
