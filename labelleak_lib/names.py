@@ -31,7 +31,7 @@ def ordered(values: Sequence[str] | pd.Series, known: Sequence[str]) -> list[str
     >>> ordered(["b", "z", "a", "b"], ["z", "y"])
     ['z', 'a', 'b']
     """
-    distinct = set(values)
+    distinct = set(pd.unique(pd.Series(values)))
     return [value for value in known if value in distinct] + sorted(distinct - set(known))
 
 

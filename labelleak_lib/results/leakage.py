@@ -40,6 +40,15 @@ def baseline(criterion: str, protocol: str, k: int, classes: int) -> float:
     return 50.0 if judged_by_head(criterion, protocol) else 100 * (1 - k / classes)
 
 
+def of_rows(records: pd.DataFrame, rows: Sequence[tuple[str, str]]) -> pd.DataFrame:
+    """Return the records of some rows, attack and criterion of each, as they stand."""
+    # a pair of strings at a time takes long: only where both may be asked for
+    attacks, criteria = ({row[i] for row in rows} for i in (0, 1))
+    near = records[records.attack.isin(attacks) & records.criterion.isin(criteria)]
+    pairs = zip(near.attack, near.criterion, strict=True)
+    return near[np.fromiter((pair in rows for pair in pairs), bool, len(near))]
+
+
 def leakage_table(
     records: pd.DataFrame, protocol: str, k: int, rows: Sequence[tuple[str, str]] = PAPER_ROWS
 ) -> pd.DataFrame:
@@ -60,8 +69,7 @@ def leakage_table(
     """
     require_choice("protocol", protocol, PROTOCOLS)
     order = {row: place for place, row in enumerate(rows)}
-    place = pd.Series(map(order.get, zip(records.attack, records.criterion, strict=True)), records.index, dtype=float)
-    chosen = records[(records.protocol == protocol) & (records.k == k) & place.notna()]
+    chosen = of_rows(records[(records.protocol == protocol) & (records.k == k)], rows)
     if chosen.duplicated([*_LINE, "control", "seed", "trial", "forgotten"]).any() or chosen.profile.nunique() > 1:
         raise ValueError(f"records of k = {k} hold one trial under several settings; select one profile and version")
     lines = [_line(group, k) for _, group in excess_over_placebo(chosen).groupby(_LINE, sort=False)]

@@ -13,6 +13,7 @@ import pandas as pd
 
 from labelleak_lib.names import DATASET_ORDER, ordered, row_name
 from labelleak_lib.results import exact_silent
+from labelleak_lib.results.leakage import of_rows
 from labelleak_lib.results.markdown import Markdown, numbered, rows_of, span
 from labelleak_lib.results.summary import compare, of_the_paper, passing
 
@@ -33,7 +34,7 @@ def cells(records: pd.DataFrame, k: int, rows: Sequence[tuple[str, str]]) -> pd.
     0 .. 1. `unlearning` is a code of `COLUMNS`, or "mean".
     """
     lines = []
-    own = of_the_paper(records[(records.k == k) & records.unlearning.isin(COLUMNS)])
+    own = of_the_paper(of_rows(records[(records.k == k) & records.unlearning.isin(COLUMNS)], rows))
     for code in (*COLUMNS, MEAN):
         of_method = own if code == MEAN else own[own.unlearning == code]
         if passing(of_method).empty:

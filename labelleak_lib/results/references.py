@@ -31,12 +31,12 @@ ALIKE = ["dataset", "attack", "parameters", "recipe"]
 """What a model and its references have in common."""
 
 
-def scores(stored: Stored, attacks: tuple[str, ...] = ATTACKS) -> pd.DataFrame:
-    """Return what is compared of every model and attack, one row each: ``model attack parameters score``.
+def scores(stored: Stored, models: pd.Series, attacks: tuple[str, ...] = ATTACKS) -> pd.DataFrame:
+    """Return what is compared of each of some `models` and attack, one row each: ``model attack parameters score``.
 
     ``score`` is float (C,), the higher the more forgotten: minus relative reach where the evidence tells reach.
     """
-    held = stored.evidence
+    held = stored.evidence[stored.evidence.model.isin(models)]
     held = held[held.attack.isin(attacks) & (held.protocol == "") & held.kind.isin(("score", "reach"))]
     read: dict[tuple[str, str, str], dict[str, Floats]] = {}
     for row in records_of(held[["model", "attack", "parameters", "kind", "shape", "values"]]):
@@ -64,7 +64,8 @@ def level_of(references: int) -> float:
 def originals(stored: Stored, attacks: tuple[str, ...] = ATTACKS) -> pd.DataFrame:
     """Return what is compared of every M_o: `scores` with ``dataset trial recipe train_seed``."""
     facts = stored.models[stored.models.unlearning == ""]
-    return scores(stored, attacks).merge(facts[["model", "dataset", "trial", "recipe", "train_seed"]], on="model")
+    kept = facts[["model", "dataset", "trial", "recipe", "train_seed"]]
+    return scores(stored, facts.model, attacks).merge(kept, on="model")
 
 
 def _lines(frame: pd.DataFrame, references: pd.DataFrame, truth: str | None = None) -> pd.DataFrame:
@@ -99,7 +100,8 @@ def on_targets(stored: Stored, attacks: tuple[str, ...] = ATTACKS, k: int | None
     facts = ["model", "dataset", "trial", "unlearning", "forgotten", "recipe", "train_seed"]
     targets = targets[facts].assign(k=targets.forgotten.str.count(",") + 1)
     targets = targets if k is None else targets[targets.k == k]
-    return _lines(scores(stored, attacks).merge(targets, on="model"), originals(stored, attacks), "forgotten")[COLUMNS]
+    compared = scores(stored, targets.model, attacks).merge(targets, on="model")
+    return _lines(compared, originals(stored, attacks), "forgotten")[COLUMNS]
 
 
 def on_originals(stored: Stored, attacks: tuple[str, ...] = ATTACKS) -> pd.DataFrame:
@@ -121,7 +123,7 @@ def on_bank(stored: Stored, bank: Stored, attacks: tuple[str, ...] = ATTACKS) ->
     facts = bank.models[["model", "train_seed", "recipe"]].merge(kinds(bank.models), on="model")
     facts = facts[(facts.kind != RARE) & facts.dataset.isin(stored.models.dataset)]
     facts = facts[facts.architecture.isin(stored.models.architecture)]
-    return _lines(scores(bank, attacks).merge(facts, on="model"), originals(stored, attacks))
+    return _lines(scores(bank, facts.model, attacks).merge(facts, on="model"), originals(stored, attacks))
 
 
 class Survey(NamedTuple):

@@ -10,7 +10,7 @@ from labelleak_lib.names import PAPER_ROWS, attack_title
 from labelleak_lib.paper.published import datasets, published_asr
 from labelleak_lib.registry import ATTACKS, CRITERIA
 from labelleak_lib.results.intervals import over_datasets
-from labelleak_lib.results.leakage import baseline
+from labelleak_lib.results.leakage import baseline, of_rows
 
 TRIAL = ["dataset", "seed", "trial", "forgotten"]
 CONTROL_ROWS = (
@@ -60,7 +60,7 @@ def compare(
     paper's.
     """
     by = ["attack", "criterion", *TRIAL]
-    judged = records[records.protocol == protocol]
+    judged = of_rows(records[records.protocol == protocol], rows)
     everything = judged.pivot_table(value, by, "control", aggfunc="mean").reset_index()
     by_trial = passing(judged).pivot_table(value, by, "control", aggfunc="mean").reset_index()
     by_trial = by_trial.reindex(columns=everything.columns)
@@ -74,14 +74,15 @@ def compare(
         trials = trials.assign(excess=trials["none"] - trials.placebo)
         if not judged_by_head(criterion, protocol):
             trials = trials.assign(placebo=np.nan, excess=np.nan)
-        by_dataset = {column: [group[column] for _, group in trials.groupby("dataset")] for column in trials.columns}
+        groups = [group for _, group in trials.groupby("dataset")]
+        measured, placebo, excess = ([group[column] for group in groups] for column in ("none", "placebo", "excess"))
         printed = published_asr(attack, criterion, unlearning, k) if comparable else None
         lines.append({
             "attack": attack, "criterion": criterion, "trials": int(trials["none"].notna().sum()),
-            **over_datasets(by_dataset["none"]).percent("measured", "low", "high"),
+            **over_datasets(measured).percent("measured", "low", "high"),
             "ungated": 100 * same.groupby("dataset")["none"].mean().mean(),
-            **over_datasets(by_dataset["placebo"]).percent("placebo", "placebo_low", "placebo_high"),
-            **over_datasets(by_dataset["excess"]).percent("excess", "excess_low", "excess_high"),
+            **over_datasets(placebo).percent("placebo", "placebo_low", "placebo_high"),
+            **over_datasets(excess).percent("excess", "excess_low", "excess_high"),
             "published": np.nan if printed is None else printed, "chance": baseline(criterion, protocol, k, classes),
         })  # fmt: skip
     return pd.DataFrame(lines)

@@ -93,9 +93,11 @@ def test_the_bank_is_compared_with_the_originals_and_rare_classes_take_no_part(w
 
 def test_scores_without_reach_are_compared_as_they_stand(world):
     rows = pd.DataFrame([row for i in range(6) for row in found_on(f"o{i}", [i] * C, "head_row_sum", kind="score")])
-    found = references.scores(Stored(world.models, pd.concat([world.evidence, rows])), ("head_row_sum",))
+    found = references.scores(
+        Stored(world.models, pd.concat([world.evidence, rows])), world.models.model, ("head_row_sum",)
+    )
     assert [list(score) for score in found.score] == [[-float(i)] * C for i in range(6)]
-    reach = references.scores(world, ("query_reach",)).set_index("model").score
+    reach = references.scores(world, world.models.model, ("query_reach",)).set_index("model").score
     raw = np.random.default_rng(0)
     first = 10 + raw.normal(size=C)
     assert reach["o0"] == pytest.approx(-first / np.quantile(first, 0.75))

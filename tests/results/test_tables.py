@@ -81,6 +81,15 @@ def test_nothing_is_published_for_other_numbers_of_classes_or_controls() -> None
     assert leakage.leakage_table(records, "paper", 2).attack.tolist() == ["dot_product"]
 
 
+def test_rows_are_pairs_and_records_of_half_a_pair_are_left_out() -> None:
+    held = [("dot_product", "kmeans"), ("difference", "kmeans"), ("difference", "decision_tree")]
+    records = frame(*(pair(1, 1, attack=attack, criterion=criterion) for attack, criterion in held))
+    asked = [held[0], held[2]]
+    found = leakage.of_rows(records, asked)
+    assert list(dict.fromkeys(zip(found.attack, found.criterion, strict=True))) == asked
+    assert leakage.of_rows(records, [("dot_product", "decision_tree")]).columns.equals(records.columns)
+
+
 def test_lines_stand_in_the_order_of_data_sets_methods_and_rows() -> None:
     cells = [("zebra", "NG"), ("mnist", "mine"), ("mnist", "NG"), ("mnist", "RT"), ("digits", "AU")]
     attacks = [("whitebox_inversion", "entropy"), ("dot_product", "kmeans")]
