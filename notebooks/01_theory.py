@@ -636,11 +636,11 @@ print("nor does a search without bounds:", bool(from_zero[list(unreachable.INPUT
 
 # %% [markdown]
 # In {numref}`tbl-01-unreached` *entries fallen* and *sum kept within* check Proposition 1 on this page's networks,
-# trained as everywhere in the book; the first line differs in its last layer of zeros alone. *Allowed by the start* is the bound of
-# Proposition 2 on training images. *Any features* is the largest margin over all features up to the largest
-# that training images have, by a linear programme: no image is needed for it. The last three columns are
-# margins that Adam finds among smooth images of the box, among all images of the box, and without bounds. AU is not
-# in the table: it subtracts recorded updates, which is no descent, so that Proposition 1 does not speak of it.
+# trained as everywhere in the book; the first line differs in its last layer of zeros alone. *Allowed by the start* is
+# the bound of Proposition 2 on training images. *Any features* is the largest margin over all features up to the
+# largest that training images have, by a linear programme: no image is needed for it. The last three columns are
+# margins that Adam finds among smooth images of the box, among all images of the box, and without bounds. AU is not in
+# the table: it subtracts recorded updates, which is no descent, so that Proposition 1 does not speak of it.
 
 # %% tags=["nbval-ignore-output"]
 display(bullets(unreachable.sentences(reached)))
@@ -757,8 +757,8 @@ print("the zero row holds, everywhere:", bool(everywhere[everywhere["equation"] 
 # (theory-checks)=
 # ## The table of checks
 #
-# {numref}`tbl-01-checks` has one row for each claim. "Expected" is no where a broken assumption must break the claim; a test asserts
-# that the two last columns agree. Equations 18 to 26 are checked in the chapters on
+# {numref}`tbl-01-checks` has one row for each claim. "Expected" is no where a broken assumption must break the claim; a
+# test asserts that the two last columns agree. Equations 18 to 26 are checked in the chapters on
 # [white-box](04_whitebox_inversion.ipynb) and [black-box inversion](05_blackbox_inversion.ipynb).
 
 # %% tags=["nbval-ignore-output"]

@@ -109,7 +109,8 @@ display(
     Markdown(
         f"**This page: `{loaded.name}`** ({loaded.variant}), {loaded.classes} classes, architecture "
         f"`{spec.model_spec.architecture}`. It holds {parts['train']:,} training images, {parts['pool']:,} in the "
-        f"attacker pool, which no model is trained on, and {parts['test']:,} test images.\n\n{classes}\n\n{noted(loaded)}"
+        f"attacker pool, which no model is trained on, and {parts['test']:,} test images."
+        f"\n\n{classes}\n\n{noted(loaded)}"
     )
 )
 

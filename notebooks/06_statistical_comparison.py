@@ -183,8 +183,9 @@ plt.show()
 #
 # Every cell of the paper's data sets is tested against the published value (Student's test over trials), and all of
 # them at once: "above" and "below" hold after Holm's correction {cite:p}`holm1979simple`. Trials that all agree show no
-# deviation to test by, and the next one may still differ: there Clopper and Pearson's test decides, with a trial for one
-# outcome. A cell with fewer than five trials that pass the gate is not tested. {numref}`tbl-06-verdicts` counts them.
+# deviation to test by, and the next one may still differ: there Clopper and Pearson's test decides, with a trial for
+# one outcome. A cell with fewer than five trials that pass the gate is not tested. {numref}`tbl-06-verdicts` counts
+# them.
 
 # %% tags=["nbval-ignore-output"]
 judged = against_paper.with_verdicts(everything)
@@ -227,8 +228,8 @@ text = table.rename(columns=near).to_markdown(index=False, floatfmt=".1f")
 display(numbered(text, "Mean distance from the printed rates, one reading changed at a time", "tbl-06-readings"))
 
 # %% [markdown]
-# {numref}`tbl-06-cells` goes cell by cell, with the reading that comes nearest. Where ours stays the nearest, no reading
-# tried explains the distance.
+# {numref}`tbl-06-cells` goes cell by cell, with the reading that comes nearest. Where ours stays the nearest, no
+# reading tried explains the distance.
 
 # %%
 caption = f"Success rates as printed, ours, and under the nearest reading; {len(cells)} cells"

@@ -245,7 +245,8 @@ caption = (
 display(numbered(text, caption, "tbl-08-auc"))
 
 # %% [markdown]
-# A ranking is no decision. {numref}`tbl-08-rules` has search and free readings side by side, each column under one rule.
+# A ranking is no decision. {numref}`tbl-08-rules` has search and free readings side by side, each column under one
+# rule.
 
 # %% tags=["nbval-ignore-output"]
 scores = ("blackbox_inversion", "random_inputs", "random_noise", "random_photos", "passive_answers")
@@ -275,10 +276,10 @@ plt.show()
 #
 # A row is a leak where two things hold together: it names exactly the forgotten classes, and it names none of
 # the original model. {numref}`tbl-08-exact` counts both, over all targets of the paper's data sets in the committed
-# records that pass the gate, with one forgotten class. Every score is judged by a rule that may say "nothing"; the published rules
-# stand below them. *Reach* asks how far above all other classes the best input of a search lifts a class, and calls
-# a class forgotten that none of them lifts above zero; joint and gradient reach have thresholds of their own, in
-# units of what the model's other classes reach.
+# records that pass the gate, with one forgotten class. Every score is judged by a rule that may say "nothing"; the
+# published rules stand below them. *Reach* asks how far above all other classes the best input of a search lifts a
+# class, and calls a class forgotten that none of them lifts above zero; joint and gradient reach have thresholds of
+# their own, in units of what the model's other classes reach.
 
 # %%
 single = long_runs[long_runs.k == 1]
@@ -326,8 +327,8 @@ display(numbered(hard.to_markdown(index=False), caption, "tbl-08-hard"))
 # Joint and gradient reach have one each. It was chosen on printed characters with seeds of their own, which no table
 # of this book reports on: the middle of the values at which targets are named exactly and original models met with
 # silence most often, data sets, methods and numbers of classes weighing alike ({numref}`fig-08-thresholds`).
-# {numref}`tbl-08-thresholds` also lists where passive and query reach would have stood best there: they are judged at zero all the same, which
-# nobody had to choose.
+# {numref}`tbl-08-thresholds` also lists where passive and query reach would have stood best there: they are judged at
+# zero all the same, which nobody had to choose.
 
 # %%
 tried = tuning.models()

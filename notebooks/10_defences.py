@@ -75,8 +75,8 @@ specs = [TrialSpec.from_parameters(**parameters, trial=trial) for trial in range
 # ## What there is
 #
 # {numref}`tbl-10-defences` lists the defences. LB-HR and TS-BGRM are of {cite:t}`zheng2026classification`, TREW is of
-# {cite:t}`ebrahimpour2025necessity`; each unlearns by itself in its source, so that it is tried behind other methods and
-# on $M_o$ as it is. DP-SGD, label smoothing and temperature are older than unlearning. The others are the plainest
+# {cite:t}`ebrahimpour2025necessity`; each unlearns by itself in its source, so that it is tried behind other methods
+# and on $M_o$ as it is. DP-SGD, label smoothing and temperature are older than unlearning. The others are the plainest
 # that come to mind, or ours. A defence is applied to what a method returns (*dummy classes* are added before), and
 # where nothing was forgotten it is applied all the same: a provider who defends only what was unlearned says so. Those
 # that touch forgotten rows alone leave such a model as it is.
@@ -96,8 +96,8 @@ display(defended_tables.catalogue(caption=caption, name="tbl-10-defences"))
 # publishes no parameters, who needs them has no access, and nothing is measured.
 #
 # One kind of attacker stands apart: who holds *inputs of the task*, labelled or not, sees that none of them is answered
-# with the class. A model that forgot cannot hide that, since it is what forgetting means. Such attacks are a ceiling, with
-# the parameters or without, and no defence is held against them.
+# with the class. A model that forgot cannot hide that, since it is what forgetting means. Such attacks are a ceiling,
+# with the parameters or without, and no defence is held against them.
 
 # %%
 caption = "Attacks that know a defence, and those that hold inputs of the task"
@@ -106,10 +106,10 @@ display(defended_tables.attacks_that_know(caption=caption, name="tbl-10-attacks"
 # %% [markdown]
 # ## A trial of this page's own
 #
-# {numref}`tbl-10-own` counts attacks. One is *exact* where it names the forgotten class and nothing else on the published $M_u$, and *silent* where it
-# names nobody on the published $M_o$. Who accuses the same class on both is not silent. A published model has
-# forgotten where it answers no more of the class's test samples with the class than the [gate](02_unlearning.ipynb)
-# allows; what still knows it has no label to hide, and counts for no share.
+# {numref}`tbl-10-own` counts attacks. One is *exact* where it names the forgotten class and nothing else on the
+# published $M_u$, and *silent* where it names nobody on the published $M_o$. Who accuses the same class on both is not
+# silent. A published model has forgotten where it answers no more of the class's test samples with the class than the
+# [gate](02_unlearning.ipynb) allows; what still knows it has no label to hide, and counts for no share.
 
 # %% tags=["nbval-ignore-output"]
 own = defended.judged(collect(specs, (NONE, *defences), tuple(methods), records=records))

@@ -68,8 +68,8 @@ own = collect(grid, records=records).records
 # %% [markdown]
 # ## The methods
 #
-# {numref}`tbl-11-methods` lists them. Each is one file of [the library](../api.md), and its docstring says which of it is
-# its authors' and which ours.
+# {numref}`tbl-11-methods` lists them. Each is one file of [the library](../api.md), and its docstring says which of it
+# is its authors' and which ours.
 
 # %%
 display(numbered(leak_cards.listed(), "The registered methods, and where each is from", "tbl-11-methods"))
