@@ -190,9 +190,7 @@ plt.show()
 # %% tags=["nbval-ignore-output"]
 judged = against_paper.with_verdicts(everything)
 display(Markdown(f"{(judged.verdict != 'no interval').sum()} cells tested at once."))
-caption = (
-    f"Where the measured rate lies from the published one: counts of {len(judged)} cells, one an unlearning method"
-)
+caption = f"On which side of the published rate the measured one lies: {len(judged)} cells, one for each method"
 display(numbered(against_paper.verdict_counts(judged).to_markdown(index=False), caption, "tbl-06-verdicts"))
 
 # %% tags=["nbval-ignore-output"]

@@ -391,7 +391,8 @@ for group in (["kind"], ["dataset", "architecture"]):
     counts = false_alarms.alarms(reach_alone, ["attack", *group])
     wide = counts.assign(rate=100 * counts.rate).pivot(index=group, columns="attack", values="rate")
     wide = wide.rename(columns=attack_title, index=false_alarms.kind_title).reset_index()
-    caption = f"False alarms of the rule of reach by {' and '.join(group)}, percent; models a cell: {span(counts.n)}"
+    by = " and ".join(group).replace("dataset", "data set")
+    caption = f"False alarms of the rule of reach by {by}, percent; models a cell: {span(counts.n)}"
     display(numbered(wide.to_markdown(index=False, floatfmt=".0f"), caption, f"tbl-08-{group[0]}"))
 
 # %% [markdown]

@@ -44,8 +44,8 @@ def _verdict(trials: int, silent: int, both: int) -> str:
 def verdict_table(judged: pd.DataFrame, *, caption: str | None = None, name: str | None = None) -> Markdown:
     """Write `verdicts` in Markdown, in numbers of trials; `caption` and `name` as for :func:`numbered`."""
     shown = pd.DataFrame({"attack": [row_name(line.attack, line.criterion) for line in rows_of(judged)]})
-    for name, title in (("exact", "names exactly"), ("silent", "silent on M_o"), ("both", "both")):
-        shown[title] = [f"{getattr(line, name)} of {line.trials}" for line in rows_of(judged)]
+    for count, title in (("exact", "names exactly"), ("silent", "silent on M_o"), ("both", "both")):
+        shown[title] = [f"{getattr(line, count)} of {line.trials}" for line in rows_of(judged)]
     text = shown.assign(verdict=judged.verdict).to_markdown(index=False, disable_numparse=True)
     return numbered(text, caption, name)
 

@@ -57,7 +57,7 @@ def by_count(known: Measured, *, name: str | None = None) -> dict[str, str]:
     """Return `short` of every number k of forgotten classes, by its title, numbered under ``<name>-<k>``."""
     counts = sorted(set(known.records.k))
     picked = {k: [table[table.k == k] for table in (known.records, known.early)] for k in counts}
-    panels = {}
+    panels: dict[str, str] = {}
     for k, tables in picked.items():
         leaked = leaks(*tables)
         caption = (
