@@ -76,7 +76,7 @@ from labelleak_lib.models import classifier
 # %%
 from labelleak_lib.nulls.stored import stored
 from labelleak_lib.results import survey, surveyed, unreachable
-from labelleak_lib.results.markdown import Markdown, bullets, tabs
+from labelleak_lib.results.markdown import bullets, numbered
 from labelleak_lib.theory import assumptions, collapse, dials, difference, heads, measured, probe, reach, softmax
 from labelleak_lib.theory.lemma_checks import OVERLAPPING_MAXIMA, relu_features
 from labelleak_lib.theory.synthetic import ExactFeatures
@@ -383,11 +383,15 @@ print(f"{ds.name} ({ds.variant}), {ds.classes} classes, forgotten: {spec.forgott
 
 # %% tags=["nbval-ignore-output"]
 table = measured.measure_assumptions(train_phi, labels, spec.forgotten, ds.classes, rng)
-display(Markdown(surveyed.assumption_lines(table)))
+caption = (
+    f"Assumptions as the derivation takes them, and as measured on the features that the retrained network gives "
+    f"{len(train_phi):,} training images of {ds.name}; one trial"
+)
+display(surveyed.assumption_lines(table, caption=caption, name="tbl-01-assumptions"))
 
 # %% [markdown]
-# The heads here are minimisers of the squared loss on single classes. "Assumed" is what the derivation
-# takes; where that fails, the last column says what it means for the attack.
+# The heads of {numref}`tbl-01-assumptions` are minimisers of the squared loss on single classes. "Assumed" is what the
+# derivation takes; where that fails, the last column says what it means for the attack.
 #
 # ### Spectrum
 
@@ -510,7 +514,7 @@ print(f"from zero, heads whose sign is their mean margin's: at least {100 * zero
 # ### The same question, asked twice
 #
 # Heads trained from a random start with the attack's own learning rate, momentum and number of steps, beside
-# what classifying the same samples answers.
+# what classifying the same samples answers. {numref}`tbl-01-question` says how far dot product and margin agree.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Dots, one a class: dot product against the logit margin of the unlearned model and against its accuracy; forgotten classes lie at the low end of both"}, "figure": {"caption": "Dot product against the target's mean logit margin and against its accuracy on the same samples, one dot a class of a target model. The forgotten classes lie at the low end of both.", "name": "fig-01-question"}}
 recipe, rows = spec.settings.attacks["dot_product"].recipe, []
@@ -526,8 +530,13 @@ plt.show()
 
 # %% tags=["nbval-ignore-output"]
 by_method = evidence.groupby("method", sort=False)
-agreement = by_method[["inner", "margin"]].corr().xs("inner", level=1)["margin"].rename("dot product and margin")
-agreement.to_frame("correlation of dot product and margin, over classes").round(2)
+agreement = by_method[["inner", "margin"]].corr().xs("inner", level=1)["margin"]
+text = agreement.rename("correlation").rename_axis("target").to_markdown(floatfmt=".2f")
+caption = (
+    f"Correlation of dot product and logit margin over the {ds.classes} classes, by target model; {ds.name}, "
+    f"trials: {trials}"
+)
+display(numbered(text, caption, "tbl-01-question"))
 
 # %% [markdown]
 # ### The difference attack, and why a tree also separates the placebo
@@ -612,7 +621,11 @@ print(f"placebo, each class called forgotten in turn: {np.mean(list(called.value
 
 # %% tags=["nbval-ignore-output"]
 reached = unreachable.rows_and_reach(spec, ("RT", "FT", "RL", "NG"))
-display(Markdown(unreachable.to_markdown(reached)))
+caption = (
+    f"The last layer's row of the forgotten class beside its start, and the largest margin of that class's logit; "
+    f"{ds.name}, one trial"
+)
+display(unreachable.to_markdown(reached, caption=caption, name="tbl-01-unreached"))
 
 # %%
 from_zero = reached.set_index("target").loc[unreachable.ZERO]
@@ -622,12 +635,12 @@ print("Proposition 2, from zeros no features at all reach the class:", bool(from
 print("nor does a search without bounds:", bool(from_zero[list(unreachable.INPUTS)].max() < 0))
 
 # %% [markdown]
-# *Entries fallen* and *sum kept within* check Proposition 1 on this page's networks, trained as everywhere in
-# the book; the first line differs in its last layer of zeros alone. *Allowed by the start* is the bound of
-# Proposition 2 on training images. *Any features* is the largest margin over all features up to the largest
-# that training images have, by a linear programme: no image is needed for it. The last three columns are
-# margins that Adam finds among smooth images of the box, among all images of the box, and without bounds. AU is not
-# in the table: it subtracts recorded updates, which is no descent, so that Proposition 1 does not speak of it.
+# In {numref}`tbl-01-unreached` *entries fallen* and *sum kept within* check Proposition 1 on this page's networks,
+# trained as everywhere in the book; the first line differs in its last layer of zeros alone. *Allowed by the start* is
+# the bound of Proposition 2 on training images. *Any features* is the largest margin over all features up to the
+# largest that training images have, by a linear programme: no image is needed for it. The last three columns are
+# margins that Adam finds among smooth images of the box, among all images of the box, and without bounds. AU is not in
+# the table: it subtracts recorded updates, which is no descent, so that Proposition 1 does not speak of it.
 
 # %% tags=["nbval-ignore-output"]
 display(bullets(unreachable.sentences(reached)))
@@ -730,12 +743,7 @@ plt.show()
 # beside it what the direct probe answers on the same samples.
 
 # %% tags=["nbval-ignore-output"]
-agreement = surveyed.stored("agreement")
-panels = {
-    name: f"Profile `{table.profile[0]}`.\n\n{surveyed.assumption_lines(table)}\n\n{surveyed.agreement_lines(agreement[name])}"
-    for name, table in surveyed.stored("assumptions").items()
-}
-display(tabs(panels))
+display(surveyed.by_set("tbl-01"))
 
 # %%
 everywhere = pd.concat(surveyed.stored("assumptions").values())
@@ -749,8 +757,8 @@ print("the zero row holds, everywhere:", bool(everywhere[everywhere["equation"] 
 # (theory-checks)=
 # ## The table of checks
 #
-# One row for each claim. "Expected" is no where a broken assumption must break the claim; a test asserts
-# that the two last columns agree. Equations 18 to 26 are checked in the chapters on
+# {numref}`tbl-01-checks` has one row for each claim. "Expected" is no where a broken assumption must break the claim; a
+# test asserts that the two last columns agree. Equations 18 to 26 are checked in the chapters on
 # [white-box](04_whitebox_inversion.ipynb) and [black-box inversion](05_blackbox_inversion.ipynb).
 
 # %% tags=["nbval-ignore-output"]
@@ -759,7 +767,9 @@ numbers = checks[["predicted", "measured", "tolerance"]].map("{:.2g}".format)
 claims = checks["claim"].str.replace("|", r"\|")  # a bar would end a cell of the table
 answers = {name: checks[name].map(yes) for name in ("holds", "expected")}
 shown = checks.assign(claim=claims, **numbers, **answers)
-display(Markdown(shown.to_markdown(index=False, disable_numparse=True)))
+text = shown.to_markdown(index=False, disable_numparse=True)
+caption = f"Checks of {len(checks)} claims: predicted and measured, and whether each holds and is expected to"
+display(numbered(text, caption, "tbl-01-checks"))
 
 # %%
 agree = checks["holds"] == checks["expected"]

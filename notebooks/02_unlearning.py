@@ -54,7 +54,7 @@ from IPython.display import display
 from scipy.stats import binomtest
 
 from labelleak_lib import Grid, committed_records
-from labelleak_lib.data.describing import in_markdown
+from labelleak_lib.data.describing import class_table, noted
 from labelleak_lib.figures import unlearning as figures
 from labelleak_lib.results import accuracies, amnesia, paper_shape
 from labelleak_lib.results.markdown import Markdown, bullets, numbered, signed, span, tabs
@@ -103,12 +103,14 @@ display(paper_shape.accuracy(summary, name="tbl-02-shape"))
 
 # %%
 loaded = spec.data
+classes = numbered(class_table(loaded), f"Images of each class, by part; {loaded.name}", "tbl-02-classes")
 parts = {part: len(spec.part(part)) for part in ("train", "pool", "test")}
 display(
     Markdown(
         f"**This page: `{loaded.name}`** ({loaded.variant}), {loaded.classes} classes, architecture "
         f"`{spec.model_spec.architecture}`. It holds {parts['train']:,} training images, {parts['pool']:,} in the "
-        f"attacker pool, which no model is trained on, and {parts['test']:,} test images.\n\n{in_markdown(loaded)}"
+        f"attacker pool, which no model is trained on, and {parts['test']:,} test images."
+        f"\n\n{classes}\n\n{noted(loaded)}"
     )
 )
 
@@ -167,13 +169,17 @@ display(
 # forget samples' gradients cause is recorded instead, momentum included, and that part alone is subtracted: a
 # step is linear in the gradients, so the part is exact on every network, and $M_o$ does not depend on what will
 # be forgotten. Forgotten and retained samples pull against each other all along, so that each side's sum can be
-# longer than all the parameters together, and what remains is far out of scale:
+# longer than all the parameters together, and what remains is far out of scale ({numref}`tbl-02-subtracted`).
 
 # %% tags=["nbval-ignore-output"]
 left = amnesia.subtraction(spec)
 names = ["", "norm of the parameters", "norm of what was subtracted", "spread of the logits", "accuracy on $D_r$"]
 left = left.set_axis(names, axis=1).astype(object).where(left.notna().to_numpy(), "")
-display(Markdown(left.to_markdown(index=False, floatfmt=".3g")))
+caption = (
+    "What AU's subtraction does to its original model; accuracy on retained test classes, in 0 to 1; "
+    f"{loaded.name}, one trial"
+)
+display(numbered(left.to_markdown(index=False, floatfmt=".3g"), caption, "tbl-02-subtracted"))
 
 # %% [markdown]
 # Three choices follow. The learning rate of this training is lower than that of the other methods' $M_o$. Every
@@ -188,12 +194,13 @@ display(Markdown(left.to_markdown(index=False, floatfmt=".3g")))
 # it. A penalty descends the loss on retained samples, as in the method's source. No sample's loss is raised
 # beyond a ceiling. The norm of the gradient is clipped. The ascent stops once the accuracy on $D_f$, watched
 # every few steps, is down to its target. And steps that cost $D_r$ more than a margin are taken back and
-# tried again at half the rate. The table shows what each layer of bounds is worth.
+# tried again at half the rate. {numref}`tbl-02-ascent` shows what each layer of bounds is worth.
 
 # %% tags=["nbval-ignore-output"]
 bounds = accuracies.negative_gradient_bounds(spec).set_index("ascent")
 shown = (100 * bounds).rename(columns=lambda name: f"{name.replace('_acc_', ', ')} %")
-display(Markdown(shown.to_markdown(floatfmt=".1f")))
+caption = f"Accuracy on test data before and after NG, with its bounds and without; {loaded.name}, one trial"
+display(numbered(shown.to_markdown(floatfmt=".1f"), caption, "tbl-02-ascent"))
 
 # %% [markdown]
 # ### Hyperparameters
@@ -201,10 +208,12 @@ display(Markdown(shown.to_markdown(floatfmt=".1f")))
 # Chosen on seeds that no trial uses. One choice was made twice: the first bounds of NG on ResNet18 left
 # several trials short of the gate below, and the present ones were chosen, again on other seeds, for sets of
 # classes that had failed. For NG on SVHN and CIFAR-10 the gate is therefore not a blind test.
+# {numref}`tbl-02-methods` has the settings of this page.
 
 # %%
 rows = [(code, f"`{spec.method(code)!r}`") for code in grid.methods]
-display(Markdown(pd.DataFrame(rows, columns=["code", "method"]).to_markdown(index=False)))
+text = pd.DataFrame(rows, columns=["code", "method"]).to_markdown(index=False)
+display(numbered(text, f"The methods and their hyperparameters; {loaded.name}", "tbl-02-methods"))
 
 # %% [markdown]
 # (02-gate)=
@@ -297,14 +306,15 @@ display(
 # head towards that class, and later batches of the others pull it back, so that at the end of training the
 # class is fitted less well. It is an observation, not a proof. The cells are few, the classes may have been
 # drawn anew for each method, and on CIFAR-10 the order is not the same. This book's AU trains
-# mixed batches at a lower rate than the others, so that a gap below has that cause:
+# mixed batches at a lower rate than the others, so that a gap in {numref}`tbl-02-gap` has that cause.
 
 # %% tags=["nbval-ignore-output"]
 pooled = pd.concat([everything, measured]).drop_duplicates("config_hash")
 wide = pooled.pivot_table(index=["dataset", "profile", "k", "trial"], columns="unlearning", values="forget_acc_before")
 gap = (100 * (wide["AU"] - wide["RT"])).groupby(level=["dataset", "profile", "k"]).agg(["mean", "count"])
-gap.columns = ["AU minus RT, points on $D_f$ before unlearning", "trials"]
-display(Markdown(gap.dropna().reset_index().to_markdown(index=False, floatfmt=".1f")))
+gap.columns = ["AU minus RT, points", "trials"]
+text = gap.dropna().reset_index().to_markdown(index=False, floatfmt=".1f")
+display(numbered(text, "Accuracy on $D_f$ before unlearning, AU minus RT, mean over trials", "tbl-02-gap"))
 
 # %% [markdown]
 # ## A second look: is the class gone, or hidden?

@@ -61,7 +61,7 @@ from labelleak_lib.figures.success import at_a_glance
 from labelleak_lib.names import PAPER_ROWS
 from labelleak_lib.paper import published
 from labelleak_lib.results import against_paper, leakage, paper_shape, sensitivity, variance
-from labelleak_lib.results.markdown import Markdown, bullets, numbered, tabs
+from labelleak_lib.results.markdown import Markdown, bullets, numbered
 from labelleak_lib.results.summary import of_the_paper
 from labelleak_lib.results.worth import UNITS, judged_both_ways
 
@@ -183,13 +183,15 @@ plt.show()
 #
 # Every cell of the paper's data sets is tested against the published value (Student's test over trials), and all of
 # them at once: "above" and "below" hold after Holm's correction {cite:p}`holm1979simple`. Trials that all agree show no
-# deviation to test by, and the next one may still differ: there Clopper and Pearson's test decides, with a trial for one
-# outcome. A cell with fewer than five trials that pass the gate is not tested.
+# deviation to test by, and the next one may still differ: there Clopper and Pearson's test decides, with a trial for
+# one outcome. A cell with fewer than five trials that pass the gate is not tested. {numref}`tbl-06-verdicts` counts
+# them.
 
 # %% tags=["nbval-ignore-output"]
 judged = against_paper.with_verdicts(everything)
 display(Markdown(f"{(judged.verdict != 'no interval').sum()} cells tested at once."))
-display(Markdown(against_paper.verdict_counts(judged).to_markdown(index=False)))
+caption = f"On which side of the published rate the measured one lies: {len(judged)} cells, one for each method"
+display(numbered(against_paper.verdict_counts(judged).to_markdown(index=False), caption, "tbl-06-verdicts"))
 
 # %% tags=["nbval-ignore-output"]
 sentences = against_paper.misses(judged)
@@ -224,11 +226,12 @@ text = table.rename(columns=near).to_markdown(index=False, floatfmt=".1f")
 display(numbered(text, "Mean distance from the printed rates, one reading changed at a time", "tbl-06-readings"))
 
 # %% [markdown]
-# Cell by cell, with the reading that comes nearest. Where ours stays the nearest, no reading tried explains the
-# distance.
+# {numref}`tbl-06-cells` goes cell by cell, with the reading that comes nearest. Where ours stays the nearest, no
+# reading tried explains the distance.
 
 # %%
-display(Markdown(sensitivity.shown(cells).to_markdown(index=False, disable_numparse=True)))
+caption = f"Success rates as printed, ours, and under the nearest reading; {len(cells)} cells"
+display(numbered(sensitivity.shown(cells).to_markdown(index=False, disable_numparse=True), caption, "tbl-06-cells"))
 
 # %% [markdown]
 # ## Which seed matters?
@@ -261,12 +264,14 @@ display(numbered(variance.shown(components).to_markdown(index=False, disable_num
 display(bullets(variance.sentences(components)))
 
 # %% [markdown]
-# The same for exact match, 0 or 1 for each run, under the rule of reach, or of the largest gap where an attack has no
-# reach. A row without variance succeeds always or never.
+# {numref}`tbl-06-exact` has the same for exact match, 0 or 1 for each run, under the rule of reach, or of the largest
+# gap where an attack has no reach. A row without variance succeeds always or never.
 
 # %%
 exact = variance.variance_table(crossed, "exact")
-display(Markdown(variance.shown(exact, percent=True).to_markdown(index=False, disable_numparse=True)))
+caption = "Exact match in the crossed design: mean, deviation, and variance by source, percent; one forgotten class"
+text = variance.shown(exact, percent=True).to_markdown(index=False, disable_numparse=True)
+display(numbered(text, caption, "tbl-06-exact"))
 
 # %% [markdown]
 # ## What a success rate is worth
@@ -280,8 +285,7 @@ display(Markdown(variance.shown(exact, percent=True).to_markdown(index=False, di
 page = f"{grid.specs()[0].data.name}, this page"
 every = pd.concat([found.records.assign(dataset=page), long_runs], ignore_index=True)
 single = every[every.k == 1]
-worth = {name: against_paper.conclusions(rows) for name, rows in single.groupby("dataset", sort=False)}
-display(tabs({name: table.to_markdown(index=False, disable_numparse=True) for name, table in worth.items()}))
+display(against_paper.conclusions_by_set(single, "tbl-06-worth"))
 
 # %% [markdown]
 # Read the table from left to right. A row can have a high success rate, name the class on every target, and

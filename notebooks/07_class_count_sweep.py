@@ -123,7 +123,8 @@ display(Markdown(class_counts.composition(found.records)))
 method, panels = grid.methods[0], {}
 for k in sweep.ks[:: max(1, len(sweep.ks) // 4)]:
     table = leakage.leakage_table(found.records[found.records.unlearning == method], "paper", k)
-    panels[f"k = {k}"] = leakage.to_markdown(table)
+    caption = f"{method} on {grid.specs()[0].data.name}, judged as published, k = {k}, trials: {trials}"
+    panels[f"k = {k}"] = leakage.to_markdown(table, caption=caption, name=f"tbl-07-live-{k}")
 display(markdown.tabs(panels))
 
 # %% [markdown]
@@ -218,7 +219,8 @@ swept_sets = class_counts.swept(long_runs)
 by_set = {}
 for name in swept_sets:
     runs = long_runs[long_runs.dataset == name]
-    by_set[name] = class_counts.answers(runs, committed_evidence(runs), alphas)
+    label = f"tbl-07-{name}".replace("_", "-")
+    by_set[name] = class_counts.answers(runs, committed_evidence(runs), alphas, name=label)
 display(markdown.tabs(by_set) if by_set else Markdown("No data set has a committed sweep yet."))
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Success rate against the number of forgotten classes, from the long runs of one data set, on target models and on the placebo"}, "figure": {"caption": "Success rate against the number of forgotten classes in the long runs of one data set, named above the panels: target models on the left, $M_o$ on the right.", "name": "fig-07-long"}}

@@ -63,7 +63,7 @@ from labelleak_lib.paper import granularity, published
 from labelleak_lib.results import exact_silent, false_alarms, readings, referenced, references, tuning, worth
 from labelleak_lib.results.inverted import peak_frame
 from labelleak_lib.results.leakage import leakage_table, to_markdown
-from labelleak_lib.results.markdown import Markdown, bullets, numbered
+from labelleak_lib.results.markdown import bullets, numbered, span
 from labelleak_lib.results.summary import of_the_paper
 from labelleak_lib.results.worth import UNITS, judged_both_ways
 from labelleak_lib.trials.committed import committed
@@ -103,16 +103,18 @@ print("dot product split by k-means: silent on more than half of the originals:"
 # heads *of the same classes*. So it can tell which class a head was trained on, and needs no more. Under the
 # `attacker` protocol, where no head of the judged class is in the fit, that way is closed.
 #
-# Every cell, with its gate and flags:
+# {numref}`tbl-08-live` has every cell, with its gate and flags.
 
 # %% tags=["nbval-ignore-output"]
-display(to_markdown(leakage_table(found.records, "paper", k)))
+data = grid.specs()[0].data
+caption = f"Every attack on {data.name}, judged as published, k = {k}, trials: {trials}"
+display(to_markdown(leakage_table(found.records, "paper", k), caption=caption, name="tbl-08-live"))
 
 # %% [markdown]
 # ## Two clusters always hold a class
 #
-# Criteria that split into two groups accuse someone even where nothing was forgotten. The table counts how
-# many classes each criterion accuses on the placebo.
+# Criteria that split into two groups accuse someone even where nothing was forgotten. {numref}`tbl-08-accused`
+# counts how many classes each criterion accuses on the placebo.
 
 # %% tags=["nbval-ignore-output"]
 placebo = found.records[(found.records.control == "placebo") & (found.records.protocol == "attacker")]
@@ -121,7 +123,8 @@ by_row = placebo.assign(accused=accused).groupby(["attack", "criterion"], sort=F
 by_row = by_row.loc[[row for row in PAPER_ROWS if row in by_row.index]].reset_index()
 rows = [row_name(a, c) for a, c in zip(by_row.attack, by_row.criterion, strict=True)]
 shown = pd.DataFrame({"row": rows, "classes accused, mean": by_row["mean"], "most": by_row["max"]})
-display(Markdown(shown.to_markdown(index=False, floatfmt=".1f")))
+caption = f"Classes that each row accuses on the placebo, of {data.classes}; {data.name}, trials: {trials}"
+display(numbered(shown.to_markdown(index=False, floatfmt=".1f"), caption, "tbl-08-accused"))
 
 # %% [markdown]
 # ## "Nothing was forgotten" has a success rate
@@ -227,18 +230,23 @@ controls.highest_probabilities(answers, searched)
 plt.show()
 
 # %% [markdown]
-# How well does each statistic rank the forgotten classes first? The mean AUC over targets, by number of inputs.
-# *Answered* needs no probabilities: it counts how often a class is the answer.
+# How well does each statistic rank the forgotten classes first? {numref}`tbl-08-auc` has the mean AUC over targets, by
+# number of inputs. *Answered* needs no probabilities: it counts how often a class is the answer.
 
 # %% tags=["nbval-ignore-output"]
 aucs = readings.answer_aucs(answers)
 sides = {"none": "$M_u$", "placebo": "$M_o$"}
 aucs = aucs.assign(attack=aucs.attack.map(attack_title), control=aucs.control.map(sides))
 columns = ["attack", "on", "inputs", "mean log-probability", "highest probability", "answered"]
-display(Markdown(aucs.set_axis(columns, axis=1).to_markdown(index=False, floatfmt=".2f")))
+text = aucs.set_axis(columns, axis=1).to_markdown(index=False, floatfmt=".2f")
+caption = (
+    f"How answers to random inputs rank the forgotten classes first: mean AUC, 0 to 1; {data.name}, trials: {trials}"
+)
+display(numbered(text, caption, "tbl-08-auc"))
 
 # %% [markdown]
-# A ranking is no decision. Under one rule, search and free readings side by side:
+# A ranking is no decision. {numref}`tbl-08-rules` has search and free readings side by side, each column under one
+# rule.
 
 # %% tags=["nbval-ignore-output"]
 scores = ("blackbox_inversion", "random_inputs", "random_noise", "random_photos", "passive_answers")
@@ -268,10 +276,10 @@ plt.show()
 #
 # A row is a leak where two things hold together: it names exactly the forgotten classes, and it names none of
 # the original model. {numref}`tbl-08-exact` counts both, over all targets of the paper's data sets in the committed
-# records that pass the gate, with one forgotten class. Every score is judged by a rule that may say "nothing"; the published rules
-# stand below them. *Reach* asks how far above all other classes the best input of a search lifts a class, and calls
-# a class forgotten that none of them lifts above zero; joint and gradient reach have thresholds of their own, in
-# units of what the model's other classes reach.
+# records that pass the gate, with one forgotten class. Every score is judged by a rule that may say "nothing"; the
+# published rules stand below them. *Reach* asks how far above all other classes the best input of a search lifts a
+# class, and calls a class forgotten that none of them lifts above zero; joint and gradient reach have thresholds of
+# their own, in units of what the model's other classes reach.
 
 # %%
 single = long_runs[long_runs.k == 1]
@@ -292,21 +300,25 @@ display(
 # %% [markdown]
 # The interval is Clopper and Pearson's, with a trial for one outcome, since the targets of a trial share their
 # original model. Data sets weigh alike. Columns differ in how many targets they rest on: not every
-# attack was run on every trial, and what is missing is not counted. By unlearning method:
+# attack was run on every trial, and what is missing is not counted.
+# {numref}`tbl-08-methods` has them by unlearning method.
 
 # %%
 codes = exact_silent.by_method(of_the_paper(single))
 codes = codes.assign(row=[row_name(a, c) for a, c in zip(codes.attack, codes.criterion, strict=True)])
 by_code = codes.set_index("row").drop(columns=["attack", "criterion"]).mul(100)
-display(Markdown(by_code[[c for c in PAPER_METHODS if c in by_code]].to_markdown(floatfmt=".0f")))
+text = by_code[[c for c in PAPER_METHODS if c in by_code]].to_markdown(floatfmt=".0f")
+caption = "Exact and silent by unlearning method, percent of the targets that pass the gate; k = 1, data sets alike"
+display(numbered(text, caption, "tbl-08-methods"))
 
 # %% [markdown]
-# Where the first of these rows fails, by data set and number of forgotten classes:
+# {numref}`tbl-08-hard` shows where query reach fails, by data set and number of forgotten classes.
 
 # %%
 hard = exact_silent.hard_cells(long_runs, "query_reach", "reach")
 hard = hard.assign(both=(100 * hard.both).map("{:.0f}".format)).rename(columns={"both": "exact and silent %"})
-display(Markdown(hard.to_markdown(index=False)))
+caption = "Where query reach misses the set or accuses the original model; n: targets that pass the gate"
+display(numbered(hard.to_markdown(index=False), caption, "tbl-08-hard"))
 
 # %% [markdown]
 # ## Where the thresholds come from
@@ -314,16 +326,19 @@ display(Markdown(hard.to_markdown(index=False)))
 # Passive and query reach need no threshold: zero means that no input was found which the model answers with the class.
 # Joint and gradient reach have one each. It was chosen on printed characters with seeds of their own, which no table
 # of this book reports on: the middle of the values at which targets are named exactly and original models met with
-# silence most often, data sets, methods and numbers of classes weighing alike ({numref}`fig-08-thresholds`). The table
-# also lists where passive and query reach would have stood best there: they are judged at zero all the same, which
-# nobody had to choose.
+# silence most often, data sets, methods and numbers of classes weighing alike ({numref}`fig-08-thresholds`).
+# {numref}`tbl-08-thresholds` also lists where passive and query reach would have stood best there: they are judged at
+# zero all the same, which nobody had to choose.
 
 # %%
 tried = tuning.models()
 curves = {attack: tuning.curve(group) for attack, group in tried.groupby("attack", sort=False)}
 best = pd.DataFrame([(attack_title(a), tuning.chosen(c), c.right.max()) for a, c in curves.items()])
 best.columns = ["search", "best threshold", "right there %"]
-display(Markdown(best.assign(**{"right there %": (100 * best["right there %"]).round()}).to_markdown(index=False)))
+text = best.assign(**{"right there %": (100 * best["right there %"]).round()}).to_markdown(index=False)
+asked = span(pd.Series([curve.n.iloc[0] for curve in curves.values()]))
+caption = f"The threshold on relative reach that is right most often, printed characters; models a search: {asked}"
+display(numbered(text, caption, "tbl-08-thresholds"))
 
 # %% mystnb={"image": {"alt": "One line a search: share of models judged rightly against the threshold on relative reach, targets and original models weighing alike"}, "figure": {"caption": "Share of models on printed characters that each search judges rightly, by threshold.", "name": "fig-08-thresholds"}}
 controls.thresholds({attack_title(attack): curve for attack, curve in curves.items()})
@@ -352,7 +367,7 @@ display(
 # %% [markdown]
 # Two-means always names a class, and the mean less one deviation nearly always. The calibrated rule has its limit
 # from this bank, so that here its rate is what it was made to be; the test is a data set or an architecture that it
-# was not calibrated on.
+# was not calibrated on ({numref}`tbl-08-left-out`).
 
 # %%
 measured = calibration.statistics(calibration.stored())
@@ -360,11 +375,13 @@ sides = {"dataset": "data set", "architecture": "architecture"}
 held_out = pd.concat([calibration.left_out(measured, by).assign(what=name) for by, name in sides.items()])
 held_out = held_out[held_out.attack == "query_reach"].assign(rate=lambda x: (100 * x.alarms / x.n).round(1))
 columns = {"what": "calibrated without one", "left_out": "which", "n": "models", "alarms": "alarms", "rate": "alarms %"}
-display(Markdown(held_out[list(columns)].rename(columns=columns).to_markdown(index=False)))
+text = held_out[list(columns)].rename(columns=columns).to_markdown(index=False)
+caption = "False alarms of the calibrated rule on what it was not calibrated with: null bank, query reach"
+display(numbered(text, caption, "tbl-08-left-out"))
 
 # %% [markdown]
-# Where the rate stays at or below 5% the level carries over; where it does not, this table says by how much. The
-# rule of reach, by kind of model and by data set:
+# Where the rate stays at or below 5% the level carries over; where it does not, this table says by how much.
+# {numref}`tbl-08-kind` and {numref}`tbl-08-dataset` have the rule of reach, by kind of model and by data set.
 
 # %%
 reach_alone = judged[
@@ -374,16 +391,20 @@ for group in (["kind"], ["dataset", "architecture"]):
     counts = false_alarms.alarms(reach_alone, ["attack", *group])
     wide = counts.assign(rate=100 * counts.rate).pivot(index=group, columns="attack", values="rate")
     wide = wide.rename(columns=attack_title, index=false_alarms.kind_title).reset_index()
-    display(Markdown(wide.to_markdown(index=False, floatfmt=".0f")))
+    by = " and ".join(group).replace("dataset", "data set")
+    caption = f"False alarms of the rule of reach by {by}, percent; models a cell: {span(counts.n)}"
+    display(numbered(wide.to_markdown(index=False, floatfmt=".0f"), caption, f"tbl-08-{group[0]}"))
 
 # %% [markdown]
-# Accusations follow the class. For the rule of mean and deviation, which nearly always names somebody, this is who
-# is named most often among the models of each data set:
+# Accusations follow the class. For the rule of mean and deviation, which nearly always names somebody,
+# {numref}`tbl-08-most` says who is named most often among the models of each data set.
 
 # %%
 named = false_alarms.accused_classes(searched_only[searched_only.criterion == "deviations"])
 most = named.loc[named.groupby("dataset", sort=False).rate.idxmax(), ["dataset", "class", "n", "rate"]]
-display(Markdown(most.assign(rate=(100 * most.rate).round()).rename(columns={"rate": "%"}).to_markdown(index=False)))
+text = most.assign(rate=(100 * most.rate).round()).rename(columns={"rate": "%"}).to_markdown(index=False)
+caption = "The class that mean and deviation name most often, query reach; n and %: models on which it is named"
+display(numbered(text, caption, "tbl-08-most"))
 
 # %% [markdown]
 # ## Dose, not guilt

@@ -153,12 +153,13 @@ plt.show()
 # %% [markdown]
 # ### Verdict
 #
-# One line an attack that may answer "nobody". A method *leaks* to an attack that names the forgotten classes exactly
-# and accuses nobody on $M_o$, in every trial that passes the gate. Where none passes, nothing is judged: a model that
-# still knows the class, or lost the others as well, has no label to hide.
+# {numref}`tbl-09-verdict` has one line an attack that may answer "nobody". A method *leaks* to an attack that names the
+# forgotten classes exactly and accuses nobody on $M_o$, in every trial that passes the gate. Where none passes, nothing
+# is judged: a model that still knows the class, or lost the others as well, has no label to hide.
 
 # %% tags=["nbval-ignore-output"]
-display(verdict_table(verdicts(mine)))
+caption = f"Trials that pass the gate, and in how many of them each attack finds the method above; {spec.data.name}"
+display(verdict_table(verdicts(mine), caption=caption, name="tbl-09-verdict"))
 
 # %%
 print(sentence(mine))

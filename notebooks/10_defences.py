@@ -75,8 +75,8 @@ specs = [TrialSpec.from_parameters(**parameters, trial=trial) for trial in range
 # ## What there is
 #
 # {numref}`tbl-10-defences` lists the defences. LB-HR and TS-BGRM are of {cite:t}`zheng2026classification`, TREW is of
-# {cite:t}`ebrahimpour2025necessity`; each unlearns by itself in its source, so that it is tried behind other methods and
-# on $M_o$ as it is. DP-SGD, label smoothing and temperature are older than unlearning. The others are the plainest
+# {cite:t}`ebrahimpour2025necessity`; each unlearns by itself in its source, so that it is tried behind other methods
+# and on $M_o$ as it is. DP-SGD, label smoothing and temperature are older than unlearning. The others are the plainest
 # that come to mind, or ours. A defence is applied to what a method returns (*dummy classes* are added before), and
 # where nothing was forgotten it is applied all the same: a provider who defends only what was unlearned says so. Those
 # that touch forgotten rows alone leave such a model as it is.
@@ -96,8 +96,8 @@ display(defended_tables.catalogue(caption=caption, name="tbl-10-defences"))
 # publishes no parameters, who needs them has no access, and nothing is measured.
 #
 # One kind of attacker stands apart: who holds *inputs of the task*, labelled or not, sees that none of them is answered
-# with the class. A model that forgot cannot hide that, since it is what forgetting means. Such attacks are a ceiling, with
-# the parameters or without, and no defence is held against them.
+# with the class. A model that forgot cannot hide that, since it is what forgetting means. Such attacks are a ceiling,
+# with the parameters or without, and no defence is held against them.
 
 # %%
 caption = "Attacks that know a defence, and those that hold inputs of the task"
@@ -106,14 +106,17 @@ display(defended_tables.attacks_that_know(caption=caption, name="tbl-10-attacks"
 # %% [markdown]
 # ## A trial of this page's own
 #
-# An attack is *exact* where it names the forgotten class and nothing else on the published $M_u$, and *silent* where it
-# names nobody on the published $M_o$. Who accuses the same class on both is not silent. A published model has
-# forgotten where it answers no more of the class's test samples with the class than the [gate](02_unlearning.ipynb)
-# allows; what still knows it has no label to hide, and counts for no share.
+# {numref}`tbl-10-own` counts attacks. One is *exact* where it names the forgotten class and nothing else on the
+# published $M_u$, and *silent* where it names nobody on the published $M_o$. Who accuses the same class on both is not
+# silent. A published model has forgotten where it answers no more of the class's test samples with the class than the
+# [gate](02_unlearning.ipynb) allows; what still knows it has no label to hide, and counts for no share.
 
 # %% tags=["nbval-ignore-output"]
 own = defended.judged(collect(specs, (NONE, *defences), tuple(methods), records=records))
-display(defended_tables.named_in(own))
+caption = (
+    f"How many attacks are exact, silent, and both on what is published; {specs[0].data.name}, one forgotten class"
+)
+display(defended_tables.named_in(own, caption=caption, name="tbl-10-own"))
 
 # %%
 below = own[own.forgot & ~own.access.isin(CEILING)]
@@ -147,7 +150,8 @@ plt.show()
 # %% tags=["nbval-ignore-output"]
 worst = defended.worst(leaks)
 first = defended.strongest(leaks, [*UNIT, "access"])
-display(defended_tables.leaks_by_set(first, worst))
+caption = "Exact and silent, percent of the targets that forgot: the strongest attack, and the strongest by access"
+display(defended_tables.leaks_by_set(first, worst, caption=caption, name="tbl-10-leaks"))
 
 # %% [markdown]
 # *Rows removed* leave no output to name, so that the zeros of whoever reads outputs alone hold by construction. What is
@@ -161,7 +165,8 @@ display(defended_tables.leaks_by_set(first, worst))
 
 # %% tags=["nbval-ignore-output"]
 prices = defended.prices(lines)
-display(defended_tables.prices_by_set(prices))
+caption = "What a defence costs: points of accuracy, change of the Brier score, and seconds, means over trials"
+display(defended_tables.prices_by_set(prices, caption=caption, name="tbl-10-prices"))
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Scatter of the share that the strongest attack gets against the points of accuracy that a defence loses, one dot a defence and method, with a line at the rate of a guess"}, "figure": {"caption": "What a defence costs, and what the strongest attack still gets, means over data sets. Named: defences that leak on at most half of the targets, or cost more than a point. Dashed: a guess.", "name": "fig-10-price"}}
 drawn.price_and_leak(defended.cost_and_leak(worst, prices), titles)
@@ -175,7 +180,8 @@ plt.show()
 # evenness* was chosen among eleven readings by the first three trials on digits, so that its shares there flatter it.
 
 # %% tags=["nbval-ignore-output"]
-display(defended_tables.recovered_by_set(leaks, worst))
+caption = "What attacks that know the defence get, percent of the targets that forgot"
+display(defended_tables.recovered_by_set(leaks, worst, caption=caption, name="tbl-10-known"))
 
 # %% [markdown]
 # ## What to do

@@ -68,10 +68,11 @@ own = collect(grid, records=records).records
 # %% [markdown]
 # ## The methods
 #
-# Each is one file of [the library](../api.md), and its docstring says which of it is its authors' and which ours.
+# {numref}`tbl-11-methods` lists them. Each is one file of [the library](../api.md), and its docstring says which of it
+# is its authors' and which ours.
 
 # %%
-display(Markdown(leak_cards.listed()))
+display(numbered(leak_cards.listed(), "The registered methods, and where each is from", "tbl-11-methods"))
 
 # %% [markdown]
 # ## What is measured
@@ -127,7 +128,7 @@ display(numbered(leak_cards.ranked(ranking), caption, "tbl-11-ranking"))
 # How often each access is exact and silent, in percent of the targets that pass the gate, by number of forgotten classes:
 
 # %%
-display(tabs(leak_cards.by_count(measured)))
+display(tabs(leak_cards.by_count(measured, name="tbl-11-k")))
 
 # %% [markdown]
 # ## The cards

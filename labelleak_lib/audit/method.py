@@ -6,7 +6,7 @@ import pandas as pd
 
 from labelleak_lib.names import row_name
 from labelleak_lib.results.exact_silent import LABEL_ROW, REACH_ROWS, cells
-from labelleak_lib.results.markdown import Markdown, rows_of
+from labelleak_lib.results.markdown import Markdown, numbered, rows_of
 from labelleak_lib.trials.gate import FORGET_LIMIT, RETAIN_MARGIN
 
 ROWS = (LABEL_ROW, *REACH_ROWS)
@@ -41,12 +41,13 @@ def _verdict(trials: int, silent: int, both: int) -> str:
     return "nothing found" if silent else "accuses M_o"
 
 
-def verdict_table(judged: pd.DataFrame) -> Markdown:
-    """Write `verdicts` in Markdown, in numbers of trials."""
+def verdict_table(judged: pd.DataFrame, *, caption: str | None = None, name: str | None = None) -> Markdown:
+    """Write `verdicts` in Markdown, in numbers of trials; `caption` and `name` as for :func:`numbered`."""
     shown = pd.DataFrame({"attack": [row_name(line.attack, line.criterion) for line in rows_of(judged)]})
-    for name, title in (("exact", "names exactly"), ("silent", "silent on M_o"), ("both", "both")):
-        shown[title] = [f"{getattr(line, name)} of {line.trials}" for line in rows_of(judged)]
-    return Markdown(shown.assign(verdict=judged.verdict).to_markdown(index=False, disable_numparse=True))
+    for count, title in (("exact", "names exactly"), ("silent", "silent on M_o"), ("both", "both")):
+        shown[title] = [f"{getattr(line, count)} of {line.trials}" for line in rows_of(judged)]
+    text = shown.assign(verdict=judged.verdict).to_markdown(index=False, disable_numparse=True)
+    return numbered(text, caption, name)
 
 
 def sentence(records: pd.DataFrame) -> str:

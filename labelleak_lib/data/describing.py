@@ -15,10 +15,9 @@ def class_table(dataset: Dataset) -> str:
     return "\n".join(["| index | class | train | attacker pool | test |", "|---:|:---|---:|---:|---:|", *rows])
 
 
-def in_markdown(dataset: Dataset) -> str:
-    """Return the table of the classes, and below it what a reader should know of their own files."""
-    notes = "\n".join(f"- {escaped(note)}" for note in dataset.notes)
-    return f"{class_table(dataset)}\n\n{notes}".rstrip()
+def noted(dataset: Dataset) -> str:
+    """Return what a reader should know of their own files, one bullet a note; empty where there is none."""
+    return "\n".join(f"- {escaped(note)}" for note in dataset.notes)
 
 
 def described(dataset: Dataset) -> str:

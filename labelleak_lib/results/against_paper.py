@@ -14,7 +14,7 @@ from labelleak_lib.registry import CRITERIA
 from labelleak_lib.results import exact_silent
 from labelleak_lib.results.exact_silent import MOST
 from labelleak_lib.results.intervals import LEVEL, clopper_pearson_p, holm
-from labelleak_lib.results.markdown import Markdown, bullets, rows_of, span, with_interval
+from labelleak_lib.results.markdown import Markdown, bullets, numbered, rows_of, span, tabs, with_interval
 from labelleak_lib.results.summary import compare, of_the_paper
 
 AGREED = 1e-9
@@ -140,6 +140,20 @@ def conclusions(records: pd.DataFrame, rows: Sequence[tuple[str, str]] = PAPER_R
     lines = {(line.attack, line.criterion): line for line in rows_of(rates)}
     table = pd.DataFrame([_conclusion(line, lines[line.attack, line.criterion]) for line in rows_of(worth)])
     return table if rates.published.notna().any() or table.empty else table.drop(columns="published %")
+
+
+def conclusions_by_set(records: pd.DataFrame, prefix: str, rows: Sequence[tuple[str, str]] = PAPER_ROWS) -> Markdown:
+    """Return one tab a data set with its numbered `conclusions`, labelled ``<prefix>-<place of the tab>``.
+
+    By place, since the name of a reader's own data set may be no label.
+    """
+    panels = {}
+    for place, (name, own) in enumerate(records.groupby("dataset", sort=False), 1):
+        targets = span(exact_silent.table(own, rows).n)
+        caption = f"What each row is worth, percent; {name}, k = {span(own.k)}, targets a row: {targets}"
+        text = conclusions(own, rows).to_markdown(index=False, disable_numparse=True)
+        panels[str(name)] = numbered(text, caption, f"{prefix}-{place}")
+    return tabs(panels)
 
 
 def _conclusion(worth: Any, rate: Any) -> dict[str, str]:

@@ -13,7 +13,7 @@ from labelleak_lib.results.exact_silent import LABEL_ROW
 from labelleak_lib.results.intervals import summarise
 from labelleak_lib.results.inverted import kinds
 from labelleak_lib.results.leakage import baseline
-from labelleak_lib.results.markdown import span
+from labelleak_lib.results.markdown import Markdown, numbered, span
 from labelleak_lib.results.summary import attackers, passing
 from labelleak_lib.theory.collapse import collapse_fraction
 from labelleak_lib.trials.judging import with_cells
@@ -179,11 +179,13 @@ def rule_summary(judged: pd.DataFrame) -> pd.DataFrame:
     return summarise(judged.assign(right=right), ["attack", "rule", "control", "k"], "right")
 
 
-def answers(records: pd.DataFrame, evidence: pd.DataFrame, alphas: Sequence[float]) -> str:
+def answers(
+    records: pd.DataFrame, evidence: pd.DataFrame, alphas: Sequence[float], *, name: str | None = None
+) -> Markdown:
     """Return, of one data set, how often each rule is exact, by k, and how often the predicted collapse comes true.
 
-    A Markdown table in percent: means over the trials and methods that pass the gate at every k, ungated over all, and
-    how often each rule is silent on the originals; then sentences.
+    A Markdown table in percent, numbered under the label `name` (plain without one): means over the trials and methods
+    that pass the gate at every k, ungated over all, and how often each rule is silent on the originals; then sentences.
     """
     stored = stored_ipvs(records, evidence)
     kept = same_at_every_k(records)
@@ -195,9 +197,14 @@ def answers(records: pd.DataFrame, evidence: pd.DataFrame, alphas: Sequence[floa
         attack=judged.attack.map(attack_title), share=judged.exact.where(judged.control == "none", judged.silent)
     )
     means = judged.pivot_table("share", ["attack", "rule", "targets"], "k", sort=False).sort_index(axis=1)
-    table = (100 * means).reset_index().to_markdown(index=False, floatfmt=".0f")
+    text = (100 * means).reset_index().to_markdown(index=False, floatfmt=".0f")
     tested = agreement(alpha_sweep(stored, alphas)).to_dict("records")
     shares = (f"{attack_title(x['attack'])} {100 * x['share']:.1f}% of {x['cells']:,} cases" for x in tested)
-    trials = records.groupby("k").trial.nunique()
-    tried = f"Each $k$ has {span(trials)} trials. {composition(records)}"
-    return f"{table}\n\n{tried} The prediction is right for {'; '.join(shares)}."
+    trials = span(records.groupby("k").trial.nunique())
+    caption = (
+        f"How often each rule names exactly the forgotten classes, or nobody on $M_o$, by their number $k$, percent; "
+        f"{', '.join(records.dataset.unique())}, trials: {trials}"
+    )
+    tried = f"Each $k$ has {trials} trials. {composition(records)}"
+    said = f"{tried} The prediction is right for {'; '.join(shares)}."
+    return Markdown(f"{numbered(text, caption, name)}\n\n{said}")

@@ -13,7 +13,7 @@ import pandas as pd
 from labelleak_lib.names import DATASET_ORDER, ordered
 from labelleak_lib.registry import ADAPTIVE, DEFENCES
 from labelleak_lib.results.defences import ACCESSES, UNIT, attack_title, unit_title
-from labelleak_lib.results.markdown import Markdown, numbered, rows_of, signed, summary_of, tabs, with_interval
+from labelleak_lib.results.markdown import Markdown, numbered, rows_of, signed, span, summary_of, tabs, with_interval
 
 PUBLISHED = {"model": "the model", "other outputs": "a model with other outputs", "answers": "answers, no parameters"}
 NOT_GRANTED = "–"
@@ -44,16 +44,29 @@ def attacks_that_know(*, caption: str, name: str) -> Markdown:
     return numbered(pd.DataFrame(lines).to_markdown(index=False), caption, name)
 
 
-def _tab_a_set(datasets: pd.Series, lines: Callable[[str], list[dict[str, Any]]]) -> Markdown:
-    """Return one tab a data set, with the table of its lines."""
-    names = ordered(datasets, DATASET_ORDER)
-    return tabs({name: pd.DataFrame(lines(name)).to_markdown(index=False, disable_numparse=True) for name in names})
+def _tab_a_set(
+    table: pd.DataFrame, lines: Callable[[str], list[dict[str, Any]]], caption: str | None, name: str | None
+) -> Markdown:
+    """Return one tab a data set, with the table of its lines, numbered under ``<name>-<data set>``.
+
+    The caption goes on with the data set and, from the column `n` of `table`, how many trials a line has.
+    """
+    panels = {}
+    for dataset in ordered(table.dataset, DATASET_ORDER):
+        text = pd.DataFrame(lines(dataset)).to_markdown(index=False, disable_numparse=True)
+        basis = f"{dataset}, trials: {span(table[table.dataset == dataset].n)}"
+        label = f"{name}-{dataset}".replace("_", "-")
+        panels[dataset] = numbered(text, caption and f"{caption}; {basis}", name and label)
+    return tabs(panels)
 
 
-def leaks_by_set(first: pd.DataFrame, worst: pd.DataFrame) -> Markdown:
+def leaks_by_set(
+    first: pd.DataFrame, worst: pd.DataFrame, *, caption: str | None = None, name: str | None = None
+) -> Markdown:
     """Write what the strongest attack gets at each access, and the strongest of all with its interval, by data set.
 
-    `first` is of `strongest` by `UNIT` and access, `worst` of `worst`.
+    `first` is of `strongest` by `UNIT` and access, `worst` of `worst`. Each data set adds its name to `caption` and
+    `name`, its trials to the caption.
     """
     columns = [access for access in ACCESSES.values() if access in set(first.access)]
 
@@ -74,11 +87,11 @@ def leaks_by_set(first: pd.DataFrame, worst: pd.DataFrame) -> Markdown:
             })  # fmt: skip
         return found
 
-    return _tab_a_set(worst.dataset, lines)
+    return _tab_a_set(worst, lines, caption, name)
 
 
-def prices_by_set(prices: pd.DataFrame) -> Markdown:
-    """Write what each defence costs (`prices`), by data set."""
+def prices_by_set(prices: pd.DataFrame, *, caption: str | None = None, name: str | None = None) -> Markdown:
+    """Write what each defence costs (`prices`), by data set; `caption` and `name` as for `leaks_by_set`."""
 
     def lines(dataset: str) -> list[dict[str, Any]]:
         return [
@@ -93,11 +106,16 @@ def prices_by_set(prices: pd.DataFrame) -> Markdown:
             for row in rows_of(prices[(prices.dataset == dataset) & (prices.defence != "none")])
         ]
 
-    return _tab_a_set(prices.dataset, lines)
+    return _tab_a_set(prices, lines, caption, name)
 
 
-def recovered_by_set(leaks: pd.DataFrame, worst: pd.DataFrame) -> Markdown:
-    """Write, for every attack that only who knows the defence runs, what it gets, beside the strongest other attack."""
+def recovered_by_set(
+    leaks: pd.DataFrame, worst: pd.DataFrame, *, caption: str | None = None, name: str | None = None
+) -> Markdown:
+    """Write, for every attack that only who knows the defence runs, what it gets, beside the strongest other attack.
+
+    `caption` and `name` are as for `leaks_by_set`.
+    """
     plain = worst.set_index(UNIT).plain
 
     def lines(dataset: str) -> list[dict[str, Any]]:
@@ -115,13 +133,13 @@ def recovered_by_set(leaks: pd.DataFrame, worst: pd.DataFrame) -> Markdown:
             for row in rows_of(leaks[(leaks.dataset == dataset) & ~leaks.common])
         ]
 
-    return _tab_a_set(leaks.dataset, lines)
+    return _tab_a_set(leaks[~leaks.common], lines, caption, name)
 
 
-def named_in(judged: pd.DataFrame) -> Markdown:
+def named_in(judged: pd.DataFrame, *, caption: str | None = None, name: str | None = None) -> Markdown:
     """Write how many attacks are exact and silent on what is published in each trial, of how many.
 
-    `judged` is of `results.defended.judged`.
+    `judged` is of `results.defended.judged`; `caption` and `name` are as for :func:`numbered`.
     """
     table = judged.groupby(["dataset", "trial", "defence", "unlearning"], sort=False)
     lines = [
@@ -136,4 +154,4 @@ def named_in(judged: pd.DataFrame) -> Markdown:
         }
         for _, own in table
     ]
-    return Markdown(pd.DataFrame(lines).to_markdown(index=False))
+    return numbered(pd.DataFrame(lines).to_markdown(index=False), caption, name)

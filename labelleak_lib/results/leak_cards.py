@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 
 from labelleak_lib.names import DATASET_ORDER, ordered
 from labelleak_lib.registry import METHODS
-from labelleak_lib.results.markdown import rows_of, signed, summary_of, with_interval
+from labelleak_lib.results.markdown import numbered, rows_of, signed, span, summary_of, with_interval
 from labelleak_lib.results.method_leaks import ACCESSES, BOTH_MODELS, EARLY, HEADLINE, Measured, leaks
 
 LEVEL = 0.05
@@ -53,11 +53,18 @@ def short(leaked: pd.DataFrame) -> str:
     return table.rename_axis("method").to_markdown(disable_numparse=True)
 
 
-def by_count(known: Measured) -> dict[str, str]:
-    """Return `short` of every number of forgotten classes, by its title."""
+def by_count(known: Measured, *, name: str | None = None) -> dict[str, str]:
+    """Return `short` of every number k of forgotten classes, by its title, numbered under ``<name>-<k>``."""
     counts = sorted(set(known.records.k))
     picked = {k: [table[table.k == k] for table in (known.records, known.early)] for k in counts}
-    return {f"k = {k}": short(leaks(*tables)) for k, tables in picked.items()}
+    panels: dict[str, str] = {}
+    for k, tables in picked.items():
+        leaked = leaks(*tables)
+        caption = (
+            f"Exact and silent by access, percent of the targets that pass the gate, k = {k}, targets: {span(leaked.n)}"
+        )
+        panels[f"k = {k}"] = numbered(short(leaked), caption, name and f"{name}-{k}")
+    return panels
 
 
 def ranked(ranking: pd.DataFrame) -> str:

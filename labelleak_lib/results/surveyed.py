@@ -7,6 +7,7 @@ import pandas as pd
 
 from labelleak_lib.files import COMMITTED
 from labelleak_lib.names import DATASET_ORDER, ordered
+from labelleak_lib.results.markdown import Markdown, numbered, tabs
 
 FOLDER = COMMITTED / "theory"
 EARLY, LATE = 0.03, 30.0
@@ -28,22 +29,47 @@ def _with_momentum(table: pd.DataFrame) -> pd.DataFrame:
     return table if "momentum" in table else table.assign(deployed=np.nan)
 
 
-def assumption_lines(table: pd.DataFrame) -> str:
-    """Write a table of assumptions in Markdown: what the failure means only where one fails."""
+def assumption_lines(table: pd.DataFrame, *, caption: str | None = None, name: str | None = None) -> Markdown:
+    """Write a table of assumptions in Markdown: what the failure means only where one fails.
+
+    `caption` and `name` as for :func:`numbered`.
+    """
     numbers = {name: table[name].map("{:.2f}".format) for name in ("assumed", "measured")}
     # a bar would end a cell of the table
     texts = {name: table[name].str.replace("|", r"\|") for name in ("quantity", "consequence")}
     texts["consequence"] = texts["consequence"].where(~table.holds, "")
     shown = table.assign(**numbers, **texts, holds=table.holds.map({True: "yes", False: "no"}))
     columns = ["equation", "quantity", "assumed", "measured", "holds", "consequence"]
-    return shown[columns].to_markdown(index=False, disable_numparse=True)
+    return numbered(shown[columns].to_markdown(index=False, disable_numparse=True), caption, name)
 
 
-def agreement_lines(table: pd.DataFrame) -> str:
-    """Write a stored table of agreement in Markdown, accuracies in percent; empty where nothing was measured."""
+def agreement_lines(table: pd.DataFrame, *, caption: str | None = None, name: str | None = None) -> Markdown:
+    """Write a stored table of agreement in Markdown, accuracies in percent; empty where nothing was measured.
+
+    `caption` and `name` as for :func:`numbered`.
+    """
     correlations = {f"at {EARLY:g}": table.early, f"at {LATE:g}": table.late, "attack's heads": table.deployed}
     rates = {f"direct probe, {kind} %": 100 * table[f"probe_{kind}"] for kind in ("forgotten", "retained")}
     texts = {name: values.map("{:.2f}".format).where(values.notna(), "") for name, values in correlations.items()}
     texts |= {name: values.map("{:.1f}".format) for name, values in rates.items()}
     shown = pd.DataFrame({"target": table.method, **texts})
-    return shown.to_markdown(index=False, disable_numparse=True)
+    return numbered(shown.to_markdown(index=False, disable_numparse=True), caption, name)
+
+
+def by_set(prefix: str, folder: Path = FOLDER) -> Markdown:
+    """Return one tab a data set with its two stored tables, labelled ``<prefix>-<data set>-<kind>``."""
+    agreement, panels = stored("agreement", folder), {}
+    for name, table in stored("assumptions", folder).items():
+        label = f"{prefix}-{name}".replace("_", "-")
+        assumed = (
+            f"Assumptions as the derivation takes them, and as measured on the retrained network; {name}, one trial"
+        )
+        agreed = (
+            f"Dot products beside logit margins (correlation), and the direct probe (accuracy in %); {name}, one trial"
+        )
+        panels[name] = "\n\n".join([
+            f"Profile `{table.profile[0]}`.",
+            assumption_lines(table, caption=assumed, name=f"{label}-assumptions"),
+            agreement_lines(agreement[name], caption=agreed, name=f"{label}-agreement"),
+        ])  # fmt: skip
+    return tabs(panels)

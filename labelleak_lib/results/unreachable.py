@@ -17,7 +17,7 @@ from labelleak_lib.models.evaluation import accuracy
 from labelleak_lib.models.recipe import Recipe
 from labelleak_lib.models.training import SHORTEST_CYCLE, batches, train
 from labelleak_lib.nulls.calibration import RARE, evidence_on_bank, kinds
-from labelleak_lib.results.markdown import rows_of
+from labelleak_lib.results.markdown import Markdown, numbered, rows_of
 from labelleak_lib.space import InputSpace
 from labelleak_lib.theory import heads, reach
 from labelleak_lib.theory.heads import Array
@@ -147,15 +147,16 @@ def rows_and_reach(spec: TrialSpec, codes: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def to_markdown(table: pd.DataFrame) -> str:
-    """Write `rows_and_reach` in Markdown."""
+def to_markdown(table: pd.DataFrame, *, caption: str | None = None, name: str | None = None) -> Markdown:
+    """Write `rows_and_reach` in Markdown; `caption` and `name` as for :func:`numbered`."""
     percent = {name: (100 * table[name]).map("{:.0f}".format) for name in ("accuracy", "fallen", "positive")}
     numbers = {name: table[name].map("{:.2f}".format) for name in ("kept", "allowed", "any_features", *INPUTS)}
     shown = table.assign(imbalance=table.imbalance.map("{:.0e}".format), **percent, **numbers)
     names = ["accuracy on it %", "A", "entries fallen %", "sum kept within", "entries above 0 %"]
     shown.columns = ["target", *names, "allowed by the start", "any features", *FREE.values()]
     # of M_o there is no start
-    return shown.mask(table.isna().to_numpy(), "").to_markdown(index=False, disable_numparse=True)
+    text = shown.mask(table.isna().to_numpy(), "").to_markdown(index=False, disable_numparse=True)
+    return numbered(text, caption, name)
 
 
 def sentences(table: pd.DataFrame) -> list[str]:

@@ -60,4 +60,6 @@ def test_the_table_counts_trials_of_every_row():
         "attack", "names exactly", "silent on M_o", "both", "verdict",
     ]  # fmt: skip
     assert "1 of 2" in lines[0] and "leaks in part" in lines[0]
+    numbered = method.verdict_table(method.verdicts(trials((1, ""))), caption="Who finds it", name="tbl-x")
+    assert numbered.startswith(":::{table} Who finds it\n:name: tbl-x\n\n| attack")
     assert len(lines) == len(method.ROWS) and all("not judged" in line for line in lines[1:])

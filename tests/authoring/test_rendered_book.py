@@ -119,6 +119,22 @@ def test_every_output_of_a_chapter_is_rendered(name: str) -> None:
     assert missing == []
 
 
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_every_table_that_a_chapters_cell_shows_has_a_numbered_caption(name: str) -> None:
+    bare = [
+        table for table in page(name).select("div.cell_output table") if not table.select("caption .caption-number")
+    ]
+    assert [table.get_text(" ", strip=True)[:80] for table in bare if not titled(table)] == []
+
+
+def titled(table: Tag) -> bool:
+    """Tell whether a title of its own stands above a table: that of a card it lies in, or a heading of a report."""
+    if card := table.find_parent("details"):
+        return card.find("summary") is not None
+    heading = table.find_previous(re.compile("^h[1-6]$"))
+    return heading is not None and heading.find_parent("div", class_="cell_output") is not None
+
+
 def hidden(cell: nbformat.NotebookNode) -> bool:
     tags = set(cell.metadata.get("tags", []))
     return "remove-cell" in tags or {"remove-input", "remove-output"} <= tags

@@ -8,7 +8,7 @@ from own_data import class_folders, listed, pixels
 
 from labelleak_lib.data.class_names import escaped, in_order, visible
 from labelleak_lib.data.datasets import load_dataset
-from labelleak_lib.data.describing import class_table, described
+from labelleak_lib.data.describing import class_table, described, noted
 from labelleak_lib.data.files import DataError
 from labelleak_lib.data.labels import numbered, one_a_sample
 from labelleak_lib.trials.chosen import chosen_classes
@@ -144,6 +144,7 @@ def test_class_names_of_an_npz_are_read(tmp_path):
 def test_names_that_look_alike_are_said(tmp_path, pair):
     file = listed(tmp_path / "d", pixels(10, 8), list(pair) * 5)
     assert "differ in case or spaces alone" in " ".join(load_dataset(str(file)).notes)
+    assert noted(load_dataset(str(file))).startswith("- ") and noted(load_dataset("digits")) == ""
 
 
 def test_what_is_said_before_training_is_one_line_each_and_a_table(tmp_path):

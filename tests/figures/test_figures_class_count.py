@@ -131,6 +131,10 @@ def test_answers_stand_by_k_gated_and_ungated_and_count_the_cases():
         assert exact == ["100"] * 4 + ["0"] * 4
     assert lines["white-box inversion", "threshold", "$M_o$, silent"] == ["100"] * 9
     assert text.endswith("The prediction is right for white-box inversion 100.0% of 27 cases.")
+    numbered = class_counts.answers(records, pd.concat([evidence, placebo]), [0.9], name="tbl-x")
+    caption, label, _, *rest = numbered.splitlines()
+    assert caption.startswith(":::{table} How often") and caption.endswith("; mnist, trials: 3")
+    assert label == ":name: tbl-x" and "\n".join(line for line in rest if line != ":::") == text
 
 
 def test_the_class_aimed_at_tells_apart_what_the_maximum_does_not():

@@ -1,6 +1,7 @@
 """What the overview and comparison chapters compute and draw."""
 
 import math
+import re
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -169,6 +170,16 @@ def test_a_row_is_worth_how_often_it_is_exact_and_silent(target, named, words):
     assert found["placebo %"].tolist() == ["40.0"] * 3 + [""] * 4, "of rows judged head by head alone"
     assert found["published %"][0] == "86.17"
     assert "published %" not in against_paper.conclusions(records.assign(dataset="digits"))
+
+
+def test_what_rows_are_worth_has_a_numbered_table_a_data_set_with_its_targets():
+    mine = full_records("my images", target=1.0)
+    text = against_paper.conclusions_by_set(pd.concat([mine, full_records("mnist", target=1.0)]), "tbl-x")
+    n = len(mine[mine.control == "none"].drop_duplicates("config_hash"))
+    captions = re.findall(r"^:::\{table\} .*; (.*)\n:name: (.*)$", text, re.M)
+    assert captions == [(f"{name}, k = 1, targets a row: {n}", f"tbl-x-{place}")
+                        for place, name in enumerate(("my images", "mnist"), 1)]  # fmt: skip
+    assert text.count("{tab-item}") == 2
 
 
 def test_everything_at_a_glance_has_a_panel_a_row_and_k_and_a_colour_a_data_set():

@@ -178,6 +178,23 @@ def test_tables_have_a_tab_a_data_set_and_say_what_was_not_granted():
     assert "+1.5" in prices and "no defence" not in prices
 
 
+def test_the_table_of_every_tab_has_a_number_of_its_own_and_says_its_trials():
+    table = pd.DataFrame([
+        leak("none", 4, 5), leak("none", 2, 3, attack="row_distance"), leak("none", 1, 2, dataset="fashion_mnist"),
+    ])  # fmt: skip
+    worst, shown = defended.worst(table), {"caption": "What leaks", "name": "tbl-x"}
+    text = defended_tables.leaks_by_set(defended.strongest(table, [*UNIT, "access"]), worst, **shown)
+    assert re.findall(r"^:::\{table\} (.*)\n:name: (.*)$", text, re.M) == [
+        ("What leaks; digits, trials: 5", "tbl-x-digits"),
+        ("What leaks; fashion_mnist, trials: 2", "tbl-x-fashion-mnist"),
+    ]
+    recovered = defended_tables.recovered_by_set(table, worst, **shown)
+    assert "trials: 3\n:name: tbl-x-digits" in recovered and recovered.count("{tab-item}") == 1
+    assert "{table} What leaks; digits, trials: " in defended_tables.prices_by_set(cost(table, mask=1.5), **shown)
+    own = defended.judged(lines(line({2}), line(code="", named=())))
+    assert defended_tables.named_in(own, **shown).startswith(":::{table} What leaks\n:name: tbl-x\n\n|")
+
+
 def test_every_access_of_an_attack_that_a_defence_meets_has_a_name():
     kinds = {runner.ATTACKS[name]().access_kind for name in runner.READINGS if name in list(runner.ATTACKS)}
     kinds |= {runner.ADAPTIVE[name]().access_kind for name in runner.ADAPTIVE}

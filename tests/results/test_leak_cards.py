@@ -13,6 +13,7 @@ from labelleak_lib.figures import leak_cards as figures
 from labelleak_lib.names import PAPER_METHODS
 from labelleak_lib.registry import METHODS
 from labelleak_lib.results import leak_cards, method_leaks
+from labelleak_lib.results.markdown import span
 from labelleak_lib.trials.committed import BY_METHOD, committed, committed_records
 from labelleak_lib.trials.gate import is_unlearned
 from labelleak_lib.trials.judging import judge, pairs
@@ -214,6 +215,9 @@ def test_the_basis_counts_trials_by_number_of_classes_and_tables_are_apart():
         "k = 3": leak_cards.short(method_leaks.leaks(three)),
     }
     assert tables["k = 1"] != tables["k = 3"]
+    numbered = leak_cards.by_count(both, name="tbl-x")["k = 3"]
+    n = method_leaks.leaks(three).n
+    assert f"k = 3, targets: {span(n)}\n:name: tbl-x-3\n\n{tables['k = 3']}" in numbered
 
 
 def test_what_the_accesses_are_called_is_what_was_asked():

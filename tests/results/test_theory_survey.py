@@ -65,6 +65,14 @@ def test_surveys_come_in_the_books_order_of_data_sets():
     assert list(surveyed.stored("agreement")) == ["digits", "mnist", "fashion_mnist", "svhn", "cifar10"]
 
 
+def test_every_data_set_has_a_tab_with_two_tables_under_labels_of_their_own():
+    text, names = surveyed.by_set("tbl-x"), list(surveyed.stored("assumptions"))
+    labels = [f"tbl-x-{name}-{kind}".replace("_", "-") for name in names for kind in ("assumptions", "agreement")]
+    assert re.findall(r"^:name: (.*)$", text, re.M) == labels
+    captions = re.findall(r"^:::\{table\} (.*)$", text, re.M)
+    assert all(f"{name}, one trial" in caption for name, caption in zip(np.repeat(names, 2), captions, strict=True))
+
+
 def test_the_same_trial_gives_the_same_survey(spec):
     pd.testing.assert_frame_equal(survey.assumptions_of(spec), survey.assumptions_of(spec))
 

@@ -53,7 +53,10 @@ def test_rows_fall_and_keep_their_sum_on_trained_networks(spec):
     assert (searched <= table.any_features + 1e-6).loc[["M_o", "FT", unreachable.ZERO]].all()
     said = " ".join(unreachable.sentences(table.reset_index()))
     assert unreachable.ZERO in said.partition(".")[0]
-    assert unreachable.to_markdown(table.reset_index()).count("\n") == 7
+    text = unreachable.to_markdown(table.reset_index())
+    assert text.count("\n") == 7
+    numbered = unreachable.to_markdown(table.reset_index(), caption="What is reached", name="tbl-x")
+    assert numbered == f":::{{table}} What is reached\n:name: tbl-x\n\n{text}\n:::"
 
 
 def test_an_unknown_kind_of_input_is_named(spec):
