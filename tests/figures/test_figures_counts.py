@@ -85,7 +85,7 @@ def test_searches_that_agree_on_rare_classes_lie_side_by_side():
     whiskers = np.array(sorted(ax.transData.transform(end[0])[0] for line in ends for end in line))
     assert len(whiskers) == 20 and np.diff(whiskers).min() > 6
     # the marks of a share lie nearer to it than to the next one
-    told = np.log(sorted(line.get_xdata() for line in lines)) - np.log([0.01, 0.03, 0.1, 0.3])
+    told = np.log([sorted(line.get_xdata()) for line in lines]) - np.log([0.01, 0.03, 0.1, 0.3])
     assert np.abs(told).max() < np.log(3) / 2
 
 
