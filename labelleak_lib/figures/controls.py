@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from labelleak_lib.figures.layout import KINDS, MODEL, bottom_legend, counted, grid, nothing_stored, reach
+from labelleak_lib.figures.layout import KINDS, MODEL, PAGE, bottom_legend, counted, grid, nothing_stored, reach
 from labelleak_lib.names import DATASET_ORDER, PAPER_METHODS, attack_title, ordered
 
 APART = 1.2
@@ -21,7 +21,7 @@ def highest_probabilities(answers: pd.DataFrame, searched: pd.DataFrame) -> Figu
     if answers.empty:
         return nothing_stored("answers to random inputs are")
     sources = list(dict.fromkeys(answers.attack))
-    figure, [axes] = grid(1, len(sources), (8, 3.5), sharey=True)
+    figure, [axes] = grid(1, len(sources), (PAGE, 3.5), sharey=True)
     rng = np.random.default_rng(0)
     for ax, source in zip(axes, sources, strict=True):
         chosen = answers[(answers.attack == source) & (answers.control == "none")]
@@ -51,7 +51,7 @@ def readings(scores: pd.DataFrame) -> Figure:
         "direct_probe": "accuracy on the pool",
     }
     codes, rng = ordered(scores.unlearning, PAPER_METHODS), np.random.default_rng(0)
-    figure, [axes] = grid(1, len(titles), (8, 3.4))
+    figure, [axes] = grid(1, len(titles), (PAGE, 3.4))
     for ax, (attack, title) in zip(axes, titles.items(), strict=True):
         for i, (kind, colour) in enumerate(KINDS.items()):
             chosen = scores[(scores.attack == attack) & (scores.control == "none") & (scores.kind == kind)]
