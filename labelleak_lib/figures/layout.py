@@ -123,8 +123,8 @@ def flow(boxes: Mapping[str, tuple[float, float, str]], arrows: Mapping[str, Seq
     from a box to those listed.
     """
     columns, rows = max(x for x, *_ in boxes.values()), max(y for _, y, _ in boxes.values())
-    figure, [[ax]] = grid(1, 1, (8, 0.85 * (rows + 1)))
-    frame = {"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": "0.4"}
+    figure, [[ax]] = grid(1, 1, (PAGE, 0.85 * (rows + 1)))
+    frame = {"boxstyle": "round,pad=0.35", "facecolor": "white", "edgecolor": "0.4"}
     drawn = {
         name: ax.text(x, y, text, ha="center", va="center", fontsize=9, bbox=frame).get_bbox_patch()
         for name, (x, y, text) in boxes.items()

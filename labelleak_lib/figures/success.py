@@ -19,6 +19,8 @@ UNGATED: dict[str, Any] = {
 INTERVAL: dict[str, Any] = {
     "color": "0.3", "marker": "|", "markersize": 9, "markeredgewidth": 1.5, "linestyle": "none"
 }  # fmt: skip
+LONGEST = 42
+"""Letters of a title that stand over a panel of a row of two."""
 PUBLISHED_PLACES = 1.5
 """How many marks' room a published value has among those of its method."""
 SPREAD = 0.88
@@ -41,10 +43,13 @@ def success_rates(frame: pd.DataFrame) -> Figure:
     groups.sort(key=lambda item: order[item[0][:3]])  # stable: protocols stay in their order
     figure, axes = panels(len(groups), height=2.5)
     ks = sorted(frame.k.unique())
-    for ax, (key, group) in zip(axes, groups, strict=True):
-        dataset, attack, criterion, protocol = map(str, key)
+    names = [f"{dataset}: {row_name(attack, criterion)}" for (dataset, attack, criterion, _), _ in groups]
+    # long names of neighbours would run together on one line
+    broken = max(map(len, names)) > LONGEST
+    for ax, name, (key, group) in zip(axes, names, groups, strict=True):
+        protocol = key[-1]
         _panel(ax, group, ks)
-        title = f"{dataset}: {row_name(attack, criterion)}"
+        title = name.replace(": ", ":\n") if broken else name
         ax.set_title(title if shared else f"{title}\n{protocol} protocol", fontsize=10)
         ax.set(ylim=(0, 105), xlabel=f"unlearning method ({_trials(group)})")
     for ax in axes[:: 1 if len(axes) == 1 else 2]:

@@ -34,7 +34,7 @@ def accuracies(table: pd.DataFrame) -> Figure:
             if after.published.notna().any():
                 shown = "published, after" if side == "forget" else None
                 ax.plot(at, after.published, "D", color="black", markersize=4, linestyle="none", label=shown)
-        ax.set(title=f"{dataset}, k = {k}", ylim=(-3, 105), xlabel="unlearning method, trials that pass the gate")
+        ax.set(title=f"{dataset}, k = {k}", ylim=(-3, 105), xlabel="method, trials that pass the gate")
         gate = group.drop_duplicates("unlearning")
         passed = (gate.unlearned * gate.trials).round().astype(int).astype(str) + "/" + gate.trials.astype(str)
         ax.set_xticks(np.arange(len(codes)), [f"{code}\n{text}" for code, text in zip(codes, passed, strict=True)])
