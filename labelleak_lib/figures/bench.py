@@ -33,7 +33,7 @@ def _dots(ax: Axes, part: pd.DataFrame, label: str) -> None:
         ax.scatter(part.ratio[mask], y[mask], color=colour, marker=marker, s=36, label=name, zorder=3)
     ax.scatter(part.target, y, color="black", marker="|", s=150, linewidths=1.8, label="target", zorder=2)
     ax.axvline(1, color="0.35", linestyle="--", linewidth=1)
-    ax.set_yticks(y, part["name"] + "\n(" + part.subject + ")", linespacing=0.95)
+    ax.set_yticks(y, part["name"] + "\n(" + part.subject + ")", linespacing=1.1)
     ax.tick_params(axis="y", labelsize=9)
     ax.set(xlabel=label, ylim=(-0.7, len(part) - 0.3))
     # powers of two say more of a narrow range
