@@ -43,7 +43,7 @@ def success_rates(frame: pd.DataFrame) -> Figure:
     groups.sort(key=lambda item: order[item[0][:3]])  # stable: protocols stay in their order
     figure, axes = panels(len(groups), height=2.5)
     ks = sorted(frame.k.unique())
-    names = [f"{dataset}: {row_name(attack, criterion)}" for (dataset, attack, criterion, _), _ in groups]
+    names = [f"{key[0]}: {row_name(str(key[1]), str(key[2]))}" for key, _ in groups]
     # long names of neighbours would run together on one line
     broken = max(map(len, names)) > LONGEST
     for ax, name, (key, group) in zip(axes, names, groups, strict=True):
