@@ -95,11 +95,13 @@ def whitening(frame: pd.DataFrame) -> Figure:
 
 def cosines(matrices: Mapping[str, np.ndarray], names: Sequence[str]) -> Figure:
     """Draw matrices of cosines (C, C) between the classes' label features side by side, by title."""
-    figure, axes = _axes(len(matrices), PAGE * len(matrices) / 2, 3.6)
+    figure, axes = _axes(len(matrices), PAGE * len(matrices) / 2, 3.2)
     labels = class_labels(names, 12)
     options: dict[str, Any] = {"square": True, "xticklabels": labels, "yticklabels": labels}
     for axis, (title, matrix) in zip(np.atleast_1d(axes), matrices.items(), strict=True):
-        sns.heatmap(matrix, vmin=-1, vmax=1, cmap="RdBu_r", ax=axis, cbar_kws={"label": "cosine"}, **options)
+        sns.heatmap(
+            matrix, vmin=-1, vmax=1, cmap="RdBu_r", ax=axis, cbar_kws={"label": "cosine", "shrink": 0.65}, **options
+        )
         axis.grid(False)
         axis.set(title=title, xlabel="class", ylabel="class")
     return figure
