@@ -118,13 +118,17 @@ def show(*equations, features="exact"):
 #
 # $$
 # \begin{gathered}
-# H_r = E_r[\phi\phi^\top] \;(1), \qquad H_{r'} = E_{r'}[\phi\phi^\top] \;(2), \\
+# H_r = E_r[\phi\phi^\top] \;(1), \\
+# H_{r'} = E_{r'}[\phi\phi^\top] \;(2), \\
 # H_{f'} = E_{f'}[\phi\phi^\top] \;(3)
 # \end{gathered}
 # $$
 #
 # $$
-# E_r[y\phi^\top] \;(4), \qquad E_{r'}[y\phi^\top] \;(5), \qquad E_{f'}[y\phi^\top] \;(6)
+# \begin{gathered}
+# E_r[y\phi^\top] \;(4), \qquad E_{r'}[y\phi^\top] \;(5), \\
+# E_{f'}[y\phi^\top] \;(6)
+# \end{gathered}
 # $$
 #
 # Row $c$ of a label feature is $\pi_c\mu_c$, where $\pi_c$ is the share of class $c$ in the set.
@@ -140,7 +144,8 @@ show("1", "2", "3", "4", "5", "6")
 #
 # $$
 # \begin{gathered}
-# \nabla R_S(W) = W H_S - E_S[y\phi^\top] \;(7), \qquad \nabla^2 R_S = I_C \otimes H_S \;(8), \\
+# \nabla R_S(W) = W H_S - E_S[y\phi^\top] \;(7), \\
+# \nabla^2 R_S = I_C \otimes H_S \;(8), \\
 # H_r = H_{r'} = H_{f'} = I \;(9)
 # \end{gathered}
 # $$
@@ -158,7 +163,8 @@ show("7", "8", "9")
 #
 # $$
 # \begin{gathered}
-# w_u = E_r[y\phi^\top] \;(10), \qquad w_r' = E_{r'}[y\phi^\top] \;(11), \\
+# w_u = E_r[y\phi^\top] \;(10), \\
+# w_r' = E_{r'}[y\phi^\top] \;(11), \\
 # w_f' = E_{f'}[y\phi^\top] \;(12)
 # \end{gathered}
 # $$
@@ -198,7 +204,8 @@ show("10", "11", "12")
 # $$
 # \begin{gathered}
 # \frac{|w_r' - w_u|}{|w_u|} = \sqrt{C_r - 1}, \\
-# \langle w_u, w_r'\rangle = \pi_r|\mu_r|^2 = \frac{|\mu|^2}{C_r} = \sum_{c} \pi_c^2|\mu_c|^2 = |w_u|^2 .
+# \langle w_u, w_r'\rangle = \pi_r|\mu_r|^2 = \frac{|\mu|^2}{C_r} \\
+# = \sum_{c} \pi_c^2|\mu_c|^2 = |w_u|^2 .
 # \end{gathered}
 # $$
 #
@@ -217,7 +224,8 @@ show("13", "14", "15", "16", "17", "16, 17")
 # $$
 # \begin{gathered}
 # |w_u - w_r'|^2 = |\mu|^2\Bigl(1 - \frac{1}{C_r}\Bigr), \\
-# |w_u - w_f'|^2 = |w_u|^2 + |w_f'|^2 = |\mu|^2\Bigl(1 + \frac{1}{C_r}\Bigr).
+# |w_u - w_f'|^2 = |w_u|^2 + |w_f'|^2 \\
+# = |\mu|^2\Bigl(1 + \frac{1}{C_r}\Bigr).
 # \end{gathered}
 # $$
 #
@@ -272,7 +280,10 @@ show("10", "11", "12", "16", "17", features="any")
 # and therefore
 #
 # $$
-# \langle W_u, W_c\rangle = t \sum_j \bigl(1\{j = c\} - p_j\bigr)\, w_{u,j}\cdot\bar\phi_c
+# \begin{gathered}
+# \langle W_u, W_c\rangle = t \sum_j d_j\, w_{u,j}\cdot\bar\phi_c, \\
+# d_j = 1\{j = c\} - p_j,
+# \end{gathered}
 # $$
 #
 # with $p_j = 1/C$: the mean logit that $M_u$ gives class $c$ on these samples, less its mean over all
@@ -599,15 +610,17 @@ print(f"placebo, each class called forgotten in turn: {np.mean(list(called.value
 #
 # $$
 # \begin{gathered}
-# z_u(x) - \max_{j \ne u} z_j(x) \;\le\; \frac{C}{C-1}\bigl(z_u(x) - \bar z(x)\bigr) \\
-# \le\; \frac{C}{C-1}\,A\,\Bigl[\bigl(w_u(0) - \bar w(0)\bigr)\cdot\phi(x) + b_u(0) - \bar b(0)\Bigr],
+# z_u(x) - \max_{j \ne u} z_j(x) \\
+# \le\; \frac{C}{C-1}\bigl(z_u(x) - \bar z(x)\bigr) \\
+# \le\; \frac{C}{C-1}\,A\,\Bigl[\bigl(w_u(0) - \bar w(0)\bigr)\cdot\phi(x) \\
+# \qquad\qquad {} + b_u(0) - \bar b(0)\Bigr],
 # \end{gathered}
 # $$
 #
 # where bars are means over all classes. **From a last layer of zeros the reach of $u$ is below zero: at most
 # $\tfrac{C}{C-1}\,b_u(T)$, whatever the input.**
 #
-# *Proof.* The largest of the other logits is at least their mean: the first line. By Proposition 1
+# *Proof.* The largest of the other logits is at least their mean: the first bound. By Proposition 1
 # $\bar z(x) = A\,(\bar w(0)\cdot\phi(x) + \bar b(0))$, and $z_u(x) \le A\,(w_u(0)\cdot\phi(x) + b_u(0))$
 # because $\phi(x) \ge 0$: the second. From zeros $\bar z = 0$ and $z_u(x) \le b_u(T)$, and $b_u$ falls at every
 # step, since $p_u > 0$. $\square$
@@ -652,7 +665,10 @@ display(bullets(unreachable.sentences(reached)))
 # descend from zero for the time $t$ (rate times steps) on all samples at once. Then for every $x$
 #
 # $$
-# z_u(x) - \max_{j \ne u} z_j(x) \;\le\; \frac{C}{C-1}\; s\,t\, \max_{i:\,y_i = u} \phi_i\cdot\phi(x),
+# \begin{gathered}
+# z_u(x) - \max_{j \ne u} z_j(x) \\
+# \le\; \frac{C}{C-1}\; s\,t\, \max_{i:\,y_i = u} \phi_i\cdot\phi(x),
+# \end{gathered}
 # $$
 #
 # with the constant feature of the bias in the inner product.

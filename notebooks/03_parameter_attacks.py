@@ -134,7 +134,10 @@ plt.show()
 # threshold $t$ on the dot product that maximises
 #
 # $$
-# J(t) = P(\text{below } t \mid \text{forgotten}) + P(\text{above } t \mid \text{retained}) - 1 .
+# \begin{gathered}
+# J(t) = P(\text{below } t \mid \text{forgotten}) \\
+# {} + P(\text{above } t \mid \text{retained}) - 1 .
+# \end{gathered}
 # $$ (eq-03-youden)
 #
 # **k-means** {cite:p}`lloyd1982least` splits the dot products into two clusters and calls the lower one

@@ -130,14 +130,15 @@ plt.show()
 # On deep networks it finds noise. The paper starts several times,
 #
 # $$
-# x_0^{(r)} \sim \mathcal{N}(0, I), \qquad r = 1, \dots, R ,
+# x_0^{(r)} \sim \mathcal{N}(0, I), \quad r = 1, \dots, R ,
 # $$ (eq-04-starts)
 #
 # adds a penalty on the input's size and on its total variation {cite:p}`rudin1992nonlinear`,
 #
 # $$
 # \begin{gathered}
-# L_c(x) = \ell(f(x), c) + \lambda_2 \lVert x \rVert_2^2 + \lambda_{TV}\, \mathrm{TV}(x), \\
+# L_c(x) = \ell(f(x), c) + \lambda_2 \lVert x \rVert_2^2 \\
+# {} + \lambda_{TV}\, \mathrm{TV}(x), \\
 # x_{t+1} = x_t - \eta \nabla_x L_c(x_t) ,
 # \end{gathered}
 # $$ (eq-04-objective)
@@ -145,7 +146,10 @@ plt.show()
 # and keeps the best of the $R$ results:
 #
 # $$
-# x_c^* = \arg\min_r L_c\big(x_T^{(r)}\big), \qquad \mathrm{IPV}_c = \operatorname{softmax} f(x_c^*) .
+# \begin{gathered}
+# x_c^* = \arg\min_r L_c\big(x_T^{(r)}\big), \\
+# \mathrm{IPV}_c = \operatorname{softmax} f(x_c^*) .
+# \end{gathered}
 # $$ (eq-04-best)
 #
 # These are its equations (18) to (21). The steps here are those of Adam {cite:p}`kingma2015adam` by default,
@@ -158,7 +162,8 @@ plt.show()
 #
 # $$
 # \begin{gathered}
-# \mu = \frac1C \sum_c m_c, \qquad \sigma^2 = \frac1C \sum_c (m_c - \mu)^2, \\
+# \mu = \frac1C \sum_c m_c, \\
+# \sigma^2 = \frac1C \sum_c (m_c - \mu)^2, \\
 # \tau = \mu - \alpha\sigma, \qquad \{c : m_c < \tau\} .
 # \end{gathered}
 # $$ (eq-04-threshold)
@@ -167,7 +172,10 @@ plt.show()
 # calls the cluster with the higher mean entropy forgotten (equation (31)):
 #
 # $$
-# \bar H(S) = \frac{1}{|S|} \sum_{c \in S} \Big( - \sum_j \mathrm{IPV}_c[j] \ln \mathrm{IPV}_c[j] \Big) .
+# \begin{gathered}
+# \bar H(S) = \frac{1}{|S|} \sum_{c \in S} H_c, \\
+# H_c = - \sum_j \mathrm{IPV}_c[j] \ln \mathrm{IPV}_c[j] .
+# \end{gathered}
 # $$ (eq-04-entropy)
 #
 # Which class does a vector of that cluster stand for? This book takes the class that the inversion **aimed

@@ -141,7 +141,10 @@ for name, images in wrong.items():
 # The goal for class $c$, and the fitness of an individual $x$ (equations (22) and (23)):
 #
 # $$
-# x_c^* = \arg\max_{x \in [0,1]^d} p_c(x), \qquad \mathrm{fitness}(x) = p_c(x) .
+# \begin{gathered}
+# x_c^* = \arg\max_{x \in [0,1]^d} p_c(x), \\
+# \mathrm{fitness}(x) = p_c(x) .
+# \end{gathered}
 # $$ (eq-05-fitness)
 #
 # A population of $N$ individuals starts from uniform draws. Parents are drawn with a probability proportional
@@ -156,8 +159,10 @@ for name, images in wrong.items():
 # from generation to generation (25), (26):
 #
 # $$
-# z_j \leftarrow \operatorname{clip}_{[0,1]}(z_j + s_t\,\varepsilon), \quad \varepsilon \sim \mathcal{N}(0, 1),
-# \qquad s_t = s_0 \gamma^t .
+# \begin{gathered}
+# z_j \leftarrow \operatorname{clip}_{[0,1]}(z_j + s_t\,\varepsilon), \\
+# \varepsilon \sim \mathcal{N}(0, 1), \quad s_t = s_0 \gamma^t .
+# \end{gathered}
 # $$ (eq-05-mutation)
 #
 # The $e$ fittest pass unchanged. After $G$ generations the fittest individual gives $\mathrm{IPV}_c$, and the

@@ -59,15 +59,20 @@ def evidence_of(records, kind, arrays, attack, control="none"):
     return pd.DataFrame(rows, columns=EVIDENCE_COLUMNS)
 
 
+PHONE = 337
+"""Width in pixels that a figure has on a screen of 400."""
+
+
 def well_formed(figure):
     """Check what every figure owes its readers: labelled axes, a legible size, words apart, and a rendering."""
-    assert figure.get_figwidth() <= 8
     shown = [ax for ax in figure.axes if ax.get_label() != "<colorbar>"]
     assert any(ax.get_ylabel() or [t.get_text() for t in ax.get_yticklabels()] for ax in shown)
     assert any(ax.get_xlabel() or [t.get_text() for t in ax.get_xticklabels()] for ax in shown)
     figure.canvas.draw()
     sizes = [text.get_fontsize() for ax in shown for text in (ax.xaxis.label, ax.yaxis.label, ax.title)]
     assert min(sizes) >= 9
+    # a phone shrinks the figure to its own width: no letter there below 6 pixels
+    assert min(sizes) * PHONE / (72 * figure.get_figwidth()) >= 6
     written = [(text, text.get_window_extent()) for ax in shown for text in ax.texts if text.get_text().strip()]
     for (one, first), (other, second) in itertools.combinations(written, 2):
         assert not first.overlaps(second), f"{one.get_text()!r} and {other.get_text()!r} overlap"

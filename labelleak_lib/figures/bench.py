@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from labelleak_lib.figures.layout import PALETTE, grid
+from labelleak_lib.figures.layout import PAGE, PALETTE, grid
 
 
 def figure(frame: pd.DataFrame) -> Figure:
@@ -14,10 +14,10 @@ def figure(frame: pd.DataFrame) -> Figure:
     panels = {"peer": "a peer's time / this library's time", "bare": "this library's time / bare computation's time"}
     chosen = {role: frame[frame.role == role] for role in panels}
     heights = [len(part) + 1 for part in chosen.values()]
-    drawn, axes = grid(2, 1, (8.0, 0.27 * sum(heights) + 1.6), height_ratios=heights)
+    drawn, axes = grid(2, 1, (PAGE, 0.36 * sum(heights) + 1.6), height_ratios=heights)
     for ax, (role, part) in zip(axes.flat, chosen.items(), strict=True):
         _dots(ax, part, panels[role])
-    drawn.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    drawn.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, columnspacing=1.0)
     return drawn
 
 
@@ -33,8 +33,8 @@ def _dots(ax: Axes, part: pd.DataFrame, label: str) -> None:
         ax.scatter(part.ratio[mask], y[mask], color=colour, marker=marker, s=36, label=name, zorder=3)
     ax.scatter(part.target, y, color="black", marker="|", s=150, linewidths=1.8, label="target", zorder=2)
     ax.axvline(1, color="0.35", linestyle="--", linewidth=1)
-    ax.set_yticks(y, part["name"] + "  (" + part.subject + ")")
-    ax.tick_params(axis="y", labelsize=8)
+    ax.set_yticks(y, part["name"] + "\n(" + part.subject + ")", linespacing=1.1)
+    ax.tick_params(axis="y", labelsize=9)
     ax.set(xlabel=label, ylim=(-0.7, len(part) - 0.3))
     # powers of two say more of a narrow range
     ax.set_xscale("log", base=10 if part.ratio.max() > 50 * part.ratio.min() else 2)

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from labelleak_lib.figures.layout import (
     BASELINE,
+    PAGE,
     PALETTE,
     bottom_legend,
     counted,
@@ -43,7 +44,7 @@ def success_by_k(table: pd.DataFrame) -> Figure:
     """
     if table.empty:
         return nothing_stored("records are")
-    figure, rows = grid(2, 2, (8, 5.8), sharex=True, sharey=True)
+    figure, rows = grid(2, 2, (PAGE, 5.8), sharex=True, sharey=True)
     for axes, (family, attacks) in zip(rows, FAMILIES.items(), strict=True):
         for ax, (control, model) in zip(axes, MODELS, strict=True):
             part = table[(table.control == control) & table.attack.isin(attacks)]
@@ -75,7 +76,7 @@ def recall_map(means: pd.DataFrame) -> Figure:
     if means.empty:
         return nothing_stored("inverted prediction vectors are")
     attacks = list(dict.fromkeys(means.attack))
-    figure, [axes] = grid(1, len(attacks), (8, 3.9), sharey=True)
+    figure, [axes] = grid(1, len(attacks), (PAGE, 3.9), sharey=True)
     for ax, attack in zip(axes, attacks, strict=True):
         found = means[means.attack == attack]
         shares = found.pivot(index="alpha", columns="k", values="recall")
@@ -99,7 +100,7 @@ def rules(table: pd.DataFrame) -> Figure:
     if table.empty:
         return nothing_stored("inverted prediction vectors are")
     attacks = ordered(table.attack, FAMILIES["inversion attacks"])
-    figure, rows = grid(2, len(attacks), (8, 5.8), sharex=True, sharey=True)
+    figure, rows = grid(2, len(attacks), (PAGE, 5.8), sharex=True, sharey=True)
     for axes, (control, model) in zip(rows, MODELS, strict=True):
         for ax, attack in zip(axes, attacks, strict=True):
             _rule_lines(ax, table[(table.attack == attack) & (table.control == control)])
@@ -121,7 +122,7 @@ def rules_by_dataset(tables: Mapping[str, pd.DataFrame]) -> Figure:
         return nothing_stored("sweeps are")
     everything = pd.concat(found.values())
     attacks, asked = ordered(everything.attack, FAMILIES["inversion attacks"]), list(dict.fromkeys(everything.rule))
-    figure, rows = grid(len(found), len(attacks), (8, 2.4 * len(found) + 0.9), sharex=True, sharey=True)
+    figure, rows = grid(len(found), len(attacks), (PAGE, 2.4 * len(found) + 0.9), sharex=True, sharey=True)
     for axes, (name, table) in zip(rows, found.items(), strict=True):
         for ax, attack in zip(axes, attacks, strict=True):
             here = table[table.attack == attack]
@@ -130,7 +131,7 @@ def rules_by_dataset(tables: Mapping[str, pd.DataFrame]) -> Figure:
             ax.set_ylim(-4, 106)
             missing = [rule for rule in asked if rule not in set(here.rule)]
             if missing:
-                text = "\n".join(["not run here:", *missing])
+                text = "\n".join(["not run here:", *(rule.replace(", ", ",\n") for rule in missing)])
                 ax.text(0.03, 0.07, text, transform=ax.transAxes, fontsize=9)
             whole_numbers(ax)
     label_outer(rows, K, "named exactly (%)")

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from labelleak_lib.figures.layout import KINDS, MODEL, bottom_legend, counted, grid, nothing_stored, reach
+from labelleak_lib.figures.layout import KINDS, MODEL, PAGE, bottom_legend, counted, grid, nothing_stored, reach
 from labelleak_lib.names import DATASET_ORDER, PAPER_METHODS, attack_title, ordered
 
-APART = 1.14
+APART = 1.2
 """Ratio of the shares at which two searches' marks are drawn, so that none hides another."""
 
 
@@ -21,7 +21,7 @@ def highest_probabilities(answers: pd.DataFrame, searched: pd.DataFrame) -> Figu
     if answers.empty:
         return nothing_stored("answers to random inputs are")
     sources = list(dict.fromkeys(answers.attack))
-    figure, [axes] = grid(1, len(sources), (8, 3.5), sharey=True)
+    figure, [axes] = grid(1, len(sources), (PAGE, 3.5), sharey=True)
     rng = np.random.default_rng(0)
     for ax, source in zip(axes, sources, strict=True):
         chosen = answers[(answers.attack == source) & (answers.control == "none")]
@@ -51,7 +51,7 @@ def readings(scores: pd.DataFrame) -> Figure:
         "direct_probe": "accuracy on the pool",
     }
     codes, rng = ordered(scores.unlearning, PAPER_METHODS), np.random.default_rng(0)
-    figure, [axes] = grid(1, len(titles), (8, 3.4))
+    figure, [axes] = grid(1, len(titles), (PAGE, 3.4))
     for ax, (attack, title) in zip(axes, titles.items(), strict=True):
         for i, (kind, colour) in enumerate(KINDS.items()):
             chosen = scores[(scores.attack == attack) & (scores.control == "none") & (scores.kind == kind)]
@@ -67,29 +67,35 @@ def readings(scores: pd.DataFrame) -> Figure:
 
 
 def dose(table: pd.DataFrame) -> Figure:
-    """Draw `false_alarms.dose`: one panel a data set, one line an attack, the share falling to the right."""
+    """Draw `false_alarms.dose`: one panel a data set, below one another, one line an attack, the share falling."""
     if table.empty:
         return nothing_stored("models with a rare class are")
     datasets, attacks = ordered(table.dataset, DATASET_ORDER), list(dict.fromkeys(table.attack))
-    figure, [axes] = grid(1, len(datasets), (8, 3.5), sharey=True)
-    for ax, dataset in zip(axes, datasets, strict=True):
+    shares = sorted(table.share.unique())
+    # as wide as a page, so that the intervals of the searches stand apart
+    figure, axes = grid(len(datasets), 1, (6.4, 1.9 * len(datasets) + 1.4), sharex=True)
+    for ax, dataset in zip(axes.flat, datasets, strict=True):
         for i, attack in enumerate(attacks):
             line = table[(table.dataset == dataset) & (table.attack == attack)].sort_values("share")
             # lines that coincide stay visible
             x = line.share * APART ** (i - (len(attacks) - 1) / 2)
             accused, low, high = (100 * line[name] for name in ("accused", "low", "high"))
-            style: dict[str, Any] = {"marker": "osD^v"[i % 5], "markersize": 4, "elinewidth": 1, "capsize": 2}
+            style: dict[str, Any] = {"marker": "osD^v"[i % 5], "markersize": 4, "elinewidth": 1.2, "capsize": 2}
             # the later and thinner line leaves the rim of the earlier one to be seen
             style["linewidth"] = 1 + 0.6 * (len(attacks) - 1 - i)
             ax.errorbar(x, accused, reach(accused, low, high), label=attack_title(attack), **style)
-        shares = sorted(table.share.unique())
         count = counted(table.n[table.dataset == dataset])
-        ax.set(title=f"{dataset} ({count})", xscale="log", xlabel="share of the class's samples, %", ylim=(-4, 104))
-        ax.set_xticks(shares, [f"{100 * share:g}" for share in shares])
-        ax.minorticks_off()
-        ax.invert_xaxis()
-    axes[0].set_ylabel("models whose rare\nclass is named, %")
-    return bottom_legend(figure, axes, "n: models a mark")
+        ax.set(
+            title=f"{dataset} ({count})", ylabel="models whose rare\nclass is named, %", xscale="log", ylim=(-4, 104)
+        )
+        # a line between neighbouring shares, so that each mark is seen to belong to one
+        ax.set_xticks(np.sqrt(np.multiply(shares[1:], shares[:-1])), minor=True)
+        ax.tick_params(which="minor", labelbottom=False)
+        ax.grid(axis="x", which="minor", linestyle=":")
+    ax.set_xticks(shares, [f"{100 * share:g}" for share in shares])
+    ax.set_xlabel("share of the class's samples, %")
+    ax.invert_xaxis()
+    return bottom_legend(figure, axes.flat, "n: models a mark")
 
 
 def thresholds(curves: dict[str, pd.DataFrame]) -> Figure:

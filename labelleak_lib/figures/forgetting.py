@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from labelleak_lib.figures.layout import BASELINE, KINDS, bottom_legend, counted, grid, nothing_stored
+from labelleak_lib.figures.layout import BASELINE, KINDS, PAGE, bottom_legend, counted, grid, nothing_stored
 from labelleak_lib.names import DATASET_ORDER, PAPER_METHODS, ordered
 
 WIDTH = 0.15
@@ -16,7 +16,7 @@ def left(lines: pd.DataFrame) -> Figure:
     if lines.empty:
         return nothing_stored("probes of unlearned models are")
     datasets = ordered(lines.dataset, DATASET_ORDER)
-    figure, rows = grid(len(datasets), 2, (8, 2.6 * len(datasets) + 0.6))
+    figure, rows = grid(len(datasets), 2, (PAGE, 2.6 * len(datasets) + 0.6))
     for (first, second), dataset in zip(rows, datasets, strict=True):
         held = lines[lines.dataset == dataset]
         codes = ordered(held.unlearning, PAPER_METHODS)

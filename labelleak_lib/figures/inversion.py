@@ -11,6 +11,7 @@ from labelleak_lib.figures.layout import (
     BASELINE,
     KINDS,
     MODEL,
+    PAGE,
     bottom_legend,
     class_labels,
     counted,
@@ -48,7 +49,7 @@ def image_grid(rows: Mapping[str, Floats], names: Sequence[str], forgotten: Sequ
     extremes. At most `most` classes are shown.
     """
     shown = [*forgotten, *(c for c in range(len(names)) if c not in set(forgotten))][:most]
-    size = (8, 8 / max(len(shown), 4) * len(rows) + 0.5)
+    size = (PAGE, PAGE / max(len(shown), 4) * len(rows) + 0.5)
     figure, cells = grid(len(rows), len(shown), size)
     for axes, (title, images) in zip(cells, rows.items(), strict=True):
         axes[0].set_ylabel(title, fontsize=9)
@@ -75,7 +76,7 @@ def peaks(frame: pd.DataFrame, by: str = "samples") -> Figure:
     """
     if frame.empty:
         return nothing_stored("inverted prediction vectors are")
-    figure, [axes] = grid(1, len(WHEN), (8, 3.4), sharey=True)
+    figure, [axes] = grid(1, len(WHEN), (PAGE, 3.4), sharey=True)
     groups, rng = list(dict.fromkeys(frame[by])), np.random.default_rng(0)
     for ax, (control, title) in zip(axes, WHEN.items(), strict=True):
         for i, (kind, colour) in enumerate(KINDS.items()):
@@ -101,7 +102,7 @@ def progress(histories: Mapping[str, Floats], forgotten: Sequence[int], step: st
 
     `histories` holds float (steps, C) for ``none`` (M_u) and ``placebo`` (M_o); `step` names a step on the axis.
     """
-    figure, [axes] = grid(1, len(WHEN), (8, 3.2), sharey=True)
+    figure, [axes] = grid(1, len(WHEN), (PAGE, 3.2), sharey=True)
     for ax, (control, title) in zip(axes, WHEN.items(), strict=True):
         history = histories[control]
         for c in range(history.shape[1]):
@@ -120,7 +121,7 @@ def screening(frame: pd.DataFrame) -> Figure:
     """Draw every class's m_c with the threshold tau, target and placebo side by side (`inverted.screened`)."""
     if frame.empty:
         return nothing_stored("inverted prediction vectors are")
-    figure, [axes] = grid(1, len(WHEN), (8, 3.2), sharey=True)
+    figure, [axes] = grid(1, len(WHEN), (PAGE, 3.2), sharey=True)
     for ax, (control, title) in zip(axes, WHEN.items(), strict=True):
         chosen = frame[frame.control == control]
         for kind, colour in KINDS.items():
@@ -137,7 +138,7 @@ def screening(frame: pd.DataFrame) -> Figure:
 
 def cost(curves: pd.DataFrame) -> Figure:
     """Draw the highest probability over the queries spent (`inverted.cost_curves`, with a column ``control``)."""
-    figure, [axes] = grid(1, len(WHEN), (8, 3.2), sharey=True)
+    figure, [axes] = grid(1, len(WHEN), (PAGE, 3.2), sharey=True)
     dashes = dict(zip(dict.fromkeys(curves.search), ("-", "--", ":"), strict=False))
     for ax, (control, title) in zip(axes, WHEN.items(), strict=True):
         for (search, kind), line in curves[curves.control == control].groupby(["search", "kind"], sort=False):

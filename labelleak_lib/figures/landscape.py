@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from labelleak_lib.figures.layout import KINDS, class_labels, grid
+from labelleak_lib.figures.layout import KINDS, PAGE, class_labels, grid
 
 
 def reach_landscape(
@@ -24,7 +24,7 @@ def reach_landscape(
     the others are shades of grey. All but `names` and `forgotten` are fields of `results.landscape.Landscape`.
     """
     shades = ListedColormap(_shades(len(names), forgotten))
-    figure, axes = grid(2, 1 + len(answers), (8, 5.0), height_ratios=(1.7, 1))
+    figure, axes = grid(2, 1 + len(answers), (PAGE, 4.4), height_ratios=(1.7, 1))
     mosaic(axes[0, 0], images, columns=4)
     mosaic(axes[1, 0], corners, columns=3)
     axes[1, 0].set_title("span the plane", fontsize=9)

@@ -14,6 +14,8 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
+PAGE = 6.8
+"""Of a figure of several panels, in inches: type of 9 points is then 6 pixels high on a phone of 400."""
 PALETTE = sns.color_palette("colorblind")
 KINDS = {"retained": PALETTE[0], "forgotten": PALETTE[3]}
 """The colour of each kind of class."""
@@ -35,9 +37,9 @@ def grid(rows: int, columns: int, size: tuple[float, float], **options: Any) -> 
 
 
 def panels(n: int, *, height: float = 2.7) -> tuple[Figure, list[Axes]]:
-    """Return a figure of `n` panels of equal vertical scale, two in a row, 8 inches wide, and its axes row by row."""
+    """Return a figure of `n` panels of equal vertical scale, two in a row, and its axes row by row."""
     columns, rows = min(n, 2), -(-n // 2)
-    figure, axes = grid(rows, columns, (8.0 if columns > 1 else 5.2, height * rows + 0.5), sharey=True)
+    figure, axes = grid(rows, columns, (PAGE if columns > 1 else 5.2, height * rows + 0.5), sharey=True)
     for unused in axes.flat[n:]:
         unused.remove()
     return figure, list(axes.flat[:n])
@@ -45,7 +47,7 @@ def panels(n: int, *, height: float = 2.7) -> tuple[Figure, list[Axes]]:
 
 def nothing_stored(what: str) -> Figure:
     """Return a figure of one sentence: "No <what> stored for these trials."."""
-    figure, [[ax]] = grid(1, 1, (8, 1))
+    figure, [[ax]] = grid(1, 1, (PAGE, 1))
     ax.text(0.5, 0.5, f"No {what} stored for these trials.", ha="center", va="center")
     ax.axis("off")
     return figure
@@ -121,8 +123,8 @@ def flow(boxes: Mapping[str, tuple[float, float, str]], arrows: Mapping[str, Seq
     from a box to those listed.
     """
     columns, rows = max(x for x, *_ in boxes.values()), max(y for _, y, _ in boxes.values())
-    figure, [[ax]] = grid(1, 1, (8, 0.85 * (rows + 1)))
-    frame = {"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": "0.4"}
+    figure, [[ax]] = grid(1, 1, (PAGE, 0.85 * (rows + 1)))
+    frame = {"boxstyle": "round,pad=0.35", "facecolor": "white", "edgecolor": "0.4"}
     drawn = {
         name: ax.text(x, y, text, ha="center", va="center", fontsize=9, bbox=frame).get_bbox_patch()
         for name, (x, y, text) in boxes.items()

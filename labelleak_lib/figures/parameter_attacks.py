@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from labelleak_lib.figures.layout import (
     KINDS,
     MODEL,
+    PAGE,
     bottom_legend,
     counted,
     flow,
@@ -31,7 +32,7 @@ def distributions(frame: pd.DataFrame, label: str, by: Sequence[str] = ("unlearn
         return nothing_stored("single heads are")
     groups = list(frame.groupby(list(by), sort=False))
     controls = [control for control in CONTROLS if control in set(frame.control)]
-    figure, rows = grid(len(groups), len(controls), (8.0, 1.9 * len(groups) + 0.8), sharex="row", sharey="row")
+    figure, rows = grid(len(groups), len(controls), (PAGE, 1.9 * len(groups) + 0.8), sharex="row", sharey="row")
     for axes, (key, group) in zip(rows, groups, strict=True):
         runs = group.drop_duplicates(MODEL)
         told = f"k = {', '.join(map(str, sorted(runs.k.unique())))}, {counted([len(runs)])}"
@@ -72,7 +73,7 @@ def by_class(frame: pd.DataFrame, label: str) -> Figure:
     if frame.empty:
         return nothing_stored("single heads are")
     controls = [control for control in CONTROLS if control in set(frame.control)]
-    (figure, [axes]), rng = grid(1, len(controls), (8, 3.2), sharey=True), np.random.default_rng(0)
+    (figure, [axes]), rng = grid(1, len(controls), (PAGE, 3.2), sharey=True), np.random.default_rng(0)
     for ax, control in zip(axes, controls, strict=True):
         for kind, colour in KINDS.items():
             heads = frame[(frame.control == control) & (frame.kind == kind)]

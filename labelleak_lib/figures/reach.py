@@ -4,7 +4,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from labelleak_lib.figures.layout import BASELINE, PALETTE, bottom_legend, counted, grid, label_outer, nothing_stored
+from labelleak_lib.figures.layout import (
+    BASELINE,
+    PAGE,
+    PALETTE,
+    bottom_legend,
+    counted,
+    grid,
+    label_outer,
+    nothing_stored,
+)
 from labelleak_lib.names import DATASET_ORDER, ordered, row_name
 
 
@@ -14,7 +23,7 @@ def dose(heads: pd.DataFrame, networks: pd.DataFrame) -> Figure:
     `heads` is of `theory.reach.dose_path`, one line a number of samples; `networks` of `results.unreachable.dose`, one
     dot a model.
     """
-    figure, [axes] = grid(1, 2, (8, 4.4))
+    figure, [axes] = grid(1, 2, (PAGE, 4.4))
     numbers = sorted(heads.samples.unique())
     shades = dict(zip(numbers, np.linspace(0.85, 0.15, len(numbers)), strict=True))
     for number, line in heads.groupby("samples"):
@@ -54,7 +63,7 @@ def queries(curves: pd.DataFrame) -> Figure:
     if curves.empty:
         return nothing_stored("budgets are")
     datasets = ordered(curves.dataset, DATASET_ORDER)
-    figure, axes = grid(2, len(datasets), (8, 6), sharex=True, sharey=True)
+    figure, axes = grid(2, len(datasets), (PAGE, 6), sharex=True, sharey=True)
     readings = list(dict.fromkeys(zip(curves.attack, curves.criterion, strict=True)))
     for column, dataset in enumerate(datasets):
         for i, (attack, criterion) in enumerate(readings):

@@ -19,6 +19,12 @@ UNGATED: dict[str, Any] = {
 INTERVAL: dict[str, Any] = {
     "color": "0.3", "marker": "|", "markersize": 9, "markeredgewidth": 1.5, "linestyle": "none"
 }  # fmt: skip
+LONGEST = 42
+"""Letters of a title that stand over a panel of a row of two."""
+PUBLISHED_PLACES = 1.5
+"""How many marks' room a published value has among those of its method."""
+SPREAD = 0.88
+"""Width of the marks of one method, of which the next is 1 away."""
 GATE = "n: trials that pass the gate"
 
 
@@ -37,10 +43,13 @@ def success_rates(frame: pd.DataFrame) -> Figure:
     groups.sort(key=lambda item: order[item[0][:3]])  # stable: protocols stay in their order
     figure, axes = panels(len(groups), height=2.5)
     ks = sorted(frame.k.unique())
-    for ax, (key, group) in zip(axes, groups, strict=True):
-        dataset, attack, criterion, protocol = map(str, key)
+    names = [f"{key[0]}: {row_name(str(key[1]), str(key[2]))}" for key, _ in groups]
+    # long names of neighbours would run together on one line
+    broken = max(map(len, names)) > LONGEST
+    for ax, name, (key, group) in zip(axes, names, groups, strict=True):
+        protocol = key[-1]
         _panel(ax, group, ks)
-        title = f"{dataset}: {row_name(attack, criterion)}"
+        title = name.replace(": ", ":\n") if broken else name
         ax.set_title(title if shared else f"{title}\n{protocol} protocol", fontsize=10)
         ax.set(ylim=(0, 105), xlabel=f"unlearning method ({_trials(group)})")
     for ax in axes[:: 1 if len(axes) == 1 else 2]:
@@ -99,14 +108,14 @@ def at_a_glance(frame: pd.DataFrame) -> Figure:
     """Draw every cell: one panel an attack row and number of forgotten classes, methods side by side.
 
     The frame is of `leakage.success_frame`, of one protocol. A data set has its colour: filled circles are measured,
-    with 95% intervals, of trials that pass the gate; open squares of the same colour are placebos. The legend names
-    what is there to be seen, and nothing else.
+    with 95% intervals, of trials that pass the gate; to the right of each, an open square of the same colour is its
+    placebo. The legend names what is there to be seen, and nothing else.
     """
     if frame.empty:
         return nothing_stored("records are")
     rows, ks = list(dict.fromkeys(zip(frame.attack, frame.criterion, strict=True))), sorted(frame.k.unique())
     datasets, codes = list(dict.fromkeys(frame.dataset)), list(dict.fromkeys(frame.unlearning))
-    size = (min(6.2, 4.4 * len(ks)), 1.35 * len(rows) + 1.1)
+    size = (min(6.4, 4.4 * len(ks)), 1.35 * len(rows) + 1.1)
     figure, axes_of = grid(len(rows), len(ks), size, sharex=True, sharey=True)
     for axes, (attack, criterion) in zip(axes_of, rows, strict=True):
         for ax, k in zip(axes, ks, strict=True):
@@ -121,7 +130,7 @@ def at_a_glance(frame: pd.DataFrame) -> Figure:
     handles += _interval(frame)
     square: dict[str, Any] = {"marker": "s", "color": "0.3", "markerfacecolor": "none", "linestyle": "none"}
     if frame.placebo.notna().any():
-        handles.append(Line2D([], [], label="placebo (same colour)", **square))
+        handles.append(Line2D([], [], label="its placebo, to the right", **square))
     if frame.published.notna().any():
         handles.append(Line2D([], [], label="published, mean of four data sets", markersize=8, **DIAMOND))
     handles.append(Line2D([], [], label="answer that looks at nothing", **BASELINE))
@@ -130,18 +139,25 @@ def at_a_glance(frame: pd.DataFrame) -> Figure:
 
 
 def _glance(ax: Axes, lines: pd.DataFrame, datasets: Sequence[str], codes: Sequence[str]) -> None:
-    width = 0.7 / len(datasets)
+    # every mark of a method has a place of its own, in their middle the published one, which is larger
+    here = [dataset for dataset in datasets if dataset in set(lines.dataset)]
+    each = 2 if lines.placebo.notna().any() else 1
+    half, places = len(here) // 2, each * len(here) + PUBLISHED_PLACES
+    step = SPREAD / places
+    size = min(5.0, 41 * step)
     # a data set that the paper does not have is without published values
     printed = lines[lines.published.notna()].drop_duplicates("unlearning")
     at = np.array([codes.index(code) for code in printed.unlearning], dtype=float)
-    ax.plot(at, printed.published, markersize=8, zorder=1, **DIAMOND)
-    for i, dataset in enumerate(datasets):
-        found = lines[lines.dataset == dataset]
-        x = np.array([codes.index(code) for code in found.unlearning]) + (i - (len(datasets) - 1) / 2) * width
+    middle = each * half + PUBLISHED_PLACES / 2 - places / 2
+    ax.plot(at + step * middle, printed.published, markersize=1.3 * size, zorder=1, **DIAMOND)
+    for i, dataset in enumerate(here):
+        found, colour = lines[lines.dataset == dataset], PALETTE[datasets.index(dataset)]
+        first = each * i + 0.5 + PUBLISHED_PLACES * (i >= half) - places / 2
+        x = np.array([codes.index(code) for code in found.unlearning]) + step * first
         bars = reach(found.measured, found.low, found.high)
-        ax.errorbar(x, found.measured, bars, fmt="o", color=PALETTE[i], markersize=5, capsize=2, zorder=3)
-        ax.plot(x, found.placebo, "s", color=PALETTE[i], markerfacecolor="none", markersize=5, zorder=2)
+        ax.errorbar(x, found.measured, bars, fmt="o", color=colour, markersize=size, capsize=2, zorder=3)
+        ax.plot(x + step, found.placebo, "s", color=colour, markerfacecolor="none", markersize=size, zorder=2)
     for level in lines.baseline.unique():
         ax.axhline(level, **BASELINE)
     ax.set_xticks(range(len(codes)), codes)
-    ax.set(ylim=(-4, 106), xlim=(-0.5, len(codes) - 0.5))
+    ax.set(ylim=(-4, 110), xlim=(-0.5, len(codes) - 0.5))

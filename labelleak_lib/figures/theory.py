@@ -10,10 +10,9 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from labelleak_lib.figures.layout import KINDS, PALETTE, class_labels
+from labelleak_lib.figures.layout import KINDS, PAGE, PALETTE, class_labels
 
 BLUE, ORANGE = KINDS["retained"], KINDS["forgotten"]
-WIDE = 8.0
 
 
 def _axes(columns: int = 1, width: float = 6.4, height: float = 3.8, **options: Any) -> tuple[Figure, Any]:
@@ -96,11 +95,13 @@ def whitening(frame: pd.DataFrame) -> Figure:
 
 def cosines(matrices: Mapping[str, np.ndarray], names: Sequence[str]) -> Figure:
     """Draw matrices of cosines (C, C) between the classes' label features side by side, by title."""
-    figure, axes = _axes(len(matrices), WIDE * len(matrices) / 2, 3.6)
+    figure, axes = _axes(len(matrices), PAGE * len(matrices) / 2, 3.2)
     labels = class_labels(names, 12)
     options: dict[str, Any] = {"square": True, "xticklabels": labels, "yticklabels": labels}
     for axis, (title, matrix) in zip(np.atleast_1d(axes), matrices.items(), strict=True):
-        sns.heatmap(matrix, vmin=-1, vmax=1, cmap="RdBu_r", ax=axis, cbar_kws={"label": "cosine"}, **options)
+        sns.heatmap(
+            matrix, vmin=-1, vmax=1, cmap="RdBu_r", ax=axis, cbar_kws={"label": "cosine", "shrink": 0.65}, **options
+        )
         axis.grid(False)
         axis.set(title=title, xlabel="class", ylabel="class")
     return figure
@@ -108,7 +109,7 @@ def cosines(matrices: Mapping[str, np.ndarray], names: Sequence[str]) -> Figure:
 
 def absent_row(path: pd.DataFrame, sums: pd.DataFrame) -> Figure:
     """Draw the absent row along training, and the row sums of deployed heads (columns method, side, sum)."""
-    figure, (left, right) = _axes(2, WIDE)
+    figure, (left, right) = _axes(2, PAGE)
     left.loglog(path["time"], path["predicted"], color="black", ls=":", label="first order")
     left.loglog(path["time"], path["measured"], "o-", color=ORANGE, label="measured")
     left.set(xlabel="training time $t\\,E|\\phi|^2$", ylabel="length of the absent row")
@@ -121,7 +122,7 @@ def absent_row(path: pd.DataFrame, sums: pd.DataFrame) -> Figure:
 
 def agreement(frame: pd.DataFrame) -> Figure:
     """Draw the correlation with the margins along training (`probe.margin_agreement`, with column method)."""
-    figure, axes = _axes(3, WIDE, 3.6, sharey=True)
+    figure, axes = _axes(3, PAGE, 3.6, sharey=True)
     for axis, (start, part) in zip(axes, frame.groupby("start", sort=False), strict=True):
         # the palette's sixth colour is too near its second
         colours = [*PALETTE[:5], "0.25"][: part.method.nunique()]
@@ -136,7 +137,7 @@ def agreement(frame: pd.DataFrame) -> Figure:
 
 def same_question(frame: pd.DataFrame) -> Figure:
     """Draw the dot product against margin and accuracy of M_u, class by class (columns of class_evidence)."""
-    figure, axes = _axes(2, WIDE, sharey=True)
+    figure, axes = _axes(2, PAGE, sharey=True)
     labels = {"margin": "mean logit margin of $M_u$", "accuracy": "accuracy of $M_u$ (direct probe)"}
     named = {*frame.side, *frame.method}
     for axis, (column, label) in zip(axes, labels.items(), strict=True):
@@ -153,7 +154,7 @@ def same_question(frame: pd.DataFrame) -> Figure:
 
 def difference_norms(frame: pd.DataFrame) -> Figure:
     """Draw ``|w_u - w'|^2`` against ``|w_u|^2`` + ``|w'|^2`` (columns sum distance side loss: a panel each)."""
-    figure, axes = _axes(frame["loss"].nunique(), WIDE)
+    figure, axes = _axes(frame["loss"].nunique(), PAGE)
     for axis, (loss, part) in zip(axes, frame.groupby("loss", sort=False), strict=True):
         sns.scatterplot(part, x="sum", y="distance", hue="side", style="side", palette=KINDS, ax=axis)
         axis.ticklabel_format(useOffset=False)
@@ -168,7 +169,7 @@ def difference_norms(frame: pd.DataFrame) -> Figure:
 
 def collapse(frame: pd.DataFrame) -> Figure:
     """Draw recall against k (`collapse.criterion_sweep`): closed forms, simulations and dotted limits."""
-    figure, axis = _axes(width=WIDE)
+    figure, axis = _axes(width=PAGE)
     for colour, marker, (name, part) in zip(PALETTE, "os^D", frame.groupby("criterion", sort=False), strict=False):
         axis.plot(part["k"], part["predicted"], color=colour)
         axis.plot(part["k"], part["measured"], marker, color=colour, label=name)
@@ -184,7 +185,7 @@ def two_clusters(maxima: Sequence[float], forgotten: int, low: int, accused: np.
     The first `forgotten` maxima of IPVs are of forgotten classes, the lower cluster holds `low` classes; `accused`
     counts the classes accused in each of many runs where nothing was forgotten.
     """
-    figure, (left, right) = _axes(2, WIDE)
+    figure, (left, right) = _axes(2, PAGE)
     ordered, ranks = np.sort(maxima), np.arange(len(maxima))
     left.plot(ordered[:forgotten], ranks[:forgotten], "s", color=ORANGE, ms=8, label="forgotten")
     left.plot(ordered[forgotten:], ranks[forgotten:], "o", color=BLUE, ms=8, label="retained")

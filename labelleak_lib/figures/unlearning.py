@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from labelleak_lib.figures.layout import KINDS, bottom_legend, counted, grid, nothing_stored, panels, reach
+from labelleak_lib.figures.layout import KINDS, PAGE, bottom_legend, counted, grid, nothing_stored, panels, reach
 
 SIDES = {"forget": ("forgotten classes, $D_f$", KINDS["forgotten"])}
 SIDES |= {"retain": ("retained classes, $D_r$", KINDS["retained"])}
@@ -34,7 +34,7 @@ def accuracies(table: pd.DataFrame) -> Figure:
             if after.published.notna().any():
                 shown = "published, after" if side == "forget" else None
                 ax.plot(at, after.published, "D", color="black", markersize=4, linestyle="none", label=shown)
-        ax.set(title=f"{dataset}, k = {k}", ylim=(-3, 105), xlabel="unlearning method, trials that pass the gate")
+        ax.set(title=f"{dataset}, k = {k}", ylim=(-3, 105), xlabel="method, trials that pass the gate")
         gate = group.drop_duplicates("unlearning")
         passed = (gate.unlearned * gate.trials).round().astype(int).astype(str) + "/" + gate.trials.astype(str)
         ax.set_xticks(np.arange(len(codes)), [f"{code}\n{text}" for code, text in zip(codes, passed, strict=True)])
@@ -49,7 +49,7 @@ def average_accuracies(averages: pd.DataFrame) -> Figure:
     Of `accuracies.averages`; one row of panels a number of forgotten classes, each side on its own scale.
     """
     groups = list(averages.groupby("k", sort=False))
-    figure, rows = grid(len(groups), 2, (8, 2.7 * len(groups) + 0.5))
+    figure, rows = grid(len(groups), 2, (PAGE, 2.7 * len(groups) + 0.5))
     for axes, (k, group) in zip(rows, groups, strict=True):
         codes, lines = list(dict.fromkeys(group.unlearning)), group.set_index(["quantity", "unlearning"])
         for ax, (side, (label, colour)) in zip(axes, SIDES.items(), strict=True):

@@ -125,6 +125,20 @@ def test_a_page_fits_a_phone(browser, site, name) -> None:
     assert browser.execute_script(cut) == []
 
 
+EQUATIONS = """
+return [...document.querySelectorAll("article div.math > mjx-container")]
+  .map(box => [box.scrollWidth - box.clientWidth, box.scrollHeight - box.clientHeight]);
+"""
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if page(name).select("article div.math")])
+def test_an_equation_is_whole_on_a_phone(browser, site, name) -> None:
+    open_page(browser, f"{site}/{name}.html", PHONE)
+    hidden = browser.execute_script(EQUATIONS)
+    written = [equation.text.strip() for equation in page(name).select("article div.math")]
+    assert [text for text, (beside, below) in zip(written, hidden, strict=True) if max(beside, below) > 0] == []
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
 def test_text_is_legible_in_both_themes(browser, site, name, theme) -> None:

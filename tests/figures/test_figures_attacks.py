@@ -135,6 +135,19 @@ def test_published_rates_are_drawn_though_the_first_data_set_is_not_in_the_paper
     assert list(diamonds.get_ydata()) == [90.75, 81.50]
 
 
+def test_titles_of_neighbouring_panels_keep_apart_however_long_their_names() -> None:
+    rows = [("blackbox_inversion", "entropy_argmax")]
+    cells = [
+        pair(1, 1, attack=a, criterion=c, dataset=name, unlearning="RT")
+        for name in ("fashion_mnist", "my_own_pictures") for a, c in rows
+    ]  # fmt: skip
+    figure = success.success_rates(leakage.success_frame(frame(*cells), rows, ("paper",)))
+    figure.canvas.draw()
+    left, right = (ax.title.get_window_extent() for ax in panels_of(figure))
+    assert not left.overlaps(right)
+    assert panels_of(figure)[0].get_title().startswith("fashion_mnist:\n")
+
+
 def test_marks_are_counted_by_the_trials_that_pass_the_gate() -> None:
     records = attack_records(10, 6, protocols=("paper",))
     records.loc[(records.trial == 0) & (records.unlearning == "RT"), "unlearned"] = False

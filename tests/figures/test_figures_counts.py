@@ -81,6 +81,12 @@ def test_searches_that_agree_on_rare_classes_lie_side_by_side():
     places = np.array(sorted(ax.transData.transform((x, 0))[0] for line in lines for x in line.get_xdata()))
     assert np.diff(places).min() > 0.8 * lines[0].get_markersize() * figure.dpi / 72
     assert len({line.get_linewidth() for line in lines}) == 5
+    ends = [part.get_segments() for bars in ax.containers for part in bars.lines[2]]
+    whiskers = np.array(sorted(ax.transData.transform(end[0])[0] for line in ends for end in line))
+    assert len(whiskers) == 20 and np.diff(whiskers).min() > 6
+    # the marks of a share lie nearer to it than to the next one
+    told = np.log([sorted(line.get_xdata()) for line in lines]) - np.log([0.01, 0.03, 0.1, 0.3])
+    assert np.abs(told).max() < np.log(3) / 2
 
 
 def test_thresholds_are_drawn_down_to_zero_and_models_counted():

@@ -191,3 +191,23 @@ def test_everything_at_a_glance_has_a_panel_a_row_and_k_and_a_colour_a_data_set(
     assert titles[:2] == ["dot product, Youden, k = 1", "dot product, Youden, k = 3"]
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert legend[:2] == ["digits, n = 3", "mnist, n = 3"]
+
+
+@pytest.mark.parametrize(
+    "names", [["mnist"], ["mnist", "svhn"], ["digits", "mnist", "fashion_mnist", "svhn", "cifar10"]]
+)
+def test_no_two_marks_at_a_glance_share_a_place(names):
+    # rates that all agree, so that nothing but their places tells the marks apart
+    records = pd.concat([full_records(d, k=k, target=0.9, placebo=0.9) for d in names for k in (1, 3)])
+    figure = success.at_a_glance(success_frame(records, PAPER_ROWS, ("paper",)))
+    for ax in well_formed(figure):
+        marks = [line for line in ax.lines if line.get_marker() in ("o", "s", "D")]
+        points = sorted(
+            (ax.transData.transform((x, y))[0], line.get_markersize() * figure.dpi / 72)
+            for line in marks for x, y in zip(*line.get_data(), strict=True) if np.isfinite(y)
+        )  # fmt: skip
+        places, sizes = np.transpose(points)
+        heads = "inversion" not in ax.get_title()
+        assert len(places) == 5 * (len(names) * (1 + heads) + 1)
+        # beside each other, each with the half of its width towards the other
+        assert (np.diff(places) > 0.97 * (sizes[1:] + sizes[:-1]) / 2).all()

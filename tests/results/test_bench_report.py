@@ -115,8 +115,8 @@ def test_a_part_of_other_work_that_is_less_than_the_bare_computation_is_out_of_r
 def test_the_figure_shows_each_comparison_with_its_target(frame):
     drawn = figures.figure(frame)
     peers, bare = drawn.axes
-    assert [tick.get_text() for tick in peers.get_yticklabels()] == ["plain loop  (heads)", "other library  (heads)"]
-    assert [tick.get_text() for tick in bare.get_yticklabels()] == ["products alone  (heads)"]
+    assert [tick.get_text() for tick in peers.get_yticklabels()] == ["plain loop\n(heads)", "other library\n(heads)"]
+    assert [tick.get_text() for tick in bare.get_yticklabels()] == ["products alone\n(heads)"]
     assert peers.get_xscale() == bare.get_xscale() == "log"
     points = {c.get_label(): c.get_offsets().tolist() for c in peers.collections}
     assert points["target met"] == [[40.0, 1.0]]
