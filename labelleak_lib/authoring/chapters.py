@@ -59,23 +59,24 @@ def fold_code(target: Path) -> None:
     write_atomically(target, nbformat.writes(notebook).encode() + b"\n")
 
 
-def _run(source: Path, target: Path, parameters: Mapping[str, object], starts: int = 2) -> None:
-    """Run a notebook by papermill; start it anew if its kernel died before its first cell.
+def _run(source: Path, target: Path, parameters: Mapping[str, object]) -> None:
+    """Run a notebook by papermill; start it once more if its kernel died before its first cell.
 
     A kernel's ports are chosen before it binds them, and another process may take one meanwhile.
     """
-    try:
-        # The kernel logs its local sockets and its own shutdown; what fails comes back as an exception.
-        with offered():
-            execute_notebook(
-                source, target, dict(parameters), kernel_name="python3", progress_bar=False,
-                request_save_on_cell_execute=False, start_timeout=_PATIENCE, iopub_timeout=_PATIENCE,
-                extra_arguments=["--log-level=CRITICAL"],
-            )  # fmt: skip
-    except RuntimeError as error:
-        if starts == 1 or not str(error).startswith("Kernel died before replying"):
-            raise
-        _run(source, target, parameters, starts - 1)
+    for starts_left in (1, 0):
+        try:
+            # The kernel logs its local sockets and its own shutdown; what fails comes back as an exception.
+            with offered():
+                execute_notebook(
+                    source, target, dict(parameters), kernel_name="python3", progress_bar=False,
+                    request_save_on_cell_execute=False, start_timeout=_PATIENCE, iopub_timeout=_PATIENCE,
+                    extra_arguments=["--log-level=CRITICAL"],
+                )  # fmt: skip
+            return
+        except RuntimeError as error:
+            if not starts_left or not str(error).startswith("Kernel died before replying"):
+                raise
 
 
 def execute(source: Path, target: Path, parameters: Mapping[str, object]) -> str:

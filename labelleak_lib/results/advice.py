@@ -33,6 +33,11 @@ def units(table: pd.DataFrame) -> list[Unit]:
     ))  # fmt: skip
 
 
+def of_unit(table: pd.DataFrame, unit: Unit) -> pd.DataFrame:
+    """Return the lines of one defence behind one method."""
+    return table[(table.defence == unit[0]) & (table.unlearning == unit[1])]
+
+
 def holding(leaks: pd.DataFrame, accesses: Iterable[str]) -> list[Unit]:
     """Return the defences behind which, on every data set, no attack with such an access gets more than a guess does.
 
@@ -47,7 +52,7 @@ def holding(leaks: pd.DataFrame, accesses: Iterable[str]) -> list[Unit]:
 
 def price(unit: Unit, prices: pd.DataFrame) -> str:
     """Say what a defence costs, as a mean over data sets: "0.2 points of accuracy and +0.013 Brier score"."""
-    own = prices[(prices.defence == unit[0]) & (prices.unlearning == unit[1])]
+    own = of_unit(prices, unit)
     private = f", epsilon {own.epsilon.max():.1f}" if own.epsilon.notna().any() else ""
     points = round(own.points.mean(), 1) + 0.0  # what is less than is printed has no sign of its own
     return f"{points:.1f} points of accuracy, {signed(own.brier.mean(), 3)} Brier score{private}"
@@ -93,7 +98,7 @@ def what_holds(leaks: pd.DataFrame, worst: pd.DataFrame, prices: pd.DataFrame) -
         )
     mean = worst[worst.defence != NONE].groupby(["defence", "unlearning"]).both.mean()
     best: Unit = min(tried, key=lambda unit: mean[unit])
-    rows = rows_of(worst[(worst.defence == best[0]) & (worst.unlearning == best[1])])
+    rows = rows_of(of_unit(worst, best))
     left = ", ".join(
         f"{_percent(row)} on {row.dataset}" + (f" by {attack_title(row.attack)}" if row.both else "") for row in rows
     )
@@ -149,7 +154,7 @@ def _advice(found: list[Unit], what: str, whom: str, leaks: pd.DataFrame, prices
     best = cheapest(found, prices)
     if DEFENCES.attribute(best[0], "publishes", "model") == "answers":
         what = "Keep the parameters, and answer"
-    own = leaks[(leaks.defence == best[0]) & (leaks.unlearning == best[1])]
+    own = of_unit(leaks, best)
     others = [unit_title(*unit) for unit in found if unit != best]
     too = f" The same holds behind {', '.join(others)}." if others else ""
     return (

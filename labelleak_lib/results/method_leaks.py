@@ -57,13 +57,14 @@ def measured(root: Path = BY_METHOD) -> Measured:
     records = committed_records(root)
     of_trial = ["dataset", "seed", "trial", "forgotten"]
     wanted = records[of_trial].drop_duplicates()
-    papers = committed_records().merge(wanted, on=of_trial)
+    papers = committed_records()
     read = papers.unlearning.isin(PAPER_METHODS) & papers.attack.isin([attack for attack, _ in ACCESSES.values()])
+    papers = papers[read].merge(wanted, on=of_trial)
     parts = [*own.values(), *(_alike(book[name], own[name]) for name in own if name in book)]
     left = pd.concat([lines.read(folder / "forgetting", LEFT) for folder in (root, COMMITTED)], ignore_index=True)
     costs = lines.read(root / "costs", COSTS)
     return Measured(
-        pd.concat([records, papers[read]], ignore_index=True),
+        pd.concat([records, papers], ignore_index=True),
         pd.DataFrame([line for part in parts for line in early_lines(part)], columns=CELLS),
         _of_all_methods(left, records.unlearning.nunique() + len(PAPER_METHODS)),
         costs[costs.dataset.isin(list(own))],
