@@ -55,15 +55,17 @@ from IPython.display import display
 from labelleak_lib import Grid, collect, committed_records
 from labelleak_lib.figures import controls
 from labelleak_lib.figures.overview import attack_rows
+from labelleak_lib.files import COMMITTED
 from labelleak_lib.names import PAPER_METHODS, PAPER_ROWS, attack_title, row_name
 from labelleak_lib.nulls import calibration
 from labelleak_lib.paper import granularity, published
+from labelleak_lib.registry import ATTACKS
 
 # %%
 from labelleak_lib.results import exact_silent, false_alarms, readings, referenced, references, tuning, worth
 from labelleak_lib.results.inverted import peak_frame
 from labelleak_lib.results.leakage import leakage_table, to_markdown
-from labelleak_lib.results.markdown import bullets, numbered, span
+from labelleak_lib.results.markdown import Markdown, bullets, numbered, span
 from labelleak_lib.results.summary import of_the_paper
 from labelleak_lib.results.worth import UNITS, judged_both_ways
 from labelleak_lib.trials.committed import committed
@@ -312,12 +314,15 @@ caption = "Exact and silent by unlearning method, percent of the targets that pa
 display(numbered(text, caption, "tbl-08-methods"))
 
 # %% [markdown]
-# {numref}`tbl-08-hard` shows where query reach fails, by data set and number of forgotten classes.
+# {numref}`tbl-08-hard` shows where joint reach fails, by data set and number of forgotten classes, and what is left to
+# see there: of how many of the targets whose set it misses the forgotten classes still come before all others. The
+# evidence then holds the answer, and the cut misses it.
 
 # %%
-hard = exact_silent.hard_cells(long_runs, "query_reach", "reach")
-hard = hard.assign(both=(100 * hard.both).map("{:.0f}".format)).rename(columns={"both": "exact and silent %"})
-caption = "Where query reach misses the set or accuses the original model; n: targets that pass the gate"
+hard = exact_silent.hard_cells(long_runs, "joint_reach", "reach")
+hard = hard.assign(both=(100 * hard.both).map("{:.0f}".format))
+hard.columns = [*hard.columns[:4], "exact and silent %", "set missed", "of these ranked first"]
+caption = "Where joint reach misses the set or accuses the original model; n: targets that pass the gate"
 display(numbered(hard.to_markdown(index=False), caption, "tbl-08-hard"))
 
 # %% [markdown]
@@ -343,6 +348,25 @@ display(numbered(text, caption, "tbl-08-thresholds"))
 # %% mystnb={"image": {"alt": "One line a search: share of models judged rightly against the threshold on relative reach, targets and original models weighing alike"}, "figure": {"caption": "Share of models on printed characters that each search judges rightly, by threshold.", "name": "fig-08-thresholds"}}
 controls.thresholds({attack_title(attack): curve for attack, curve in curves.items()})
 plt.show()
+
+# %% [markdown]
+# What of a second, looser threshold, which counts only where some class lies below the first? It accuses no model that
+# the first leaves alone, and takes in classes that a short ascent left just above it. It was chosen as the first was,
+# and {numref}`tbl-08-second` shows what it would change for joint reach on the data sets that this book reports on.
+
+# %%
+first, own = ATTACKS["joint_reach"].threshold, tried[tried.attack == "joint_reach"]
+second = tuning.chosen(tuning.curve(own, tuning.THRESHOLDS[first < tuning.THRESHOLDS], first))
+both = tuning.with_a_second(tuning.models(COMMITTED, "joint_reach"), first, second)
+text = both.set_axis(["data set", "method", "targets", "one threshold", "and a second"], axis=1).to_markdown(
+    index=False
+)
+caption = f"Targets whose set joint reach names exactly, with {first:g} alone and with {second:g} beside it; all k"
+display(numbered(text, caption, "tbl-08-second"))
+gain, others = (side.two.sum() - side.one.sum() for side in (both[both.method == "NG"], both[both.method != "NG"]))
+display(
+    Markdown(f"Over all data sets that is {gain:+d} for NG and {others:+d} for all other methods. It is not used here.")
+)
 
 # %% [markdown]
 # ## Who gets accused where nothing was forgotten

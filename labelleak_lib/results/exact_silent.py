@@ -77,10 +77,18 @@ def by_method(records: pd.DataFrame, rows: Sequence[tuple[str, str]] = ROWS) -> 
 
 
 def hard_cells(records: pd.DataFrame, attack: str, criterion: str) -> pd.DataFrame:
-    """Return where a row fails: ``dataset unlearning k n both``, one line a group with a target that is missed."""
-    groups = cells(records, attack, criterion).groupby(["dataset", "unlearning", "k"], sort=False).both
-    found = groups.agg(["size", "mean"]).reset_index().rename(columns={"size": "n", "mean": "both"})
-    return found[found.both < 1]
+    """Return where a row fails: ``dataset unlearning k n both missed ranked``, one line a group with such a target.
+
+    Of the `missed` targets, whose set is not named exactly, `ranked` have their forgotten classes before all others.
+    """
+    found = cells(records, attack, criterion)
+    # the placebo of a cell has the cell's own name
+    targets = attackers(records, attack, criterion).query("control == 'none'").set_index("config_hash")
+    missed = found.exact == 0
+    found = found.assign(missed=missed, ranked=missed & (found.config_hash.map(targets.auc) == 1))
+    groups = found.groupby(["dataset", "unlearning", "k"], sort=False)
+    lines = groups.agg(n=("both", "size"), both=("both", "mean"), missed=("missed", "sum"), ranked=("ranked", "sum"))
+    return lines[lines.both < 1].reset_index()
 
 
 def headline(records: pd.DataFrame, alarms: pd.DataFrame) -> list[str]:

@@ -80,6 +80,13 @@ def test_hard_cells_are_those_with_a_target_that_is_missed():
     assert (line.dataset, line.n, line.both) == ("mnist", 3, pytest.approx(1 / 3))
 
 
+@pytest.mark.parametrize(("auc", "ranked"), [(1.0, 1), (0.9, 0)])
+def test_of_missed_sets_those_are_counted_that_the_evidence_ranks_first(auc, ranked):
+    lines = cell(0, named="", on_original="", auc=auc) + cell(1, named="1", on_original="1", auc=1.0)
+    (line,) = exact_silent.hard_cells(pd.DataFrame(lines), *ROW).itertuples()
+    assert (line.n, line.both, line.missed, line.ranked) == (2, 0, 1, ranked), "who is accused wrongly is no missed set"
+
+
 def judged():
     shared = {"attack": "query_reach", "criterion": "reach", "dataset": "digits", "architecture": "small"}
     plain = [{**shared, "kind": "Plain", "named": named, "silent": not named} for named in ((), (), (2,), (2, 3))]

@@ -37,6 +37,22 @@ def test_a_set_is_named_exactly_or_not_at_all():
     assert tuning.curve(table, np.array([0.1, 0.3, 1.0])).exact.tolist() == [0.0, 1.0, 0.0]
 
 
+def test_a_second_threshold_breaks_no_silence_and_takes_in_what_lies_just_above_the_first():
+    table = made(("a", "NG", [0, 1], [0.1, 0.2, 1]), ("a", "RT", [0], [0.1, 0.2, 1]), ("a", "", [], [0.2, 0.2, 1]))
+    found = tuning.curve(table, np.array([0.1, 0.3]), first=0.15)
+    assert found.exact.tolist() == [0.5, 0.5] and found.silent.tolist() == [1.0, 1.0]
+    counted = tuning.with_a_second(table, 0.15, 0.3).set_index("method")
+    assert counted.one.to_dict() == {"NG": 0, "others": 1} and counted.two.to_dict() == {"NG": 1, "others": 0}
+    assert counted.n.to_dict() == {"NG": 1, "others": 1}, "a model that forgot nothing is no target"
+
+
+def test_one_attack_read_alone_is_that_of_all(stored):
+    alone = tuning.models(attack="joint_reach")
+    kept = stored[stored.attack == "joint_reach"].reset_index(drop=True)
+    assert len(alone) and alone.drop(columns="relative").equals(kept.drop(columns="relative"))
+    assert all(map(np.array_equal, alone.relative, kept.relative))
+
+
 def test_the_runs_lie_apart_from_what_is_reported(stored):
     reported = set(Store(COMMITTED).datasets())
     assert not reported & set(stored.dataset)
