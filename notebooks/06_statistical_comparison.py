@@ -184,13 +184,14 @@ plt.show()
 # Every cell of the paper's data sets is tested against the published value (Student's test over trials), and all of
 # them at once: "above" and "below" hold after Holm's correction {cite:p}`holm1979simple`. Trials that all agree show no
 # deviation to test by, and the next one may still differ: there Clopper and Pearson's test decides, with a trial for
-# one outcome. A cell with fewer than five trials that pass the gate is not tested. {numref}`tbl-06-verdicts` counts
+# one outcome, and such cells are told apart only where the published value lies far away; the others stand in a column
+# of their own. A cell with fewer than five trials that pass the gate is not tested. {numref}`tbl-06-verdicts` counts
 # them.
 
 # %% tags=["nbval-ignore-output"]
 judged = against_paper.with_verdicts(everything)
 display(Markdown(f"{(judged.verdict != 'no interval').sum()} cells tested at once."))
-caption = f"On which side of the published rate the measured one lies: {len(judged)} cells, one for each method"
+caption = f"Whether the measured rate is told apart from the published one: {len(judged)} cells, one for each method"
 display(numbered(against_paper.verdict_counts(judged).to_markdown(index=False), caption, "tbl-06-verdicts"))
 
 # %% tags=["nbval-ignore-output"]

@@ -73,6 +73,10 @@ def published_asr(attack: str, criterion: str, unlearning: str, k: int) -> float
     return _asr_by_cell().get((SCENARIOS.get(k, ""), attack, criterion, unlearning))
 
 
+NEAR = 2.0
+"""Percentage points within which a rate counts as that which is printed."""
+
+
 def reaches(measured: pd.Series, printed: pd.Series) -> pd.Series:
     """Tell which measured rates reach the printed ones, both in percent: what is printed may have been rounded up."""
     return measured >= printed - 0.005

@@ -1,4 +1,4 @@
-"""Every published rate beside the measured one, in words: whether it is reached, and why not."""
+"""Every published rate beside the measured one, in words: on which side it lies, and what goes with that."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from scipy import stats
 
 from labelleak_lib.criteria.heads import HeadCriterion
 from labelleak_lib.names import DATASET_ORDER, PAPER_ROWS, ordered, row_name
-from labelleak_lib.paper.published import reaches
+from labelleak_lib.paper.published import NEAR
 from labelleak_lib.registry import CRITERIA
 from labelleak_lib.results import exact_silent
 from labelleak_lib.results.exact_silent import MOST
@@ -17,15 +17,15 @@ from labelleak_lib.results.intervals import LEVEL, clopper_pearson_p, holm
 from labelleak_lib.results.markdown import Markdown, bullets, numbered, rows_of, span, tabs, with_interval
 from labelleak_lib.results.summary import compare, of_the_paper
 
+SIDES = ("as printed", "higher", "lower")
 AGREED = 1e-9
 """Percentage points of standard error up to which trials count as equal."""
 
 
 def verdict(records: pd.DataFrame, rows: Sequence[tuple[str, str]], k: int = 1) -> Markdown:
-    """Say for each row whether, at RT, its mean over the paper's data sets reaches the published one.
+    """Say for each row on which side of the published rate, at RT, its mean over the paper's data sets lies.
 
-    Of targets that pass the gate; data sets weigh alike. Where the mean stays below, the sentence says whether the
-    published one lies within the interval; where it does not, whether the placebo reaches it too.
+    Of targets that pass the gate; data sets weigh alike. The sentence also says where the placebo reaches it too.
     """
     retrained = of_the_paper(records[(records.unlearning == "RT") & (records.k == k)])
     if retrained.empty:
@@ -48,20 +48,39 @@ def explain(line: Any) -> str:
     if np.isnan(line.published):
         return f"{name}: {line.measured:.1f}% measured{control}; nothing is published."
     text = f"{line.measured:.1f}% measured, {line.published:.2f}% published{control}"
-    if reaches(line.measured, line.published):
-        beside = "; but the placebo reaches it too, without any forgetting" if line.placebo >= line.published else ""
-        return f"{name}: **yes**. {text}{beside}."
-    near = "; but what is published lies within the interval over trials" if line.high >= line.published else ""
-    return f"{name}: **no**. {text}{near}."
+    beside = "; the placebo reaches what is published too, without any forgetting" * (line.placebo >= line.published)
+    return f"{name}: **{side(line)}**. {text}{beside}."
+
+
+def side(line: Any) -> str:
+    """Return where a line of `summary.compare` lies from what is published: one of `SIDES`.
+
+    As printed is what differs by no more than `NEAR` points, or has the published value within its interval.
+    """
+    if abs(line.measured - line.published) <= NEAR or line.low <= line.published <= line.high:
+        return SIDES[0]
+    return SIDES[1] if line.measured > line.published else SIDES[2]
+
+
+def sides(table: pd.DataFrame) -> str:
+    """Count the lines of `summary.compare` on each side: "2 as printed, 5 higher (by 8 to 21 points), 0 lower"."""
+    lines = rows_of(table[table.published.notna()])
+    told = []
+    for wanted in SIDES:
+        off = pd.Series([abs(line.measured - line.published) for line in lines if side(line) == wanted], dtype=float)
+        by = f" (by {span(off, '.0f')} points)" if wanted != SIDES[0] and len(off) else ""
+        told.append(f"{len(off)} {wanted}{by}")
+    return ", ".join(told)
 
 
 def with_verdicts(frame: pd.DataFrame) -> pd.DataFrame:
     """Add to the lines of :func:`leakage.success_frame` that have a published value where the interval lies from it.
 
     The column ``verdict`` is "above" or "below" where Student's test tells the measured mean from the published value,
-    "around" where it does not, and "no interval" below `intervals.ENOUGH` trials that pass the gate. Trials that all
-    agree have no deviation to test by: there Clopper and Pearson's test decides, with a trial for one outcome. ``p`` is
-    the value after Holm's correction over all lines.
+    "not told apart" where it does not, and "no interval" below `intervals.ENOUGH` trials that pass the gate. Trials
+    that all agree have no deviation to test by: there Clopper and Pearson's test decides, with a trial for one outcome,
+    which needs a published value far away; where it does not tell, the verdict is "all trials equal". ``p`` is the
+    value after Holm's correction over all lines.
     """
     lines = frame[frame.published.notna() & frame.measured.notna()]
     tested = lines.low.notna()
@@ -74,14 +93,16 @@ def with_verdicts(frame: pd.DataFrame) -> pd.DataFrame:
     alike = lines[agreed].assign(n=freedom + 1)
     p[agreed] = [clopper_pearson_p(x.measured / 100 * x.n, x.n, x.published / 100) for x in rows_of(alike)]
     p[tested] = holm(p[tested])
-    side = np.where(lines.measured > lines.published, "above", "below")
-    verdicts = np.select([~tested, p < 1 - LEVEL], ["no interval", side], default="around")
+    beyond = np.where(lines.measured > lines.published, "above", "below")
+    verdicts = np.select(
+        [~tested, p < 1 - LEVEL, agreed], ["no interval", beyond, "all trials equal"], default="not told apart"
+    )
     return lines.assign(p=p, verdict=verdicts)
 
 
 def verdict_counts(lines: pd.DataFrame) -> pd.DataFrame:
-    """Count verdicts by data set, number of forgotten classes and attack row: columns above, around, below."""
-    order = ["above", "around", "below", "no interval"]
+    """Count verdicts by data set, number of forgotten classes and attack row: one column a verdict."""
+    order = ["above", "not told apart", "below", "all trials equal", "no interval"]
     row = [row_name(a, c) for a, c in zip(lines.attack, lines.criterion, strict=True)]
     counted = lines.assign(row=row).groupby(["dataset", "k", "row"], sort=False).verdict.value_counts().unstack()
     return counted.reindex(columns=order).fillna(0).astype(int).reset_index()

@@ -7,13 +7,11 @@ import pandas as pd
 from labelleak_lib.criteria.inversion import Threshold
 from labelleak_lib.files import COMMITTED
 from labelleak_lib.names import AS_RUN, PAPER_ROWS, row_name
-from labelleak_lib.paper.published import published_asr
+from labelleak_lib.paper.published import NEAR, published_asr
 from labelleak_lib.results.markdown import rows_of
 from labelleak_lib.trials.judging import judge
 from labelleak_lib.trials.store import Store
 
-NEAR = 2.0
-"""Points within which a rate is called near the printed one."""
 ALPHAS = (0.5, 1.2, 1.5, 2.0)
 """Deviations below the mean of the threshold criterion, beside the 1 of our reading."""
 PAPER_DATASETS = ("mnist", "fashion_mnist", "svhn", "cifar10")

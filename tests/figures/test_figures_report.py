@@ -84,8 +84,9 @@ def lines_of(**columns):
 @pytest.mark.parametrize(
     ("low", "high", "printed", "verdict"),
     [
-        (85, 95, 78.5, "above"), (85, 95, 90, "around"), (85, 95, 85.01, "around"), (85, 95, 99, "below"),
-        (90, 90, 89, "around"), (90, 90, 20, "above"),
+        (85, 95, 78.5, "above"), (85, 95, 90, "not told apart"), (85, 95, 85.01, "not told apart"),
+        (85, 95, 99, "below"),
+        (90, 90, 89, "all trials equal"), (90, 90, 20, "above"),
         (math.nan, math.nan, 50, "no interval"),
     ],
 )  # fmt: skip
@@ -100,14 +101,14 @@ def test_trials_that_all_agree_are_tested_as_so_many_outcomes(trials, published)
     (line,) = against_paper.with_verdicts(lines_of(**agreed)).to_dict("records")
     peer = min(1.0, 2 * stats.binomtest(trials, trials, published / 100, alternative="greater").pvalue)
     assert line["p"] == pytest.approx(peer)
-    assert line["verdict"] == ("above" if peer < 0.05 else "around")
+    assert line["verdict"] == ("above" if peer < 0.05 else "all trials equal")
 
 
 def test_what_rounding_leaves_of_an_interval_is_no_deviation_to_test_by():
     rate = 1400 / 15
     width = {"low": rate - 1e-13, "high": rate + 1e-13}
     lines = lines_of(measured=rate, **width, trials=20, published=93.0)
-    assert against_paper.with_verdicts(lines).verdict.tolist() == ["around"]
+    assert against_paper.with_verdicts(lines).verdict.tolist() == ["all trials equal"]
 
 
 def test_a_cell_that_is_not_tested_has_no_value_of_a_test():
@@ -121,7 +122,7 @@ def test_a_cell_without_a_published_value_takes_no_part():
     judged = against_paper.with_verdicts(lines)
     assert judged.unlearning.tolist() == ["RT"]
     (counted,) = against_paper.verdict_counts(judged).to_dict("records")
-    assert (counted["above"], counted["around"], counted["below"]) == (1, 0, 0)
+    assert (counted["above"], counted["not told apart"], counted["below"]) == (1, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,7 @@ def test_a_cell_outside_the_interval_is_explained(columns, words):
     assert all(word in sentence for word in words), sentence
 
 
-def test_a_cell_around_the_published_value_needs_no_explanation():
+def test_a_cell_that_is_not_told_apart_needs_no_explanation():
     assert against_paper.misses(against_paper.with_verdicts(lines_of(published=90.0))) == []
 
 
@@ -150,7 +151,7 @@ def test_many_cells_asked_at_once_need_more_than_their_own_interval():
     alone = against_paper.with_verdicts(lines_of(published=84.0))
     assert alone.verdict.tolist() == ["above"]
     many = against_paper.with_verdicts(pd.concat([lines_of(published=84.0), *[lines_of(published=90.0)] * 9]))
-    assert many.verdict.tolist() == ["around"] * 10
+    assert many.verdict.tolist() == ["not told apart"] * 10
     peer = stats.ttest_1samp(90 + np.array([-2, -1, 0, 1, 2]), 84).pvalue
     interval = stats.ttest_1samp(90 + np.array([-2, -1, 0, 1, 2]), 0).confidence_interval()
     tested = against_paper.with_verdicts(lines_of(low=interval.low, high=interval.high, published=84.0))

@@ -193,17 +193,13 @@ def one_line(asr, placebo, *, trials=5, criterion="youden", **others):
 @pytest.mark.parametrize(
     ("asr", "placebo", "words"),
     [
-        (0.9075, 0.5, "**yes**. 90.8% measured, 90.75% published, 50.0% on the placebo."),
-        (0.97, 0.95, "**yes**. 97.0% measured, 90.75% published, 95.0% on the placebo; but the placebo reaches it too"),
-        (
-            0.90,
-            0.5,
-            "**no**. 90.0% measured, 90.75% published, 50.0% on the placebo; but what is published lies within",
-        ),
-        (0.70, 0.5, "**no**. 70.0% measured, 90.75% published, 50.0% on the placebo."),
+        (0.9075, 0.5, "**as printed**. 90.8% measured, 90.75% published, 50.0% on the placebo."),
+        (0.97, 0.95, "**higher**. 97.0% measured, 90.75% published, 95.0% on the placebo; the placebo reaches what"),
+        (0.89, 0.5, "**as printed**. 89.0% measured, 90.75% published, 50.0% on the placebo."),
+        (0.70, 0.5, "**lower**. 70.0% measured, 90.75% published, 50.0% on the placebo."),
     ],
 )
-def test_the_verdict_says_of_each_row_whether_it_is_reached(asr, placebo, words) -> None:
+def test_the_verdict_says_of_each_row_on_which_side_it_lies(asr, placebo, words) -> None:
     rows = [("dot_product", "youden")]
     records = pd.concat([one_line(asr, placebo), one_line(0.1, 0.9, dataset="digits"), one_line(0, 0, unlearning="FT")])
     first, _, sentence = against_paper.verdict(records, rows).splitlines()
@@ -214,7 +210,7 @@ def test_the_verdict_says_of_each_row_whether_it_is_reached(asr, placebo, words)
 def test_the_verdict_on_a_row_judged_by_class_speaks_of_no_placebo() -> None:
     records = one_line(0.99, 0.9, criterion="threshold", attack="blackbox_inversion")
     text = against_paper.verdict(records, [("blackbox_inversion", "threshold")])
-    assert text.endswith("black-box inversion, threshold: **yes**. 99.0% measured, 78.50% published.")
+    assert text.endswith("black-box inversion, threshold: **higher**. 99.0% measured, 78.50% published.")
 
 
 def test_the_verdict_weighs_data_sets_alike_and_leaves_out_what_fails_the_gate() -> None:
