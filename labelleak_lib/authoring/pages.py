@@ -44,8 +44,8 @@ def front_page(output_dir: Path) -> None:
     records = front_records(known)
     panels = judged_both_ways(records, extra=front.SHOWN_ROWS)
     published, _ = panels.values()
-    alarms = false_alarms.alarms(false_alarms.decided(stored()), ["attack", "criterion"])
-    text = bullets([*exact_silent.headline(records, alarms), *front.as_published(published), *front.apart(known)])
+    told = [*exact_silent.headline(records), *front.accidents(records, false_alarms.decided(stored()))]
+    text = bullets([*told, *front.as_published(published), *front.apart(known)])
     image = _image(output_dir / "front.png", attack_rows(panels, UNITS), front.alternative(published))
     (output_dir / "front.md").write_text(
         f"## What was found\n\n{text}\n\n{image}\n\n{front.basis(records, known)}\n", encoding="utf-8"

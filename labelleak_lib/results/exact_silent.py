@@ -91,11 +91,8 @@ def hard_cells(records: pd.DataFrame, attack: str, criterion: str) -> pd.DataFra
     return lines[lines.both < 1].reset_index()
 
 
-def headline(records: pd.DataFrame, alarms: pd.DataFrame) -> list[str]:
-    """Say how often `LABEL_ROW` is exact and silent, what probabilities add, and who is accused without reason.
-
-    `alarms` are of `false_alarms.alarms` by attack and criterion.
-    """
+def headline(records: pd.DataFrame) -> list[str]:
+    """Say how often `LABEL_ROW` is exact and silent, what probabilities add, and whom the published rules accuse."""
     rows = {(row.attack, row.criterion): row for row in rows_of(table(records))}
     labels, joint = rows[LABEL_ROW], rows[JOINT_ROW]
     untold = [row for row in rows.values() if row.criterion in ("threshold", "kmeans")]
@@ -107,9 +104,6 @@ def headline(records: pd.DataFrame, alarms: pd.DataFrame) -> list[str]:
         else f"None of them is exact and silent for any target; {best} is exact most often"
     )
     told = rows.get(("dot_product", "youden"))
-    known, searched = (
-        next(line for line in rows_of(alarms) if (line.attack, line.criterion) == row) for row in (LABEL_ROW, JOINT_ROW)
-    )
     asked = int(attackers(records, *LABEL_ROW).queries.max())
     leaks = "The label leaks, to labels alone." if labels.both > MOST else "Most targets keep their label."
     adds = "more" if joint.both > labels.both else "no more"
@@ -129,10 +123,6 @@ def headline(records: pd.DataFrame, alarms: pd.DataFrame) -> list[str]:
         f"**The published rules that are told nothing {accuse}.** {most_often}: it is exact for "
         f"{100 * published.exact:.0f}% of the targets, but silent on the original models of "
         f"{100 * published.silent:.0f}% of them.{helped}",
-        f"**How often is that an accident?** Of {known.n} other models that forgot nothing, trained in many ways, the "
-        f"labels accuse {known.alarms} ({100 * known.low:.1f} to {100 * known.high:.1f}%) and joint reach "
-        f"{searched.alarms} ({100 * searched.low:.1f} to {100 * searched.high:.1f}%); which kinds these are is said "
-        "under [Controls](chapters/08_controls.ipynb).",
     ]
 
 

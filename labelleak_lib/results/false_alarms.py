@@ -13,6 +13,8 @@ from labelleak_lib.trials.store import Stored
 
 RULES = ("two_means", "clusters", "deviations", "largest_gap", "reach", "calibrated")
 """The rules that every score is judged by."""
+ROW = ["attack", "criterion"]
+PLACE = ["dataset", "architecture"]
 
 
 def decided(bank: Stored, rules: Sequence[Criterion] | None = None) -> pd.DataFrame:
@@ -38,6 +40,25 @@ def alarms(table: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
         hits, n = int((~group.silent).sum()), len(group)
         rows.append((*key, n, hits, hits / n, *clopper_pearson(hits, n)))
     return pd.DataFrame(rows, columns=[*by, "n", "alarms", "rate", "low", "high"])
+
+
+def several_kinds(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the lines of `decided` of data sets and networks of which models of more than one kind are there.
+
+    Elsewhere a kind cannot be told from the data set and the network that it was run on alone.
+    """
+    there = table[table.kind != RARE].groupby(PLACE).kind.transform("nunique")
+    return table.loc[there.index[there > 1]]
+
+
+def accidents(table: pd.DataFrame, records: pd.DataFrame, rows: Sequence[tuple[str, str]]) -> list[pd.DataFrame]:
+    """Return `alarms` of some rows, attack and criterion, on the data sets and networks of `records` and on all others.
+
+    `table` is of `decided`. The second has a line a row, data set and network.
+    """
+    asked = table[[row in rows for row in zip(table.attack, table.criterion, strict=True)]]
+    own = pd.MultiIndex.from_frame(asked[PLACE]).isin(pd.MultiIndex.from_frame(records[PLACE].drop_duplicates()))
+    return [alarms(asked[own], ROW), alarms(asked[~own], [*ROW, *PLACE])]
 
 
 def kind_title(kind: str) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from labelleak_lib.names import DATASET_ORDER, PAPER_METHODS, PAPER_ROWS, ordered, row_name
 from labelleak_lib.paper.published import NEAR, datasets, reaches
-from labelleak_lib.results import exact_silent
+from labelleak_lib.results import exact_silent, false_alarms
 from labelleak_lib.results.against_paper import sides
 from labelleak_lib.results.intervals import CLEAR, ENOUGH
 from labelleak_lib.results.markdown import rows_of
@@ -53,7 +53,7 @@ def basis(records: pd.DataFrame, known: pd.DataFrame) -> str:
         f"{_listed(trials_of(records))}.{remark} "
         f"{int(cells.unlearned.astype(bool).sum())} of {len(cells)} target models count as unlearned; the others are "
         "left out here. Data sets weigh alike. Intervals are 95%: for what is exact and silent Clopper and Pearson's, "
-        "with a trial for one outcome, since its targets share their original model; Student's over trials for rates."
+        "with a trial for one outcome, since its targets share seed and class; Student's over trials for rates."
     )
 
 
@@ -71,6 +71,36 @@ def apart(known: pd.DataFrame) -> list[str]:
         f"{exact_silent.shown(line)} of {line.n} targets."
         for line in rows_of(rates)
     ]
+
+
+def accidents(records: pd.DataFrame, judged: pd.DataFrame) -> list[str]:
+    """Say whom the two rows that speak for the book accuse in `judged`, what `false_alarms.decided` says of a bank.
+
+    On the data sets and networks of `records` and on others apart, since no rate holds for both. Nothing where the
+    bank has none of the former.
+    """
+    rows = (exact_silent.LABEL_ROW, exact_silent.JOINT_ROW)
+    here, others = false_alarms.accidents(judged, records, rows)
+    if here.empty:
+        return []
+    labels, joint = (next(line for line in rows_of(here) if (line.attack, line.criterion) == row) for row in rows)
+    beside = others.groupby("attack")[["alarms", "n"]].sum()
+    rates = others.groupby("attack").rate
+    further = " and ".join(
+        f"{beside.alarms[attack]} ({100 * rates.min()[attack]:.0f} to {100 * rates.max()[attack]:.0f}% by data set and "
+        "network)"
+        for attack, _ in rows
+    )
+    return [
+        f"**How often is that an accident?** Of {labels.n} other models that forgot nothing, of these data sets and "
+        f"networks but trained in many ways, the labels accuse {_alarmed(labels)} and joint reach {_alarmed(joint)}. "
+        f"It says nothing of other networks, data sets and numbers of classes: of {beside.n.max()} such models they "
+        f"accuse {further} ([Controls](chapters/08_controls.ipynb))."
+    ]
+
+
+def _alarmed(line: Any) -> str:
+    return f"{line.alarms} ({100 * line.low:.1f} to {100 * line.high:.1f}%)"
 
 
 def as_published(table: pd.DataFrame) -> list[str]:

@@ -103,6 +103,21 @@ def test_false_alarms_leave_models_with_a_rare_class_out():
     assert (line.low, line.high) == pytest.approx((beta.ppf(0.025, 2, 3), beta.ppf(0.975, 3, 2)))
 
 
+def test_kinds_are_compared_where_more_than_one_was_trained():
+    plain = judged()[:4]
+    also = pd.concat([plain, plain.assign(kind="Short"), plain.assign(dataset="mnist")], ignore_index=True)
+    assert false_alarms.several_kinds(also).dataset.unique().tolist() == ["digits"]
+    assert false_alarms.several_kinds(judged()).empty, "rare classes are no kind to compare with"
+
+
+def test_accidents_are_counted_apart_from_those_of_other_data_sets_and_networks():
+    plain = judged()[:4]
+    also = pd.concat([plain, plain.assign(architecture="wide", silent=True), plain.assign(attack="other")])
+    here, others = false_alarms.accidents(also, plain, [ROW])
+    assert here[["n", "alarms"]].to_numpy().tolist() == [[4, 2]]
+    assert others[["architecture", "n", "alarms"]].to_numpy().tolist() == [["wide", 4, 0]]
+
+
 def test_the_accused_are_counted_by_class():
     found = false_alarms.accused_classes(judged()).set_index("class")
     assert found.n.to_dict() == {2: 2, 3: 1} and found.rate.to_dict() == {2: 0.5, 3: 0.25}
