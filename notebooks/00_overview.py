@@ -220,7 +220,7 @@ print("labels alone are exact and silent:", "yes" if labels.measured == 100 else
 #
 # ## What to take from this
 #
-# The label leaks, and queries are enough to find it: no sample, no parameter, no second model. But a high
+# On this target the label leaks, and queries are enough to find it: no sample, no parameter, no second model. Yet a high
 # success rate does not prove a leak. A head-by-head row whose placebo is as high recognises *which* class a head
 # was trained on, and would do so had nothing been forgotten. And a rule that always names somebody is right about
 # the class and still accuses every innocent model. The chapters that follow take the attacks one by one, and ask of

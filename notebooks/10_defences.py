@@ -187,7 +187,8 @@ display(defended_tables.recovered_by_set(leaks, worst, caption=caption, name="tb
 # ## What to do
 #
 # Three sentences, written by code from the records above. A defence *holds* where on no data set any attack is exact and
-# silent more often than a guess, nor ranks the class first more often than chance explains.
+# silent more often than a guess, nor ranks the class first more often than chance explains; it must have met every data
+# set. With few trials an attack that is often right may still pass for a guess: the sentences say what is not ruled out.
 
 # %% tags=["nbval-ignore-output"]
 display(bullets(advice.sentences(leaks, worst, prices)))

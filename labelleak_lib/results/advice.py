@@ -41,13 +41,14 @@ def of_unit(table: pd.DataFrame, unit: Unit) -> pd.DataFrame:
 def holding(leaks: pd.DataFrame, accesses: Iterable[str]) -> list[Unit]:
     """Return the defences behind which, on every data set, no attack with such an access gets more than a guess does.
 
-    By its rule, or by which class it ranks first. Those alone that each attack of the kind met in at least `ENOUGH`
-    trials, of all data sets together.
+    By its rule, or by which class it ranks first. Those alone that met every data set of `leaks`, and each attack of
+    the kind in at least `ENOUGH` trials, of all data sets together.
     """
     chosen = leaks[leaks.access.isin(list(accesses)) & ~leaks.access.isin(CEILING)]
     good = (chosen.verdict.eq("a guess") & ~chosen.ranks).groupby([chosen.defence, chosen.unlearning]).all()
     trials = chosen.groupby(["defence", "unlearning", "attack"]).n.sum().groupby(level=[0, 1]).min()
-    return [unit for unit in units(chosen) if good[unit] and trials[unit] >= ENOUGH]
+    met = chosen.groupby(["defence", "unlearning"]).dataset.nunique() == leaks.dataset.nunique()
+    return [unit for unit in units(chosen) if good[unit] and met[unit] and trials[unit] >= ENOUGH]
 
 
 def price(unit: Unit, prices: pd.DataFrame) -> str:
@@ -59,15 +60,12 @@ def price(unit: Unit, prices: pd.DataFrame) -> str:
 
 
 def cheapest(found: list[Unit], prices: pd.DataFrame) -> Unit:
-    """Return, of those tried on the most data sets, the one that loses the fewest points, then the lowest Brier score.
+    """Return the one that loses the fewest points, then the lowest Brier score.
 
     A gain counts as no loss: it says how poor the model was that the defence was handed. Of equals speaks the first.
     """
-    tried = prices.groupby(["defence", "unlearning"]).dataset.nunique()
     mean = prices.groupby(["defence", "unlearning"])[["points", "brier"]].mean()
-    return min(
-        found, key=lambda unit: (-tried[unit], max(0, round(mean.points[unit], 1)), max(0, round(mean.brier[unit], 3)))
-    )
+    return min(found, key=lambda unit: (max(0, round(mean.points[unit], 1)), max(0, round(mean.brier[unit], 3))))
 
 
 def _percent(row: Any) -> str:
@@ -93,7 +91,7 @@ def what_holds(leaks: pd.DataFrame, worst: pd.DataFrame, prices: pd.DataFrame) -
         listed = "; ".join(f"{unit_title(*unit)} ({price(unit, prices)})" for unit in found)
         return (
             f"**What holds.** Of {len(tried)} defences, each behind a method, {len(found)} leave no attack more than a "
-            f"guess at any access that they grant, on every data set that they met, by rule or by rank: {listed}. "
+            f"guess at any access that they grant, on every data set, by rule or by rank: {listed}. "
             f"With so few trials ({ran}), up to {100 * high:.0f}% is not ruled out."
         )
     mean = worst[worst.defence != NONE].groupby(["defence", "unlearning"]).both.mean()
@@ -104,7 +102,7 @@ def what_holds(leaks: pd.DataFrame, worst: pd.DataFrame, prices: pd.DataFrame) -
     )
     return (
         f"**What holds.** None of {len(tried)} defences, each behind a method, leaves every attack with no more than a "
-        f"guess at every access that it grants, on every data set that it met, by rule and by rank. Least is exact "
+        f"guess at every access that it grants, on every data set, by rule and by rank. Least is exact "
         f"and silent behind {unit_title(*best)}: {left}, at {price(best, prices)} ({ran})."
     )
 
@@ -158,9 +156,9 @@ def _advice(found: list[Unit], what: str, whom: str, leaks: pd.DataFrame, prices
     others = [unit_title(*unit) for unit in found if unit != best]
     too = f" The same holds behind {', '.join(others)}." if others else ""
     return (
-        f"{what} behind {unit_title(*best)}: of {len(found)} that hold against {whom} it costs least among those tried "
-        f"on the most data sets ({', '.join(dict.fromkeys(own.dataset))}), {price(best, prices)}; up to "
-        f"{100 * own.high.max():.0f}% is not ruled out.{too}"
+        f"{what} behind {unit_title(*best)}: of {len(found)} that hold against {whom} it costs least, "
+        f"{price(best, prices)}, on {', '.join(dict.fromkeys(own.dataset))}; up to {100 * own.high.max():.0f}% is not "
+        f"ruled out.{too}"
     )
 
 

@@ -173,17 +173,20 @@ def sentences(ranked: pd.DataFrame) -> list[str]:
         f"{named(line.unlearning)}, {with_interval(100 * line.leak, 100 * line.low, 100 * line.high)}%"
         for line in rows_of(least)
     ]
-    everywhere = int((often.leak == 1).sum())
+    every = often[often.leak == 1]
+    bounds = f" (lower bounds {span(100 * every.low, '.0f', '%')})" if len(every) else ""
     said = [
         f"**Which method leaks least?** Of {len(often)} that pass the gate on at least half of their targets, joint "
         "reach names the classes exactly, and nobody on the original model, least often after "
-        f"{' and '.join(names)}; it always does so after {everywhere} of them."
+        f"{' and '.join(names)}; after {len(every)} of them it did so on every target that passed{bounds}."
     ]
     known = often.dropna(subset=["probe", "leak"])
     if len(known) > 4 and known.leak.nunique() > 1:
         rho, p = spearmanr(known.probe, known.leak)
         less = "leak less" if rho < 0 else "leak more"
-        found = f"Methods after which a probe still finds more of the class {less}" if p <= LEVEL else "No sign of that"
+        found = (
+            f"Methods after which a probe still finds more of the class {less}" if p <= LEVEL else "These cannot tell"
+        )
         said.append(
             f"**Is it because less is forgotten?** {found}: Spearman's rank correlation of leakage with what a probe "
             f"still finds of the class, over {len(known)} methods, is {rho:.2f} (p = {p:.2g})."

@@ -19,8 +19,8 @@ def provider(records: pd.DataFrame) -> list[str]:
     asked, searched = rows_of(exact_silent.table(records, (LABELS, JOINT)))
     perfect = rows_of(exact_silent.table(records[records.unlearning == "RT"], (LABELS, JOINT)))
     queries = int(attackers(passing(records), *LABELS).queries.max())
-    gone = "Forgetting better does not help: what gives the class away is that it is gone."
-    moral = gone if perfect[0].both > MOST else "Forgetting better does help."
+    gone = "A perfect method does not help: what gives the class away is that it is gone."
+    moral = gone if perfect[0].both > MOST else "A perfect method does help."
     says = "mostly says" if asked.both > MOST else "sometimes says"
     return [
         "## If you publish a model",

@@ -103,6 +103,17 @@ def test_false_alarms_leave_models_with_a_rare_class_out():
     assert (line.low, line.high) == pytest.approx((beta.ppf(0.025, 2, 3), beta.ppf(0.975, 3, 2)))
 
 
+def test_the_gain_of_a_row_is_paired_and_data_sets_weigh_alike():
+    lines = []
+    for dataset, trials, misses in (("mnist", 5, 1), ("svhn", 5, 3)):
+        for i in range(trials):
+            lines += cell(i, named="1", on_original="", dataset=dataset)
+            lines += cell(i, named="" if i < misses else "1", on_original="", dataset=dataset, attack="joint_reach")
+    lines += cell(9, named="", on_original="", attack="joint_reach")
+    more = exact_silent.gain(pd.DataFrame(lines), ROW, ("joint_reach", "reach"))
+    assert (more.mean, more.n) == (pytest.approx((1 / 5 + 3 / 5) / 2), 10), "what one row alone has is left out"
+
+
 def test_kinds_are_compared_where_more_than_one_was_trained():
     plain = judged()[:4]
     also = pd.concat([plain, plain.assign(kind="Short"), plain.assign(dataset="mnist")], ignore_index=True)

@@ -84,7 +84,7 @@ def test_the_least_leakage_comes_first_and_what_never_passes_is_left_out():
     ranked = method_leaks.ranking(leaked, forgot)
     assert ranked.unlearning.tolist() == ["RT", "NG"]
     assert (
-        "least often after retrain (RT), 33.3 (0.8,\u00a090.6)%; it always does so after 1 of them."
+        "least often after retrain (RT), 33.3 (0.8,\u00a090.6)%; after 1 of them it did so on every target that passed"
         in leak_cards.sentences(ranked)[0]
     )
     seldom = ranked.assign(trials=10)
@@ -102,7 +102,7 @@ def test_whether_less_forgetting_means_less_leakage_is_said_by_rank_correlation(
     mixed = ranked.assign(leak=[0.3, 0.1, 0.5, 0.0, 0.6, 0.2, 0.4])
     assert (
         spearmanr(mixed.probe, mixed.leak)[1] > leak_cards.LEVEL
-        and "No sign of that:" in leak_cards.sentences(mixed)[1]
+        and "These cannot tell:" in leak_cards.sentences(mixed)[1]
     )
 
 

@@ -33,10 +33,10 @@ def test_the_lesson_for_providers_follows_the_labels_and_the_retrained_models(wr
     text = written(changed(records, "joint_reach", 0.6, control="none", unlearning="RT"))
     assert "mostly says which class it was" in text
     assert "nobody on the original model, for 80.0% (" in text and "of 15 targets" in text
-    assert "Forgetting better does not help" in text and "labels name it for 80.0% (" in text
+    assert "A perfect method does not help" in text and "labels name it for 80.0% (" in text
     assert "and the search for 60.0% (" in text
     other = written(full_records(target=0.2, placebo=0.1))
-    assert "sometimes says" in other and "Forgetting better does help." in other
+    assert "sometimes says" in other and "A perfect method does help." in other
 
 
 def test_an_accused_original_takes_the_lesson_back(written):
