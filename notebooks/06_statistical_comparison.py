@@ -61,7 +61,7 @@ from labelleak_lib.figures.success import at_a_glance
 from labelleak_lib.names import PAPER_ROWS
 from labelleak_lib.paper import published
 from labelleak_lib.results import against_paper, leakage, paper_shape, sensitivity, variance
-from labelleak_lib.results.markdown import Markdown, bullets, numbered
+from labelleak_lib.results.markdown import Markdown, bullets, numbered, span
 from labelleak_lib.results.summary import of_the_paper
 from labelleak_lib.results.worth import UNITS, judged_both_ways
 
@@ -224,23 +224,30 @@ display(bullets([sensitivity.basis(other_readings), *sensitivity.sentences(cells
 table = readings.rename(columns={"as_run": "ours, points off", "changed": "changed, points off"})
 near = {"near_as_run": f"ours within {sensitivity.NEAR:.0f}", "near_changed": f"changed within {sensitivity.NEAR:.0f}"}
 text = table.rename(columns=near).to_markdown(index=False, floatfmt=".1f")
-display(numbered(text, "Mean distance from the printed rates, one reading changed at a time", "tbl-06-readings"))
+ground = sensitivity.ground(other_readings)
+caption = f"Mean distance from the printed rates, one reading changed at a time; all on {ground}"
+display(numbered(text, caption, "tbl-06-readings"))
 
 # %% [markdown]
 # {numref}`tbl-06-cells` goes cell by cell, with the reading that comes nearest. Where ours stays the nearest, no
-# reading tried explains the distance.
+# reading tried explains the distance. Where another does, that is the best of several, picked with the printed number
+# in view, and the rates have the noise of so few trials: some come near by chance alone.
 
 # %%
-caption = f"Success rates as printed, ours, and under the nearest reading; {len(cells)} cells"
+caption = (
+    f"Success rates as printed, ours, and under the nearest reading; {len(cells)} cells, on {ground}; the nearest is a "
+    f"minimum over {span(cells.tried)} readings, ours among them"
+)
 display(numbered(sensitivity.shown(cells).to_markdown(index=False, disable_numparse=True), caption, "tbl-06-cells"))
 
 # %% [markdown]
 # ## Which seed matters?
 #
 # A trial above has one number that seeds the training, the unlearning and the attack, and it decides the class too. Its
-# intervals therefore cannot say where the spread comes from. A small design crosses all four: every forgotten class
-# with three seeds of training, three of unlearning and three of the attacks, for attacks that take a second. RT reads
-# nothing of $M_o$, so that the seed of the original training cannot matter there, and one stands for all.
+# intervals therefore cannot say where the spread comes from. A small design crosses all four: each of a few forgotten
+# classes (the captions say how many) with three seeds of training, three of unlearning and three of the attacks, for
+# attacks that take a second. RT reads nothing of $M_o$, so that the seed of the original training cannot matter there,
+# and one stands for all.
 #
 # The number that is analysed is the *gap*: by how much the forgotten class stands out beyond the most outlying
 # retained one. It is in units of relative reach, or in standard deviations of the retained scores where an attack has
@@ -253,24 +260,31 @@ display(numbered(sensitivity.shown(cells).to_markdown(index=False, disable_numpa
 # %%
 crossed = variance.crossed()
 components = variance.variance_table(crossed)
-caption = "Share of the variance of the gap by source, percent, from the crossed design; one forgotten class"
+classes_there = f"forgotten classes, one at a time: {variance.forgotten_classes(crossed)}"
+marked = f'"{variance.BELOW}": the estimate is below zero and counts as zero'
+caption = f"Share of the variance of the gap by source, percent, from the crossed design; {classes_there}; {marked}"
 display(numbered(variance.shown(components).to_markdown(index=False, disable_numparse=True), caption, "tbl-06-seeds"))
 
 # %% [markdown]
-# Components are the closed-form estimates of the analysis of variance, with every effect random; one below zero counts
-# as zero. Few levels make them rough, above all the class's: with two classes it has one degree of freedom. On
-# average:
+# Components are the closed-form estimates of the analysis of variance, with every effect random. One below zero is
+# marked, and counts as zero in the shares. The root of the summed components is of all estimates as they are. It
+# estimates how one value varies with new classes and seeds, and is not the deviation of the values at hand. Few levels
+# make the components rough, above all the class's: with two classes it has one degree of freedom. On average:
 
 # %%
 display(bullets(variance.sentences(components)))
 
 # %% [markdown]
 # {numref}`tbl-06-exact` has the same for exact match, 0 or 1 for each run, under the rule of reach, or of the largest
-# gap where an attack has no reach. A row without variance succeeds always or never.
+# gap where an attack has no reach. A row without variance succeeds always or never. The values are 0 and 1, whose
+# deviation is 50% at most; the root of the summed components can exceed that, since it is an estimate.
 
 # %%
 exact = variance.variance_table(crossed, "exact")
-caption = "Exact match in the crossed design: mean, deviation, and variance by source, percent; one forgotten class"
+caption = (
+    "Exact match in the crossed design: mean, root of the summed components, and variance by source, percent; "
+    f"{classes_there}; {marked}"
+)
 text = variance.shown(exact, percent=True).to_markdown(index=False, disable_numparse=True)
 display(numbered(text, caption, "tbl-06-exact"))
 

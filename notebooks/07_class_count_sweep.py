@@ -15,8 +15,8 @@
 # # Class-count sweep: what happens as more classes are forgotten
 #
 # **Claim.** The collapse of the inversion attacks beyond four of ten forgotten classes, which
-# {cite:t}`zheng2026label` report, is a property of their threshold and of no model: with perfect inversion
-# that criterion finds nobody from $k = C/(1+\alpha^2)$ on.
+# {cite:t}`zheng2026label` report, is a property of their threshold and of no model, for evidence that separates the
+# classes: with perfect inversion that criterion finds nobody from $k = C/(1+\alpha^2)$ on.
 # **Limit.** The prediction is exact for evidence that takes two values. Evidence with spread moves the limit,
 # by an amount that is computed here too.
 # **Alternative.** A rule that knows no mean and no deviation keeps finding the forgotten classes in the same
@@ -175,10 +175,11 @@ for line in agreement.itertuples():
 
 # %% tags=["nbval-ignore-output"]
 lines = [
-    f"{attack_title(line.attack)}: right in {100 * line.share:.1f}% as it stands, in {100 * line.share_noisy:.1f}% "
-    "with the spread of the evidence within each kind of class taken into account."
+    f"Right as it stands: {class_counts.in_words(line)}. With the spread of the evidence within each kind of class "
+    f"taken into account: {100 * line.share_noisy:.1f}% of {line.cells_noisy:,}."
     for line in agreement.itertuples()
 ]
+lines.append(class_counts.DEPENDENT)
 display(Markdown("\n".join(f"- {line}" for line in lines)))
 
 # %% [markdown]
@@ -210,8 +211,8 @@ for rule, share in silent.items():
 # ## Every data set, from the committed records
 #
 # Where the long runs hold a sweep, the same questions are answered for each data set: how often each rule names
-# the set exactly, *gated* over the trials and methods that pass the gate at every $k$ and *ungated* over all, and how
-# often it is silent on $M_o$.
+# the set exactly, *gated* over the trials and methods that pass the gate at every $k$ and *ungated* over all that were
+# run at every $k$, and how often it is silent on the $M_o$ of these. So a line holds the same trials at every $k$.
 
 # %% tags=["nbval-ignore-output"]
 long_runs = committed_records()

@@ -454,7 +454,10 @@ plt.show()
 
 # %%
 beside = references.survey(committed(), calibration.stored())
-caption = "Judged beside reference models; one forgotten class. Codes: named exactly by unlearning method, percent"
+caption = (
+    "Judged beside reference models; one forgotten class. Codes: named exactly by unlearning method, percent. In "
+    "brackets Clopper and Pearson's interval, 95%, with a trial for one outcome"
+)
 text = referenced.page_table(beside).to_markdown(index=False, disable_numparse=True)
 display(numbered(text, caption, "tbl-08-references"))
 

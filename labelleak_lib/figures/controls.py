@@ -5,12 +5,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
 
 from labelleak_lib.figures.layout import KINDS, MODEL, PAGE, bottom_legend, counted, grid, nothing_stored, reach
 from labelleak_lib.names import DATASET_ORDER, PAPER_METHODS, attack_title, ordered
 
-APART = 1.2
-"""Ratio of the shares at which two searches' marks are drawn, so that none hides another."""
+APART = 0.105
+"""Inches between two searches' marks of one share, so that none hides another; the data stay at the share."""
 
 
 def highest_probabilities(answers: pd.DataFrame, searched: pd.DataFrame) -> Figure:
@@ -67,7 +68,10 @@ def readings(scores: pd.DataFrame) -> Figure:
 
 
 def dose(table: pd.DataFrame) -> Figure:
-    """Draw `false_alarms.dose`: one panel a data set, below one another, one line an attack, the share falling."""
+    """Draw `false_alarms.dose`: one panel a data set, below one another, one line an attack, the share falling.
+
+    Attacks are moved aside on the page alone: what was drawn, as `drawn` reads it back, lies at the true shares.
+    """
     if table.empty:
         return nothing_stored("models with a rare class are")
     datasets, attacks = ordered(table.dataset, DATASET_ORDER), list(dict.fromkeys(table.attack))
@@ -78,12 +82,13 @@ def dose(table: pd.DataFrame) -> Figure:
         for i, attack in enumerate(attacks):
             line = table[(table.dataset == dataset) & (table.attack == attack)].sort_values("share")
             # lines that coincide stay visible
-            x = line.share * APART ** (i - (len(attacks) - 1) / 2)
+            aside = ScaledTranslation(((len(attacks) - 1) / 2 - i) * APART, 0, figure.dpi_scale_trans)
             accused, low, high = (100 * line[name] for name in ("accused", "low", "high"))
             style: dict[str, Any] = {"marker": "osD^v"[i % 5], "markersize": 4, "elinewidth": 1.2, "capsize": 2}
             # the later and thinner line leaves the rim of the earlier one to be seen
             style["linewidth"] = 1 + 0.6 * (len(attacks) - 1 - i)
-            ax.errorbar(x, accused, reach(accused, low, high), label=attack_title(attack), **style)
+            style |= {"transform": ax.transData + aside, "label": attack_title(attack)}
+            ax.errorbar(line.share, accused, reach(accused, low, high), **style)
         count = counted(table.n[table.dataset == dataset])
         ax.set(
             title=f"{dataset} ({count})", ylabel="models whose rare\nclass is named, %", xscale="log", ylim=(-4, 104)

@@ -1,6 +1,7 @@
 """What stored evidence says about many forgotten classes: the threshold's collapse, and rules that do not collapse."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from labelleak_lib.results.exact_silent import LABEL_ROW
 from labelleak_lib.results.intervals import summarise
 from labelleak_lib.results.inverted import kinds
 from labelleak_lib.results.leakage import baseline
-from labelleak_lib.results.markdown import Markdown, numbered, span
+from labelleak_lib.results.markdown import Markdown, numbered, rows_of, span
 from labelleak_lib.results.summary import attackers, passing
 from labelleak_lib.theory.collapse import collapse_fraction
 from labelleak_lib.trials.judging import with_cells
@@ -121,16 +122,31 @@ def recall_map(swept: pd.DataFrame) -> pd.DataFrame:
 def agreement(swept: pd.DataFrame) -> pd.DataFrame:
     """Count by attack how often the criterion works exactly where the prediction says so; ties at the limit left out.
 
-    ``attack cells share share_noisy``: in 0 .. 1, without and with the spread within each kind.
+    ``attack cells targets share works fails share_noisy cells_noisy``: shares in 0 .. 1, the last with the spread
+    within each kind, each beside the number of `cells` that it is of. `works` is how often the criterion works where
+    it is to work, `fails` how often it fails where it is to fail (NaN where there is no such cell). A target is in as
+    many cells as there are alphas, so that cells are not independent.
     """
     rows = []
     for attack, group in swept.groupby("attack", sort=False):
-        shares = []
-        for column in ("limit", "noisy_limit"):
-            clear = group[(group.k - group[column]).abs() > 1e-6]
-            shares.append(float((clear.works == (clear.k < clear[column])).mean()))
-        rows.append((attack, len(group), *shares))
-    return pd.DataFrame(rows, columns=["attack", "cells", "share", "share_noisy"])
+        clear, noisy = (group[(group.k - group[column]).abs() > 1e-6] for column in ("limit", "noisy_limit"))
+        predicted = clear.k < clear.limit
+        targets = len(clear.drop_duplicates(["unlearning", "trial", "k"]))
+        shares = ((clear.works == predicted).mean(), clear.works[predicted].mean(), (~clear.works[~predicted]).mean())
+        rows.append(
+            (attack, len(clear), targets, *shares, (noisy.works == (noisy.k < noisy.noisy_limit)).mean(), len(noisy))
+        )
+    columns = ["attack", "cells", "targets", "share", "works", "fails", "share_noisy", "cells_noisy"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def in_words(line: Any) -> str:
+    """Say of a line of :func:`agreement` how often the prediction is right, of how many cases, and in which of them."""
+    works, fails = ("no case" if np.isnan(x) else f"{100 * x:.1f}%" for x in (line.works, line.fails))
+    return (
+        f"{attack_title(line.attack)} {100 * line.share:.1f}% of {line.cells:,} cases, of {line.targets:,} targets "
+        f"(where it is to work, it works: {works}; where it is to fail, it fails: {fails})"
+    )
 
 
 def _lowest(values: Floats) -> Bools:
@@ -140,7 +156,7 @@ def _lowest(values: Floats) -> Bools:
     return called
 
 
-_SHARED = ["control", "k", "trial"]
+_SHARED = ["control", "k", "trial", "unlearning"]
 LABELS = "labels alone, reach"
 # each maps IPVs (C, C) to the classes called forgotten, bool (C,)
 RULES: dict[str, Callable[[Floats], Bools]] = {
@@ -153,14 +169,14 @@ RULES: dict[str, Callable[[Floats], Bools]] = {
 def rules_by_k(stored: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
     """Judge stored vectors by rules with and without mean and deviation, beside labels under the rule of reach.
 
-    ``attack rule control k trial exact silent`` (bool), one row a stored set and rule; those of labels, where they were
-    asked for, under each attack.
+    ``attack rule control k trial unlearning exact silent`` (the last two bool), one row a stored set and rule; those of
+    labels, where they were asked for, under each attack.
     """
     rows = []
     for cell in stored.to_dict("records"):
         for rule, decide in RULES.items():
             called, lost = decide(cell["ipv"]), cell["forgotten"]
-            shared = [cell[name] for name in ("control", "k", "trial")]
+            shared = [cell[name] for name in _SHARED]
             rows.append((cell["attack"], rule, *shared, bool((called == lost).all()), not called.any()))
     judged = pd.DataFrame(rows, columns=["attack", "rule", *_SHARED, "exact", "silent"])
     labels = attackers(records, *LABEL_ROW)
@@ -179,32 +195,42 @@ def rule_summary(judged: pd.DataFrame) -> pd.DataFrame:
     return summarise(judged.assign(right=right), ["attack", "rule", "control", "k"], "right")
 
 
+_LINE = ["attack", "rule", "targets"]
+DEPENDENT = "A target is judged with every $\\alpha$, so that the cases are not independent."
+
+
+def _at_every_k(judged: pd.DataFrame) -> pd.DataFrame:
+    """Return, of each line of a table by k, the trials and methods that it has at all of its k."""
+    shown = judged.groupby(_LINE).k.transform("nunique")
+    return judged[judged.groupby([*_LINE, "trial", "unlearning"]).k.transform("nunique") == shown]
+
+
 def answers(
     records: pd.DataFrame, evidence: pd.DataFrame, alphas: Sequence[float], *, name: str | None = None
 ) -> Markdown:
     """Return, of one data set, how often each rule is exact, by k, and how often the predicted collapse comes true.
 
     A Markdown table in percent, numbered under the label `name` (plain without one): means over the trials and methods
-    that pass the gate at every k, ungated over all, and how often each rule is silent on the originals; then sentences.
+    that pass the gate at every k, ungated over all that were run at every k, and how often each rule is silent on the
+    originals of these; then sentences.
     """
     stored = stored_ipvs(records, evidence)
     kept = same_at_every_k(records)
     tables = {"gated": rules_by_k(stored_ipvs(kept, evidence), kept), "ungated": rules_by_k(stored, records)}
     parts = [table[table.control == "none"].assign(targets=name) for name, table in tables.items()]
     parts += [tables["ungated"].query("control == 'placebo'").assign(targets="$M_o$, silent")]
-    judged = pd.concat(parts)
+    judged = _at_every_k(pd.concat(parts))
     judged = judged.assign(
         attack=judged.attack.map(attack_title), share=judged.exact.where(judged.control == "none", judged.silent)
     )
     means = judged.pivot_table("share", ["attack", "rule", "targets"], "k", sort=False).sort_index(axis=1)
     text = (100 * means).reset_index().to_markdown(index=False, floatfmt=".0f")
-    tested = agreement(alpha_sweep(stored, alphas)).to_dict("records")
-    shares = (f"{attack_title(x['attack'])} {100 * x['share']:.1f}% of {x['cells']:,} cases" for x in tested)
-    trials = span(records.groupby("k").trial.nunique())
+    shares = map(in_words, rows_of(agreement(alpha_sweep(stored, alphas))))
+    trials = span(judged.groupby(_LINE).trial.nunique())
     caption = (
         f"How often each rule names exactly the forgotten classes, or nobody on $M_o$, by their number $k$, percent; "
         f"{', '.join(records.dataset.unique())}, trials: {trials}"
     )
-    tried = f"Each $k$ has {trials} trials. {composition(records)}"
-    said = f"{tried} The prediction is right for {'; '.join(shares)}."
+    tried = f"Every $k$ of a line has the same trials and methods ({trials} trials a line). {composition(records)}"
+    said = f"{tried} The prediction is right for {'; '.join(shares)}. {DEPENDENT}"
     return Markdown(f"{numbered(text, caption, name)}\n\n{said}")

@@ -127,18 +127,18 @@ def _classes(text: str) -> frozenset[str]:
 def leaks(records: pd.DataFrame, early: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return how often each access names the classes exactly and is silent on M_o, by method, of what passes the gate.
 
-    One line a method and access: ``unlearning access n exact silent both low high``, shares in 0 .. 1; data sets weigh
-    alike, and the interval is that of trials as one outcome each (`intervals.of_clusters`). `early` holds `CELLS` of
-    ten queries a class.
+    One line a method and access: ``unlearning access n exact silent both low high``, shares in 0 .. 1 of `n` targets.
+    As in `exact_silent.table` they are means over trials, data sets alike, and the interval is around the same mean,
+    with a trial for one outcome (`intervals.of_clusters`). `early` holds `CELLS` of ten queries a class.
     """
     rows = []
     by_access = {} if early is None else {EARLY: early}
     by_access |= {name: cells(records, *row) for name, row in ACCESSES.items()} | {BOTH_MODELS: both_models(records)}
     for access, judged in by_access.items():
         for code, group in judged.groupby("unlearning", sort=False):
-            mean = group.groupby("dataset")[["exact", "silent", "both"]].mean().mean()
-            by_trial = group.groupby(["dataset", "seed", "trial"]).both.mean()
-            low, high = of_clusters([shares for _, shares in by_trial.groupby("dataset")])
+            by_trial = group.groupby(["dataset", "seed", "trial"])[["exact", "silent", "both"]].mean()
+            mean = by_trial.groupby("dataset").mean().mean()
+            low, high = of_clusters([shares for _, shares in by_trial.both.groupby("dataset")])
             rows.append((code, access, len(group), mean.exact, mean.silent, mean.both, low, high))
     columns = ["unlearning", "access", "n", "exact", "silent", "both", "low", "high"]
     return _in_order(pd.DataFrame(rows, columns=columns))

@@ -6,7 +6,7 @@ import pandas as pd
 from scipy import stats
 
 from labelleak_lib.names import PAPER_METHODS, attack_title
-from labelleak_lib.results.intervals import clopper_pearson
+from labelleak_lib.results.intervals import of_clusters
 from labelleak_lib.results.markdown import rows_of, span
 from labelleak_lib.results.references import ATTACKS, Survey, level_of
 
@@ -17,23 +17,27 @@ ENOUGH = 5
 
 
 def rates(lines: pd.DataFrame, by: list[str], value: str) -> pd.DataFrame:
-    """Return how often ``value`` holds by group: ``n hits rate low high``, 0 .. 1, with Clopper and Pearson's interval.
+    """Return how often ``value`` holds by group: ``n hits trials rate low high``, the last three in 0 .. 1.
 
-    And the fewest ``references`` of the group, and the ``level`` that they allow.
+    And the fewest ``references`` of the group, and the ``level`` that they allow. ``n`` counts targets or models and
+    ``hits`` those of which it holds. What was trained from one seed stands or falls together: the ``rate`` is the mean
+    over such trials, and its interval has a trial for one outcome (`intervals.of_clusters`).
     """
     rows = []
     for key, group in lines.groupby(by, sort=False):
-        hits, n = int(group[value].sum()), len(group)
-        fewest = int(group.references.min())
-        rows.append((*key, n, hits, hits / n, *clopper_pearson(hits, n), fewest, float(group.level.max())))
-    return pd.DataFrame(rows, columns=[*by, "n", "hits", "rate", "low", "high", "references", "level"])
+        shares = group.groupby(["dataset", "train_seed"])[value].mean().astype(float)
+        low, high = of_clusters([shares])
+        counts = (len(group), int(group[value].sum()), len(shares))
+        rows.append((*key, *counts, shares.mean(), low, high, int(group.references.min()), float(group.level.max())))
+    return pd.DataFrame(rows, columns=[*by, "n", "hits", "trials", "rate", "low", "high", "references", "level"])
 
 
 def page_table(found: Survey) -> pd.DataFrame:
     """Return the page's table: one line a data set and attack, rates as text in percent.
 
-    ``data set attack references level targets detected exact``, the share named exactly of each method, and how many
-    models of the bank are accused, of those trained by the references' recipe and of all others.
+    ``data set attack references level targets trials detected exact``, the share named exactly of each method, how many
+    models of the bank are accused, of those trained by the references' recipe and of all others. Intervals as of
+    `rates`.
     """
     keys, rows = ["dataset", "attack"], []
     exact, plain = rates(found.targets, keys, "exact").set_index(keys), found.bank.kind == "Plain"
@@ -49,6 +53,7 @@ def page_table(found: Survey) -> pd.DataFrame:
             rows.append({
                 "data set": dataset, "attack": attack_title(attack), "references": span(held.loc[[key]].references),
                 "level %": span(100 * held.loc[[key]].level, ".3g"), "targets": int(line.n),
+                "trials": int(line.trials),
                 "detected %": f"{100 * detected.loc[key].rate:.0f}", "named exactly %": _rate(line),
                 **{code: "" if share is None else f"{100 * share:.0f}" for code, share in codes.items()},
                 "accused, same recipe": accused[0], "accused, other kinds": accused[1],

@@ -25,8 +25,8 @@ ATTACKS = (
     *("passive_answers", "passive_reach", "query_reach", "joint_reach", "gradient_reach"),
     *("head_row_sum", "blackbox_inversion"),
 )
-COLUMNS = ["dataset", "trial", "k", "unlearning", "model", "attack", "references", "level", "p_value", "named"]
-COLUMNS += ["detected", "exact"]
+COLUMNS = ["dataset", "trial", "train_seed", "k", "unlearning", "model", "attack", "references", "level", "p_value"]
+COLUMNS += ["named", "detected", "exact"]
 ALIKE = ["dataset", "attack", "parameters", "recipe"]
 """What a model and its references have in common."""
 
@@ -91,9 +91,9 @@ def on_targets(stored: Stored, attacks: tuple[str, ...] = ATTACKS, k: int | None
 
     Of those alone that forgot `k` classes, if it is given.
 
-    ``dataset trial k unlearning model attack references level p_value named detected exact``: ``named`` are the named
-    classes, separated by commas; ``detected`` says whether the p-value is at most the level, ``exact`` whether
-    the named classes are the forgotten ones. A target's own M_o is no reference.
+    ``dataset trial train_seed k unlearning model attack references level p_value named detected exact``: ``named`` are
+    the named classes, separated by commas; ``detected`` says whether the p-value is at most the level, ``exact``
+    whether the named classes are the forgotten ones. A target's own M_o is no reference.
     """
     targets = stored.models[stored.models.unlearning != ""]
     targets = targets[[is_unlearned(cell) for cell in records_of(targets)]]

@@ -43,7 +43,8 @@ def rates(root: Path = COMMITTED / "sensitivity", datasets: tuple[str, ...] = PA
 def by_cell(table: pd.DataFrame) -> pd.DataFrame:
     """Return every printed cell's rate as run and under the reading that comes nearest; data sets weigh alike.
 
-    ``attack criterion unlearning k printed as_run nearest rate``; `nearest` is `AS_RUN` where no reading is nearer.
+    ``attack criterion unlearning k printed as_run nearest rate tried``; `nearest` is `AS_RUN` where no reading is
+    nearer, and the minimum over `tried` readings, ours among them.
     """
     means = table.groupby([*CELL, "reading"], sort=False).rate.mean().reset_index()
     lines = []
@@ -56,8 +57,8 @@ def by_cell(table: pd.DataFrame) -> pd.DataFrame:
         distance = (own - printed).abs()
         # ours comes first among equals
         nearest = AS_RUN if distance[AS_RUN] <= distance.min() else str(distance.idxmin())
-        lines.append((*cell, printed, own[AS_RUN], nearest, own[nearest]))
-    return pd.DataFrame(lines, columns=[*CELL, "printed", "as_run", "nearest", "rate"])
+        lines.append((*cell, printed, own[AS_RUN], nearest, own[nearest], len(own)))
+    return pd.DataFrame(lines, columns=[*CELL, "printed", "as_run", "nearest", "rate", "tried"])
 
 
 def by_reading(table: pd.DataFrame) -> pd.DataFrame:
@@ -81,9 +82,13 @@ def by_reading(table: pd.DataFrame) -> pd.DataFrame:
 
 def basis(table: pd.DataFrame) -> str:
     """Say on which data sets, and on how many trials of each, the readings were changed."""
+    return f"Of the paper's data sets these were run: {ground(table)}. A printed rate is the mean over four."
+
+
+def ground(table: pd.DataFrame) -> str:
+    """Return the data sets on which the readings were changed, with how many trials of each, for captions."""
     trials = table[table.reading == AS_RUN].groupby("dataset").trials.max()
-    listed = ", ".join(f"{name} ({n} trial{'s' if n > 1 else ''})" for name, n in trials.items())
-    return f"Of the paper's data sets these were run: {listed}. A printed rate is the mean over four."
+    return ", ".join(f"{name} ({n} trial{'s' if n > 1 else ''})" for name, n in trials.items())
 
 
 def sentences(cells: pd.DataFrame, readings: pd.DataFrame) -> list[str]:

@@ -28,6 +28,8 @@ FACTORS = ("forgotten", "train_seed", "unlearn_seed", "attack_seed")
 SOURCES = ("class", "training seed", "unlearning seed", "attack seed", "residual")
 VALUES = ("gap", "exact")
 MOMENTS = ("mean", "deviation")
+BELOW = "< 0"
+"""Stands for an estimate below 0."""
 COLUMNS = ["dataset", "unlearning", "attack", "unlearned", *FACTORS, *VALUES]
 
 
@@ -126,7 +128,9 @@ def variance_table(lines: pd.DataFrame, value: str = "gap") -> pd.DataFrame:
     """Return the components of variance of `value`, of each data set, method and attack whose layout is full.
 
     ``dataset unlearning attack models passed mean deviation`` and `SOURCES`: the number of models, how many pass the
-    gate (all are counted), mean and standard deviation of one value, and variances, estimates below 0 as they are.
+    gate (all are counted), mean of one value, the root of the summed components, and these, estimates below 0 as they
+    are. That root estimates the standard deviation over new classes and seeds; it is no deviation of the values at
+    hand, and can exceed the half that is the most for values of 0 and 1.
     """
     rows = []
     for (dataset, code, attack), group in lines.groupby(["dataset", "unlearning", "attack"], sort=False):
@@ -160,17 +164,34 @@ def crossed(root: Path = CROSSED) -> pd.DataFrame:
 
 
 def shown(table: pd.DataFrame, *, percent: bool = False) -> pd.DataFrame:
-    """Return a `variance_table` as a page shows it, sources as shares in percent; mean and deviation too, if asked."""
+    """Return a `variance_table` as a page shows it, sources as shares in percent; mean and root too, if asked.
+
+    A source whose estimate is below 0 stands as `BELOW`, since it counts as 0.
+    """
     split, unit = shares(table), 100 if percent else 1
     mean, deviation = ((unit * split[name]).map(("{:.0f}" if percent else "{:.2f}").format) for name in MOMENTS)
     frame = pd.DataFrame({
         "data set": split.dataset, "method": split.unlearning, "attack": split.attack.map(attack_title),
         "pass the gate": [f"{line.passed}/{line.models}" for line in rows_of(split)],
-        "mean": mean, "standard deviation": deviation,
+        "mean": mean, "root of the summed components": deviation,
     })  # fmt: skip
+    rounding = 1e-9 * table[list(SOURCES)].abs().max(axis=1)
     return frame.assign(**{
-        name: ["" if np.isnan(share) else f"{share:.0f}" for share in split[name]] for name in SOURCES
+        name: [
+            "" if np.isnan(share) else BELOW if below else f"{share:.0f}"
+            for share, below in zip(split[name], table[name] < -rounding, strict=True)
+        ]
+        for name in SOURCES
     })  # fmt: skip
+
+
+def forgotten_classes(lines: pd.DataFrame) -> str:
+    """Say of `measured` lines how many classes were forgotten on each data set.
+
+    >>> forgotten_classes(pd.DataFrame({"dataset": ["digits", "digits", "mnist"], "forgotten": [2, 6, 2]}))
+    'digits 2, mnist 1'
+    """
+    return ", ".join(f"{name} {n}" for name, n in lines.groupby("dataset", sort=False).forgotten.nunique().items())
 
 
 def sentences(table: pd.DataFrame) -> list[str]:

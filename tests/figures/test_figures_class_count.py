@@ -130,11 +130,38 @@ def test_answers_stand_by_k_gated_and_ungated_and_count_the_cases():
         del exact[4]  # a tie: half of the classes are forgotten
         assert exact == ["100"] * 4 + ["0"] * 4
     assert lines["white-box inversion", "threshold", "$M_o$, silent"] == ["100"] * 9
-    assert text.endswith("The prediction is right for white-box inversion 100.0% of 27 cases.")
+    assert "right for white-box inversion 100.0% of 27 cases, of 27 targets (where it is to work" in text
     numbered = class_counts.answers(records, pd.concat([evidence, placebo]), [0.9], name="tbl-x")
     caption, label, _, *rest = numbered.splitlines()
     assert caption.startswith(":::{table} How often") and caption.endswith("; mnist, trials: 3")
     assert label == ":name: tbl-x" and "\n".join(line for line in rest if line != ":::") == text
+
+
+def test_a_line_by_k_holds_the_same_trials_at_every_k():
+    records, evidence = perfect(6, trials=3)
+    # two trials were run at k = 1 alone, and their placebos accuse somebody there
+    kept = ((records.trial == 0) | (records.k == 1)).to_numpy()
+    few, evidence = records[kept], evidence[kept]
+    sure = np.where(np.eye(6), np.array([[0.1, *[0.9] * 5]]).T, 0.01)
+    blind = [np.full((6, 6), np.log(1 / 6)) if trial == 0 else np.log(sure) for trial in few.trial]
+    placebo = evidence_of(few, "ipv", blind, "whitebox_inversion", control="placebo")
+    text = class_counts.answers(few, pd.concat([evidence, placebo]), [0.9])
+    (line,) = [row for row in text.splitlines() if "threshold" in row and "silent" in row]
+    assert [cell.strip() for cell in line.split("|")[4:-1]] == ["100"] * 5, "a third where all trials count at k = 1"
+    assert "(1 trials a line)" in text
+
+
+def test_agreement_counts_what_it_averages_and_tells_failure_from_success():
+    shared = {"attack": "whitebox_inversion", "unlearning": "RT", "alpha": 1.0, "limit": 5.0, "noisy_limit": 4.5}
+    cells = [(0, 4, True), (1, 4, False), (2, 6, False), (0, 5, True), (1, 5, False)]
+    swept = pd.DataFrame([shared | {"trial": t, "k": k, "works": works} for t, k, works in cells])
+    (line,) = class_counts.agreement(swept).itertuples()
+    assert (line.cells, line.share) == (3, pytest.approx(2 / 3)), "the two ties are neither averaged nor counted"
+    assert (line.works, line.fails, line.targets) == (0.5, 1.0, 3)
+    assert (line.cells_noisy, line.share_noisy) == (5, pytest.approx(3 / 5))
+    assert "where it is to work, it works: 50.0%; where it is to fail, it fails: 100.0%" in class_counts.in_words(line)
+    (early,) = class_counts.agreement(swept[swept.k == 4]).itertuples()
+    assert "it fails: no case" in class_counts.in_words(early)
 
 
 def test_the_class_aimed_at_tells_apart_what_the_maximum_does_not():

@@ -16,6 +16,7 @@ from labelleak_lib.figures import (
     parameter_attacks,
     reach,
 )
+from labelleak_lib.figures.drawn import drawn
 from labelleak_lib.results.worth import UNITS, judged_both_ways
 
 
@@ -78,15 +79,30 @@ def test_searches_that_agree_on_rare_classes_lie_side_by_side():
     (ax,) = well_formed(figure)
     assert ax.get_title() == "digits (n = 10 to 12)"
     lines = [line for line in ax.lines if len(line.get_xdata()) == 4 and line.get_linestyle() == "-"]
-    places = np.array(sorted(ax.transData.transform((x, 0))[0] for line in lines for x in line.get_xdata()))
+    seen = [np.sort(line.get_transform().transform(line.get_xydata())[:, 0]) for line in lines]
+    places = np.sort(np.ravel(seen))
     assert np.diff(places).min() > 0.8 * lines[0].get_markersize() * figure.dpi / 72
     assert len({line.get_linewidth() for line in lines}) == 5
-    ends = [part.get_segments() for bars in ax.containers for part in bars.lines[2]]
-    whiskers = np.array(sorted(ax.transData.transform(end[0])[0] for line in ends for end in line))
+    bars = [part for bars in ax.containers for part in bars.lines[2]]
+    whiskers = np.sort([part.get_transform().transform(end[0])[0] for part in bars for end in part.get_segments()])
     assert len(whiskers) == 20 and np.diff(whiskers).min() > 6
+    assert whiskers == pytest.approx(places), "the whiskers go with their marks"
+    caps = [cap for bars in ax.containers for cap in bars.lines[1]]
+    ends = {round(x, 3) for cap in caps for x in cap.get_transform().transform(cap.get_xydata())[:, 0]}
+    assert sorted(ends) == pytest.approx(places, abs=1e-2)
     # the marks of a share lie nearer to it than to the next one
-    told = np.log([sorted(line.get_xdata()) for line in lines]) - np.log([0.01, 0.03, 0.1, 0.3])
-    assert np.abs(told).max() < np.log(3) / 2
+    true = np.sort(ax.transData.transform([(share, 0) for share in (0.3, 0.1, 0.03, 0.01)])[:, 0])
+    assert np.abs(np.array(seen) - true).max() < np.diff(true).min() / 2
+
+
+def test_what_is_offered_of_the_dose_holds_the_true_shares():
+    table = pd.DataFrame([
+        {"dataset": "digits", "attack": f"a{i}", "criterion": "reach", "share": share, "n": 10, "accused": 0.1 * i,
+         "low": 0.0, "high": 0.6}
+        for i in range(5) for share in (0.3, 0.1)
+    ])  # fmt: skip
+    read = drawn(controls.dose(table))
+    assert set(read.x) == {0.3, 0.1} and set(read.kind) == {"line", "segment"}
 
 
 def test_thresholds_are_drawn_down_to_zero_and_models_counted():

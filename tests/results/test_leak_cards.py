@@ -70,6 +70,18 @@ def test_leaks_are_shares_of_what_passes_with_the_interval_of_trials():
     assert ("RT", "gradients") not in found.index, "no such evidence is stored"
 
 
+def test_a_trial_counts_once_in_the_share_as_in_its_interval():
+    one = [
+        line | {"config_hash": f"{label} of trial 0"}
+        for label in ("1", "2", "3")
+        for line in cell("RT", 0, named="4", on_original="4", truth=label)
+    ]
+    found = method_leaks.leaks(pd.DataFrame(one + cell("RT", 1, named="1")))
+    line = found.set_index("access").loc[method_leaks.HEADLINE]
+    assert tuple(line[["n", "exact", "silent", "both"]]) == (4, 0.5, 0.5, 0.5), "not the quarter of the four targets"
+    assert (line.low, line.high) == pytest.approx((beta.ppf(0.025, 1, 2), beta.ppf(0.975, 2, 1)))
+
+
 def test_costs_are_beside_those_of_retraining_in_the_same_trial():
     found = method_leaks.forgetting(records(), LEFT, COSTS).set_index("unlearning")
     assert found.index.tolist() == ["RT", "FT", "NG"], "in the order of the registry"

@@ -67,3 +67,9 @@ def test_sentences_count_on_both_sides_of_print():
 def test_the_basis_names_data_sets_and_trials():
     said = sensitivity.basis(table((AS_RUN, "RT", 1, "mnist", 90.0), ("zero", "RT", 1, "svhn", 80.0)))
     assert "these were run: mnist (3 trials). A printed rate is the mean over four." in said
+
+
+def test_captions_name_the_ground_and_of_how_many_readings_the_nearest_is():
+    lines = table(*((name, "RT", 1, "mnist", 90.0 + i) for i, name in enumerate((AS_RUN, "zero", "10 steps"))))
+    assert sensitivity.by_cell(lines).tried.tolist() == [3]
+    assert sensitivity.ground(lines.assign(trials=1)) == "mnist (1 trial)"

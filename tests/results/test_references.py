@@ -117,6 +117,17 @@ def test_rates_have_clopper_and_pearsons_interval(world):
     assert (line.low, line.high) == pytest.approx((beta.ppf(0.025, 19, 1), 1.0))
 
 
+def test_targets_of_one_trial_are_one_outcome_of_the_interval():
+    trials = [(0, True)] * 3 + [(1, False)]
+    lines = pd.DataFrame(
+        {"dataset": "toy", "train_seed": seed, "exact": exact, "references": 19, "level": 0.05}
+        for seed, exact in trials
+    )
+    (line,) = referenced.rates(lines, ["dataset"], "exact").itertuples(index=False)
+    assert (line.n, line.hits, line.trials, line.rate) == (4, 3, 2, 0.5)
+    assert (line.low, line.high) == pytest.approx((beta.ppf(0.025, 1, 2), beta.ppf(0.975, 2, 1)))
+
+
 def test_the_rate_given_one_set_is_as_loose_as_it_is_said_to_be():
     """Of one set and many new models the alarms are beta-binomial; simulated, with the rule itself."""
     low, high = referenced.given_one_set(19)

@@ -98,11 +98,20 @@ def test_shares_sum_to_the_whole():
     assert [text.split(",")[1] for text in told] == [" NG**", " RT**"] and "training" not in told[1]
 
 
+def test_an_estimate_below_zero_is_marked_and_the_root_is_not_called_a_deviation():
+    # the classes' means agree better than what varies within them allows
+    turned = lines().assign(gap=lambda x: 1.0 * (x.attack_seed == (x.forgotten + x.train_seed + x.unlearn_seed) % 3))
+    table = variance.variance_table(turned)
+    (row,) = variance.shown(table).to_dict("records")
+    assert table["class"].item() < 0 and row["class"] == "< 0"
+    assert "standard deviation" not in row and row["root of the summed components"] == f"{table.deviation.item():.2f}"
+
+
 def test_the_page_shows_shares_and_leaves_a_step_out_that_was_not_repeated(tmp_path):
     seeded = variance.variance_table(lines(unlearning="RT").query("train_seed == 0"))
     (row,) = variance.shown(seeded).to_dict("records")
     assert row["class"] == "100" and row["training seed"] == "" and row["mean"] == "40.00"
     (row,) = variance.shown(variance.variance_table(lines(), "exact"), percent=True).to_dict("records")
-    assert row["mean"] == "100" and row["standard deviation"] == "0" and row["class"] == "", "nothing varies"
+    assert row["mean"] == "100" and row["root of the summed components"] == "0" and row["class"] == "", "nothing varies"
     empty = variance.variance_table(variance.crossed(tmp_path))
     assert empty.empty and variance.shown(empty).empty and variance.sentences(empty) == []
