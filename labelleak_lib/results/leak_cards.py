@@ -73,6 +73,7 @@ def ranked(ranking: pd.DataFrame) -> str:
     return pd.DataFrame({
         "method": [named(code) for code in ranking.unlearning],
         "exact and silent %": [with_interval(100 * x.leak, 100 * x.low, 100 * x.high) for x in rows_of(ranking)],
+        "by data set %": [span(100 * pd.Series([x.least, x.most]), ".0f") for x in rows_of(ranking)],
         "pass the gate": [f"{x.passed} of {x.trials}" for x in rows_of(ranking)],
         "linear probe %": [_percent(x) for x in ranking.probe], "steps to half": steps,
     }).to_markdown(index=False, disable_numparse=True)  # fmt: skip
@@ -171,6 +172,7 @@ def sentences(ranked: pd.DataFrame) -> list[str]:
     least = often[often.leak == often.leak.min()]
     names = [
         f"{named(line.unlearning)}, {with_interval(100 * line.leak, 100 * line.low, 100 * line.high)}%"
+        + (f", by data set from {100 * line.least:.0f} to {100 * line.most:.0f}%" if line.least < line.most else "")
         for line in rows_of(least)
     ]
     every = often[often.leak == 1]

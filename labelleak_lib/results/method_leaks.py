@@ -127,9 +127,10 @@ def _classes(text: str) -> frozenset[str]:
 def leaks(records: pd.DataFrame, early: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return how often each access names the classes exactly and is silent on M_o, by method, of what passes the gate.
 
-    One line a method and access: ``unlearning access n exact silent both low high``, shares in 0 .. 1 of `n` targets.
-    As in `exact_silent.table` they are means over trials, data sets alike, and the interval is around the same mean,
-    with a trial for one outcome (`intervals.of_clusters`). `early` holds `CELLS` of ten queries a class.
+    One line a method and access: ``unlearning access n exact silent both low high least most``, shares in 0 .. 1 of `n`
+    targets. As in `exact_silent.table` they are means over trials, data sets alike, and the interval is around the same
+    mean, with a trial for one outcome (`intervals.of_clusters`); `least` and `most` are the lowest and the highest mean
+    of a data set. `early` holds `CELLS` of ten queries a class.
     """
     rows = []
     by_access = {} if early is None else {EARLY: early}
@@ -137,10 +138,11 @@ def leaks(records: pd.DataFrame, early: pd.DataFrame | None = None) -> pd.DataFr
     for access, judged in by_access.items():
         for code, group in judged.groupby("unlearning", sort=False):
             by_trial = group.groupby(["dataset", "seed", "trial"])[["exact", "silent", "both"]].mean()
-            mean = by_trial.groupby("dataset").mean().mean()
+            by_set = by_trial.groupby("dataset").mean()
+            mean, apart = by_set.mean(), (by_set.both.min(), by_set.both.max())
             low, high = of_clusters([shares for _, shares in by_trial.both.groupby("dataset")])
-            rows.append((code, access, len(group), mean.exact, mean.silent, mean.both, low, high))
-    columns = ["unlearning", "access", "n", "exact", "silent", "both", "low", "high"]
+            rows.append((code, access, len(group), mean.exact, mean.silent, mean.both, low, high, *apart))
+    columns = ["unlearning", "access", "n", "exact", "silent", "both", "low", "high", "least", "most"]
     return _in_order(pd.DataFrame(rows, columns=columns))
 
 
@@ -197,10 +199,11 @@ def _in_order(frame: pd.DataFrame) -> pd.DataFrame:
 def ranking(leaked: pd.DataFrame, forgot: pd.DataFrame, access: str = HEADLINE) -> pd.DataFrame:
     """Put leakage at one access beside what is left of the class, the least leakage first.
 
-    ``unlearning passed trials probe untrained steps leak low high``. Methods that never pass the gate have nothing to
-    leak, and are left out.
+    ``unlearning passed trials probe untrained steps leak low high least most``. Methods that never pass the gate have
+    nothing to leak, and are left out.
     """
-    one = leaked[leaked.access == access].set_index("unlearning")[["both", "low", "high"]]
+    one = leaked[leaked.access == access].set_index("unlearning")[["both", "low", "high", "least", "most"]]
     joined = forgot[forgot.passed > 0].join(one, on="unlearning").rename(columns={"both": "leak"})
     columns = ["unlearning", "passed", "trials", "probe", "untrained", "steps", "leak", "low", "high"]
+    columns += ["least", "most"]
     return joined.sort_values(["leak", "probe"], kind="stable")[columns].reset_index(drop=True)

@@ -104,8 +104,19 @@ def test_the_least_leakage_comes_first_and_what_never_passes_is_left_out():
     well_formed(figures.ranked(ranked))
 
 
+def test_a_mean_over_data_sets_that_differ_is_told_with_their_range():
+    one = {"unlearning": "RT", "passed": 9, "trials": 10, "low": 0.2, "high": 0.6, "leak": 0.4, "probe": 0.5}
+    ranked = pd.DataFrame([{**one, "steps": 3.0, "least": 0.1, "most": 1.0}])
+    assert (
+        "0.6" not in leak_cards.sentences(ranked)[0]
+        and "by data set from 10 to 100%" in leak_cards.sentences(ranked)[0]
+    )
+    assert "10 to 100" in leak_cards.ranked(ranked)
+    assert "by data set" not in leak_cards.sentences(ranked.assign(least=0.4, most=0.4))[0]
+
+
 def test_whether_less_forgetting_means_less_leakage_is_said_by_rank_correlation():
-    passed = {"passed": 9, "trials": 10, "low": 0.0, "high": 1.0}
+    passed = {"passed": 9, "trials": 10, "low": 0.0, "high": 1.0, "least": 0.0, "most": 0.0}
     ranked = pd.DataFrame({"unlearning": list("abcdefg"), **passed, "leak": [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6],
                            "probe": [0.9, 0.85, 0.8, 0.7, 0.75, 0.6, 0.5]})  # fmt: skip
     said = leak_cards.sentences(ranked)[1]
