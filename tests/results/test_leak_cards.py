@@ -107,10 +107,7 @@ def test_the_least_leakage_comes_first_and_what_never_passes_is_left_out():
 def test_a_mean_over_data_sets_that_differ_is_told_with_their_range():
     one = {"unlearning": "RT", "passed": 9, "trials": 10, "low": 0.2, "high": 0.6, "leak": 0.4, "probe": 0.5}
     ranked = pd.DataFrame([{**one, "steps": 3.0, "least": 0.1, "most": 1.0}])
-    assert (
-        "0.6" not in leak_cards.sentences(ranked)[0]
-        and "by data set from 10 to 100%" in leak_cards.sentences(ranked)[0]
-    )
+    assert "by data set from 10 to 100%" in leak_cards.sentences(ranked)[0]
     assert "10 to 100" in leak_cards.ranked(ranked)
     assert "by data set" not in leak_cards.sentences(ranked.assign(least=0.4, most=0.4))[0]
 
