@@ -1,6 +1,7 @@
 """The page of limits, against the committed records."""
 
 import re
+
 from project import ROOT
 
 from labelleak_lib.nulls import bank, tuning
