@@ -30,18 +30,22 @@ def verdict(records: pd.DataFrame, rows: Sequence[tuple[str, str]], k: int = 1) 
     retrained = of_the_paper(records[(records.unlearning == "RT") & (records.k == k)])
     if retrained.empty:
         return Markdown(f"No long runs of the paper's data sets are committed for k = {k}.")
-    lines = rows_of(compare(retrained, "asr", "paper", rows, "RT"))
-    there = {row: set(part.dataset) for row, part in retrained.groupby(["attack", "criterion"])}
-    every = ordered(retrained.dataset, DATASET_ORDER)
-    said = []
-    for line in lines:
-        own = [name for name in every if name in there[line.attack, line.criterion]]
-        said.append(explain(line) + (f" On {', '.join(own)} alone." if own != every else ""))
-    return Markdown(f"k = {k}, after retraining alone (RT), mean over {', '.join(every)}:\n\n{bullets(said)}")
+    every = ", ".join(ordered(retrained.dataset, DATASET_ORDER))
+    said = [explain(line, retrained) for line in rows_of(compare(retrained, "asr", "paper", rows, "RT"))]
+    return Markdown(f"k = {k}, after retraining alone (RT), mean over {every}:\n\n{bullets(said)}")
 
 
-def explain(line: Any) -> str:
-    """Say in one sentence how a line of `summary.compare` compares with the published rate and with its placebo."""
+def explain(line: Any, records: pd.DataFrame) -> str:
+    """Say how a line of `summary.compare` of some `records` compares with the published rate and with its placebo.
+
+    And on which data sets alone it rests, where that is not all of them.
+    """
+    own = records[(records.attack == line.attack) & (records.criterion == line.criterion)].dataset
+    there, every = (ordered(names, DATASET_ORDER) for names in (own, records.dataset))
+    return _compared(line) + (f" On {', '.join(there)} alone." if there != every else "")
+
+
+def _compared(line: Any) -> str:
     name = row_name(line.attack, line.criterion)
     # by class there is no placebo that informs
     control = "" if np.isnan(line.placebo) else f", {line.placebo:.1f}% on the placebo"

@@ -69,7 +69,20 @@ def success(
     cell = ["dataset", "k", "attack", "unlearning"]
     trials = asked.drop_duplicates([*cell, "seed", "trial"]).groupby(cell).size().rename("trials").reset_index()
     caption = f"Success rate in %, measured above published; {_basis(trials)}"
-    return Markdown(f"{numbered(text, caption, name)}\n\n{_legend('exact and silent for')}")
+    return Markdown(f"{numbered(text, caption, name)}\n\n{_legend('exact and silent for')}{_fewer(asked, rows)}")
+
+
+def _fewer(cells: pd.DataFrame, rows: Sequence[tuple[str, str]]) -> str:
+    """Say which rows and methods have not been run on all data sets of `cells`, and so are means over fewer."""
+    every, held = ordered(cells.dataset, DATASET_ORDER), of_rows(cells, rows)
+    parts = {row_name(*row): held[(held.attack == row[0]) & (held.criterion == row[1])] for row in rows}
+    parts |= {code: held[held.unlearning == code] for code in COLUMNS}
+    there: dict[str, list[str]] = {}
+    for name, part in parts.items():
+        own = ordered(part.dataset, DATASET_ORDER)
+        if own and own != every:
+            there.setdefault(", ".join(own), []).append(name)
+    return "".join(f" Over {sets} alone: {'; '.join(names)}." for sets, names in there.items())
 
 
 def accuracy(table: pd.DataFrame, *, name: str, ks: Sequence[int] = (1, 3)) -> Markdown:

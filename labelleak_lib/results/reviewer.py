@@ -19,7 +19,7 @@ def reproduced(by_k: dict[int, pd.DataFrame]) -> list[str]:
     for k, records in by_k.items():
         lines = rows_of(compare(records, "asr", "paper", PAPER_ROWS))
         for wanted in SIDES:
-            found = [explain(line) for line in lines if side(line) == wanted]
+            found = [explain(line, records) for line in lines if side(line) == wanted]
             head = f"**Comes out {wanted}, k = {k}, mean over the methods** ({len(found)} of {len(lines)} rows):"
             parts += [head, bullets(found)] if found else []
     return parts

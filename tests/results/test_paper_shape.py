@@ -91,3 +91,11 @@ def test_without_long_runs_both_say_so(records):
     assert "No long runs" in paper_shape.accuracy(
         accuracy_table(of_records(records[records.dataset == "digits"])), name="x"
     )
+
+
+def test_what_rests_on_fewer_data_sets_than_others_is_named(records):
+    own = records[records.dataset.isin(["mnist", "fashion_mnist"])]
+    some = own[(own.dataset != "mnist") | ((own.attack != "difference") & (own.unlearning != "AU"))]
+    text = paper_shape.success(some, PAPER_ROWS, name="tbl-z")
+    assert text.endswith("of the targets. Over fashion_mnist alone: difference, tree; AU.")
+    assert paper_shape.success(own, PAPER_ROWS, name="tbl-z").endswith("of the targets.")
