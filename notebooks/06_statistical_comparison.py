@@ -294,7 +294,7 @@ display(numbered(text, caption, "tbl-06-exact"))
 # One line a row, for one forgotten class, over all unlearning methods whose target passes the gate. The reading
 # looks at what is *exact and silent* alone: the set named exactly on $M_u$, and nobody named on $M_o$. Its interval
 # is that of Clopper and Pearson {cite:p}`clopper1934use` with a trial for one outcome, since the targets of a trial
-# share their $M_o$, as for surveys {cite:p}`korn1998confidence`.
+# share seed and class, and most of them their $M_o$, as for surveys {cite:p}`korn1998confidence`.
 
 # %% tags=["nbval-ignore-output"]
 page = f"{grid.specs()[0].data.name}, this page"

@@ -301,8 +301,8 @@ display(
 )
 
 # %% [markdown]
-# The interval is Clopper and Pearson's, with a trial for one outcome, since the targets of a trial share their
-# original model. Data sets weigh alike. Columns differ in how many targets they rest on: not every
+# The interval is Clopper and Pearson's, with a trial for one outcome, since the targets of a trial share seed and
+# class, and most of them their original model. Data sets weigh alike. Columns differ in how many targets they rest on: not every
 # attack was run on every trial, and what is missing is not counted.
 # {numref}`tbl-08-methods` has them by unlearning method.
 
@@ -479,7 +479,7 @@ display(bullets(referenced.sentences(beside)))
 # **It follows** that a success rate, alone, does not measure leakage: the decision tree has one without any
 # forgetting, and silence has one that many attacks do not reach. That a rule which always names someone accuses
 # every innocent model, however well its score ranks the classes. And that the label leaks all the same: a rule that
-# may say nothing names the set exactly, by a few hundred queries a class.
+# may say nothing names the set exactly after most methods, by a few hundred queries a class.
 #
 # **It does not follow** that the paper's observation is wrong. Its central claim, that the label can be inferred
 # from the unlearned model alone, is what the rows that are exact and silent confirm. Nor does it follow that a

@@ -46,7 +46,7 @@ def table(records: pd.DataFrame, rows: Sequence[tuple[str, str]] = ROWS) -> pd.D
 
     ``attack criterion n trials both low high exact silent originals``: `n` targets of so many `trials`, `originals`
     models M_o, each of which counts once for every target that was made of it, so that `both` exceeds neither part.
-    Targets of one trial share their M_o and stand or fall together where a row names somebody of it: the
+    Targets of one trial share seed and class, and most of them their M_o, of which all are accused or none: the
     interval counts trials, not targets (`intervals.of_clusters`).
     """
     lines = []
