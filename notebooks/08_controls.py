@@ -302,8 +302,8 @@ display(
 
 # %% [markdown]
 # The interval is Clopper and Pearson's, with a trial for one outcome, since the targets of a trial share seed and
-# class, and most of them their original model. Data sets weigh alike. Columns differ in how many targets they rest on: not every
-# attack was run on every trial, and what is missing is not counted.
+# class, and most of them their original model. Data sets weigh alike. Columns differ in how many targets they rest
+# on: not every attack was run on every trial, and what is missing is not counted.
 # {numref}`tbl-08-methods` has them by unlearning method.
 
 # %%
