@@ -10,8 +10,10 @@ from matplotlib.transforms import ScaledTranslation
 from labelleak_lib.figures.layout import KINDS, MODEL, PAGE, bottom_legend, counted, grid, nothing_stored, reach
 from labelleak_lib.names import DATASET_ORDER, PAPER_METHODS, attack_title, ordered
 
-APART = 0.105
+APART = 0.15
 """Inches between two searches' marks of one share, so that none hides another; the data stay at the share."""
+EDGE = 1.8
+"""Ratio of the ends of the axis of shares to the outermost shares."""
 
 
 def highest_probabilities(answers: pd.DataFrame, searched: pd.DataFrame) -> Figure:
@@ -99,7 +101,8 @@ def dose(table: pd.DataFrame) -> Figure:
         ax.grid(axis="x", which="minor", linestyle=":")
     ax.set_xticks(shares, [f"{100 * share:g}" for share in shares])
     ax.set_xlabel("share of the class's samples, %")
-    ax.invert_xaxis()
+    # what is moved aside on the page would mislead the limits that matplotlib finds
+    ax.set_xlim(max(shares) * EDGE, min(shares) / EDGE)
     return bottom_legend(figure, axes.flat, "n: models a mark")
 
 

@@ -231,6 +231,6 @@ def answers(
         f"How often each rule names exactly the forgotten classes, or nobody on $M_o$, by their number $k$, percent; "
         f"{', '.join(records.dataset.unique())}, trials: {trials}"
     )
-    tried = f"Every $k$ of a line has the same trials and methods ({trials} trials a line). {composition(records)}"
+    tried = f"Every $k$ of a line has the same trials and methods (trials a line: {trials}). {composition(records)}"
     said = f"{tried} The prediction is right for {'; '.join(shares)}. {DEPENDENT}"
     return Markdown(f"{numbered(text, caption, name)}\n\n{said}")

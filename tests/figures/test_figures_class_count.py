@@ -148,7 +148,7 @@ def test_a_line_by_k_holds_the_same_trials_at_every_k():
     text = class_counts.answers(few, pd.concat([evidence, placebo]), [0.9])
     (line,) = [row for row in text.splitlines() if "threshold" in row and "silent" in row]
     assert [cell.strip() for cell in line.split("|")[4:-1]] == ["100"] * 5, "a third where all trials count at k = 1"
-    assert "(1 trials a line)" in text
+    assert "(trials a line: 1)" in text
 
 
 def test_agreement_counts_what_it_averages_and_tells_failure_from_success():

@@ -90,6 +90,9 @@ def test_searches_that_agree_on_rare_classes_lie_side_by_side():
     caps = [cap for bars in ax.containers for cap in bars.lines[1]]
     ends = {round(x, 3) for cap in caps for x in cap.get_transform().transform(cap.get_xydata())[:, 0]}
     assert sorted(ends) == pytest.approx(places, abs=1e-2)
+    box = ax.get_window_extent()
+    assert box.x0 < places.min() < places.max() < box.x1, "no mark is cut off"
+    assert places.max() - places.min() > 0.7 * box.width, "and no room is left empty"
     # the marks of a share lie nearer to it than to the next one
     true = np.sort(ax.transData.transform([(share, 0) for share in (0.3, 0.1, 0.03, 0.01)])[:, 0])
     assert np.abs(np.array(seen) - true).max() < np.diff(true).min() / 2
