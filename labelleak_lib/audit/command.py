@@ -1,5 +1,8 @@
 """`labelleak audit`: a model file, its verdict."""
 
+import math
+import re
+import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
@@ -11,6 +14,9 @@ from labelleak_lib.command import Parser, lengths, numbers, one_sentence
 from labelleak_lib.criteria.calibrated import LEVEL
 from labelleak_lib.files import as_path, require_writable
 from labelleak_lib.space import InputSpace
+
+NO_VERDICT = 3
+"""Exit status of an audit that could say nothing, for a script that must not take silence for an answer."""
 
 
 def parser() -> Parser:
@@ -38,7 +44,9 @@ def parser() -> Parser:
     made.add_argument("--seed", type=int, default=0, help="draws the inputs [0]")
     made.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps [auto]")
     made.add_argument("--out", type=as_path, help="folder for report.json and report.html; none: nothing is written")
-    made.add_argument("--fail-on-leak", action="store_true", help="exit status 1 when a class is named")
+    made.add_argument(
+        "--fail-on-leak", action="store_true", help="exit status 1 if a class is named, 3 without verdict"
+    )
     return made
 
 
@@ -46,16 +54,34 @@ def parser() -> Parser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Audit a model file, print the report and return the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    options = parser().parse_args(given)
+    options = parser().parse_args(_joined(given))
     if options.out is not None:
         require_writable(options.out)
     report = _audited(options)
-    report.reproduce["call"] = " ".join(["labelleak audit", *given])
+    report.reproduce["call"] = f"labelleak audit {shlex.join(given)}"
     if options.out is not None:
         report.to_json(options.out / "report.json")
         report.to_html(options.out / "report.html")
     print(report)
-    return int(options.fail_on_leak and bool(report.forgotten))
+    if not options.fail_on_leak:
+        return 0
+    return NO_VERDICT if math.isnan(report.p_value) else int(bool(report.forgotten))
+
+
+def _joined(arguments: Sequence[str]) -> list[str]:
+    """Return `--range -1,1` as `--range=-1,1`: a list that begins with a minus is else taken for an option.
+
+    >>> _joined(["model.pt", "--range", "-1,1", "--seed", "3"])
+    ['model.pt', '--range=-1,1', '--seed', '3']
+    """
+    joined: list[str] = []
+    for argument in arguments:
+        follows = bool(joined) and joined[-1].startswith("--") and "=" not in joined[-1]
+        if follows and re.fullmatch(r"-[\d.][-+\d.e,]*", argument):
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
 
 
 def _audited(options: Namespace) -> AuditReport:

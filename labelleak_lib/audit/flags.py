@@ -67,12 +67,16 @@ class Learnt:
     def named(self, p_values: Floats, level: float) -> frozenset[int]:
         """Return the classes that the rule names.
 
-        Against enough references, those that lie farther out than any class of any of them; else those out of reach
-        with a p-value of `level` at most. Never one that the model answers to its samples.
+        Of those out of reach: against enough references, those that lie farther out than any class of any of them; else
+        those with a p-value of `level` at most. Never one that the model answers to its samples.
         """
+        return self.far_out(p_values, level) & self.unreached - self.known
+
+    def far_out(self, p_values: Floats, level: float) -> frozenset[int]:
+        """Return the classes that lie farther out than in models that forgot nothing, out of reach or not."""
         if self.against is not None and self.decided_by_references(level):
-            return self.against.named - self.known
-        return frozenset(c for c in self.unreached if p_values[c] <= level) - self.known
+            return self.against.named
+        return frozenset(np.flatnonzero(p_values <= level).tolist())
 
     def said_of(self, c: int, named: bool) -> str:
         """Return the verdict on class `c` in words."""
@@ -87,6 +91,14 @@ def flags_of(learnt: Learnt, null: Comparison, level: float) -> tuple[list[str],
     """Return the flags, and why there is no verdict (empty where there is one)."""
     stop = _stop(learnt, null)
     return [flag for flag in ([stop] if stop else []) + _flags(learnt, null, level) if flag], stop
+
+
+def near_misses(learnt: Learnt, p_values: Floats, level: float) -> list[str]:
+    """Return a flag for every class that lies far out, and is not named since inputs are answered with it."""
+    return [
+        f"class {c} is harder to reach than in models that forgot nothing, but an input is answered with it: not named"
+        for c in sorted(learnt.far_out(p_values, level) - learnt.unreached)
+    ]
 
 
 def _stop(learnt: Learnt, null: Comparison) -> str:

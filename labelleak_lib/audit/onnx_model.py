@@ -12,6 +12,9 @@ from labelleak_lib.audit.targets import Target
 from labelleak_lib.checks import one_line, require
 from labelleak_lib.space import InputSpace
 
+CHANNELS = (1, 3)
+"""How many an image has, wherever they stand."""
+
 
 def load_onnx(path: Path, outputs: str) -> Target:
     """Return the target around an ONNX file: its first input, its first output."""
@@ -34,13 +37,20 @@ def load_onnx(path: Path, outputs: str) -> Target:
     whole = len(entry.shape) in (2, 4) and all(isinstance(n, int) for n in entry.shape[1:])
     fixed = entry.shape[0] if isinstance(entry.shape[0], int) else None
 
+    shape = tuple(entry.shape[1:])
+    # as exports from Keras and TensorFlow have it
+    channels_last = len(shape) == 3 and shape[2] in CHANNELS and shape[0] not in CHANNELS
+    if channels_last:
+        shape = (shape[2], *shape[:2])
+
     def answer(x: Tensor) -> Tensor:
+        x = x.permute(0, 2, 3, 1).contiguous() if channels_last and x.shape[1] == shape[0] else x
         parts = x.split(fixed) if fixed else [x]
         answers = [torch.as_tensor(_run(session, entry.name, part, fixed)) for part in parts]
         return torch.cat(answers)
 
     # a network exported as it trains puts out logits, one from scikit-learn probabilities
-    space = InputSpace(tuple(entry.shape[1:])) if whole else None
+    space = InputSpace(shape) if whole else None
     return Target(answer, "either" if outputs == "auto" else outputs, space, name=path.name)
 
 

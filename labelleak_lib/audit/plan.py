@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from labelleak_lib import __version__
 from labelleak_lib.attacks.reach import relative_reach
-from labelleak_lib.audit.flags import Learnt, flags_of
+from labelleak_lib.audit.flags import Learnt, flags_of, near_misses
 from labelleak_lib.audit.head import head_of, readings
 from labelleak_lib.audit.null import comparable
 from labelleak_lib.audit.racing import Found, Racing
@@ -66,6 +66,7 @@ class Plan:
         p_values = null.p_values(relative)
         flags, stop = flags_of(learnt, null, self.level)
         named = frozenset() if stop else learnt.named(p_values, self.level)
+        flags += [] if stop else near_misses(learnt, p_values, self.level)
         table = pd.DataFrame({
             "class": np.arange(c), "name": self.names, "reach": found.reach, "relative_reach": relative,
             "answered": found.answered, "p_value": p_values,

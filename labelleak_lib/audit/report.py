@@ -158,11 +158,9 @@ def verdict_of(named: frozenset[int], names: Sequence[str], found: Found, stop: 
         return f"No class stands out: nothing says that the model has forgotten one.{said} {SILENCE}"
     listed = ", ".join(f"{names[c]!r}" if names[c] != str(c) else names[c] for c in sorted(named))
     one = len(named) == 1
-    why = f"none of {found.queries:,} inputs was answered with {'it' if one else 'one of them'}"
-    if (found.reach[sorted(named)] > 0).any():
-        why = f"{'it lies' if one else 'they lie'} farther out of reach than any class of the reference models"
     return (
-        f"The model behaves as if it had hardly ever seen class{'' if one else 'es'} {listed}: {why}. "
+        f"The model behaves as if it had hardly ever seen class{'' if one else 'es'} {listed}: none of "
+        f"{found.queries:,} inputs was answered with {'it' if one else 'one of them'}. "
         "A class that was rare in training looks the same."
     )
 

@@ -95,6 +95,8 @@ def audit(
     >>> audit(model, InputSpace.vectors(6, -3, 3), progress=False).forgotten
     frozenset({3})
     """
+    valid = "an InputSpace, as in InputSpace((1, 28, 28))"
+    require(space is None or isinstance(space, InputSpace), "space", space, valid)
     require_number("level", level, above=0, high=1)
     require_int("seed", seed, low=0)
     require_int("batch_size", batch_size, low=1)

@@ -43,7 +43,8 @@ OPTIONS = ["--factory", "nets:build", "--shape", "12"]
         ("unlearned.pt", ["--fail-on-leak"], 1),
         ("whole.pt", ["--fail-on-leak"], 0),
         ("unlearned.pt", ["--labels-only", "--fail-on-leak"], 1),
-        ("unlearned.pt", ["--budget", "200", "--fail-on-leak"], 0),
+        ("unlearned.pt", ["--budget", "200", "--fail-on-leak"], 3),
+        ("unlearned.pt", ["--range", "-1,1", "--budget", "200"], 0),
     ],
 )
 def test_the_status_says_whether_a_class_is_named(place, model, options, status, capsys):

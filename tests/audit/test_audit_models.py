@@ -247,6 +247,8 @@ def test_a_space_is_needed_unless_the_model_tells_it():
     assert labelleak_lib.audit(trained(4), progress=False).forgotten == frozenset()
     with pytest.raises(ValueError, match="space is None; it must be an InputSpace"):
         labelleak_lib.audit(fitted(3, (1, 8, 8)))
+    with pytest.raises(ValueError, match=r"space is \(1, 8, 8\); it must be an InputSpace, as in"):
+        labelleak_lib.audit(fitted(3, (1, 8, 8)), space=(1, 8, 8))
 
 
 POINT = torch.tensor([0.31, 0.62, 0.13, 0.71, 0.22, 0.54])

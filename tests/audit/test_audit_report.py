@@ -18,10 +18,11 @@ import labelleak_lib
 from labelleak_lib import InputSpace
 from labelleak_lib.attacks.reach import relative_reach
 from labelleak_lib.audit import measuring
-from labelleak_lib.audit.flags import Learnt
+from labelleak_lib.audit.flags import Learnt, near_misses
 from labelleak_lib.audit.null import FILE, Comparison, comparable, content
 from labelleak_lib.audit.racing import Found, Racing
 from labelleak_lib.audit.report import SCHEMA
+from labelleak_lib.criteria.calibrated import AgainstReferences
 from labelleak_lib.nulls.calibration import RARE, evidence_on_bank, kinds
 from labelleak_lib.nulls.stored import stored
 
@@ -172,3 +173,11 @@ def test_a_class_out_of_reach_is_named_only_where_hardly_any_model_has_such_a_cl
     assert learnt.named(np.array([0.9, p_value, 0.8]), level=0.05) == named
     assert learnt.said_of(1, bool(named)).startswith("as if" if named else "out of reach, as in models that forgot")
     assert learnt.named(np.array([0.01, p_value, 0.01]), level=0.05) == named, "a class in reach is never named"
+
+
+def test_a_class_that_is_answered_is_not_named_however_far_out_the_references_leave_it():
+    found = Found(np.array([0.1, -1.0, 3.0, 4.0]), np.array([1, 0, 8, 9]))
+    learnt = Learnt(found, against=AgainstReferences(0.05, frozenset({0, 1})), references=19)
+    assert learnt.named(np.ones(4), 0.05) == {1}
+    (told,) = near_misses(learnt, np.ones(4), 0.05)
+    assert told.startswith("class 0 is harder to reach") and told.endswith("not named")

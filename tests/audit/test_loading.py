@@ -6,6 +6,7 @@ import pickle
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from forgetful import fitted, network
@@ -100,6 +101,27 @@ def test_a_program_for_batches_of_one_size_takes_others(tmp_path, size):
     model = fitted(3, SHAPE)
     torch.export.save(torch.export.export(model, (torch.rand(size, *SHAPE),)), tmp_path / "m.pt2")
     same(load_target(tmp_path / "m.pt2"), model)
+
+
+def test_onnx_of_channels_last_gets_images_of_channels_first(tmp_path):
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install 'labelleak[onnx]'")
+    onnx = pytest.importorskip("onnx", reason="onnx, which writes the file of this test, is not installed")
+
+    h, t = onnx.helper, onnx.TensorProto.FLOAT
+    weight = np.random.default_rng(0).normal(size=(4 * 5 * 3, 7)).astype(np.float32)
+    graph = h.make_graph(
+        [h.make_node("Flatten", ["x"], ["flat"]), h.make_node("MatMul", ["flat", "w"], ["y"])], "last",
+        [h.make_tensor_value_info("x", t, ["n", 4, 5, 3])], [h.make_tensor_value_info("y", t, ["n", 7])],
+        [onnx.numpy_helper.from_array(weight, "w")],
+    )  # fmt: skip
+    made = h.make_model(graph, opset_imports=[h.make_opsetid("", 13)], ir_version=8)
+    onnx.save(made, str(tmp_path / "last.onnx"))
+    target = load_target(tmp_path / "last.onnx")
+    assert target.space == InputSpace((3, 4, 5))
+    x = torch.rand((6, 3, 4, 5), generator=torch.Generator().manual_seed(0))
+    expected = np.moveaxis(x.numpy(), 1, -1).reshape(6, -1) @ weight
+    np.testing.assert_allclose(target.answer(x), expected, rtol=1e-4)
+    np.testing.assert_allclose(target.answer(x.permute(0, 2, 3, 1)), expected, rtol=1e-4)
 
 
 def test_onnx_is_read_where_onnxruntime_is(tmp_path, monkeypatch):
