@@ -112,9 +112,9 @@ def audit(
     read = opened(target)
     lives = space or read.space
     if lives is None:
-        raise ValueError("space is None; it must be an InputSpace: nothing says which inputs the model takes")
-    asked, c = outputs_of(read, lives, classes)
-    others = [outputs_of(opened(each), lives, c)[0] for each in _listed(references)]
+        raise ValueError("space is None; it must be an InputSpace (--shape): nothing says which inputs the model takes")
+    asked, c = outputs_of(read, lives, classes, batch_size)
+    others = [outputs_of(opened(each), lives, c, batch_size)[0] for each in _listed(references)]
     require(not others or len(others) >= LEAST, "number of references", len(others), f"at least {LEAST}")
     held = None if samples is None else as_samples(samples, lives, c)
     count = 0 if held is None else len(held[1])
@@ -126,7 +126,7 @@ def audit(
     if original is None or forgotten is None:
         return plan.audit(asked, others)
     truth = _truth(forgotten, c)
-    before = outputs_of(opened(original), lives, c)[0]
+    before = outputs_of(opened(original), lives, c, batch_size)[0]
     report = plan.audit(asked, others)
     audited = [("labels" if plan.labels_only else "probabilities", report, plan.audit(before))]
     if not plan.labels_only:

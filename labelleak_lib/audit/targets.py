@@ -169,18 +169,21 @@ def _one_hot(labels: Tensor, n: int, classes: int | None) -> Tensor:
     return torch.nn.functional.one_hot(labels.long(), int(classes or 0)).float()
 
 
-def outputs_of(target: Target, space: InputSpace, classes: int | None = None) -> tuple[Target, int]:
+def outputs_of(
+    target: Target, space: InputSpace, classes: int | None = None, batch_size: int = FIRST
+) -> tuple[Target, int]:
     """Return the target with what it puts out made certain, and its number of classes.
 
-    `FIRST` inputs in the middle of the box are asked about. ValueError if the answer is not as promised, of
-    a network in training mode, or differs between them, which are equal.
+    `FIRST` inputs in the middle of the box are asked about, at most `batch_size` at a time. ValueError if the
+    answer is not as promised, of a network in training mode, or differs between them, which are equal.
     """
     if classes is not None:
         require_int("classes", classes, low=2)
     known = classes if classes is not None else target.classes
     middle = space.smooth(torch.zeros((FIRST, *space.grid(1))))
     with refusing_training_mode():
-        raw = target.answer(middle)
+        parts = [target.answer(part) for part in middle.split(batch_size)]
+    raw = parts[0] if len(parts) == 1 else torch.cat([tensor_of(part) for part in parts])
     c = probabilities(raw, target, FIRST, known).shape[1]
     values = tensor_of(raw)
     require_steady(values)

@@ -243,6 +243,19 @@ def test_what_cannot_be_audited_is_one_sentence(answer, options, words):
     assert words in str(stop.value) and "\n" not in str(stop.value)
 
 
+def test_a_model_that_takes_one_input_at_a_time_is_asked_so():
+    model = fitted(4, (12,), (2,), steps=120)
+
+    def one(x):
+        assert len(x) == 1, "of a batch of one alone"
+        return model(x)
+
+    asked = {"outputs": "logits", "budget": 400}
+    alone = audited(one, (12,), batch_size=1, **asked)
+    whole = audited(model, (12,), **asked)
+    assert alone.classes.answered.tolist() == whole.classes.answered.tolist() and alone.forgotten == whole.forgotten
+
+
 def test_a_space_is_needed_unless_the_model_tells_it():
     assert labelleak_lib.audit(trained(4), progress=False).forgotten == frozenset()
     with pytest.raises(ValueError, match="space is None; it must be an InputSpace"):

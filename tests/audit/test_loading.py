@@ -124,6 +124,28 @@ def test_onnx_of_channels_last_gets_images_of_channels_first(tmp_path):
     np.testing.assert_allclose(target.answer(x.permute(0, 2, 3, 1)), expected, rtol=1e-4)
 
 
+@pytest.mark.parametrize(("kind", "words"), [("FLOAT16", ""), ("DOUBLE", ""), ("UINT8", r"of tensor\(uint8\) inputs")])
+def test_onnx_gets_the_numbers_that_it_takes(tmp_path, kind, words):
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install 'labelleak[onnx]'")
+    onnx = pytest.importorskip("onnx", reason="onnx, which writes the file of this test, is not installed")
+    h, t = onnx.helper, getattr(onnx.TensorProto, kind)
+    weight = np.eye(4, 3).astype({"FLOAT16": np.float16, "DOUBLE": np.float64, "UINT8": np.float32}[kind])
+    cast = [h.make_node("Cast", ["x"], ["z"], to=onnx.TensorProto.FLOAT)] if words else []
+    graph = h.make_graph(
+        [*cast, h.make_node("MatMul", ["z" if words else "x", "w"], ["y"])], "net",
+        [h.make_tensor_value_info("x", t, ["n", 4])],
+        [h.make_tensor_value_info("y", onnx.TensorProto.FLOAT if words else t, ["n", 3])],
+        [onnx.numpy_helper.from_array(weight, "w")],
+    )  # fmt: skip
+    onnx.save(h.make_model(graph, opset_imports=[h.make_opsetid("", 13)], ir_version=8), str(tmp_path / "m.onnx"))
+    if words:
+        with pytest.raises(ValueError, match=words):
+            load_target(tmp_path / "m.onnx")
+    else:
+        x = torch.tensor([[0.5, 0.25, 1.0, 0.0]])
+        assert np.asarray(load_target(tmp_path / "m.onnx").answer(x)).tolist() == [[0.5, 0.25, 1.0]]
+
+
 def test_onnx_is_read_where_onnxruntime_is(tmp_path, monkeypatch):
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install 'labelleak[onnx]'")
     onnx = pytest.importorskip("onnx", reason="onnx, which writes the file of this test, is not installed")
