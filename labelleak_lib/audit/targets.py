@@ -133,8 +133,12 @@ def probabilities(raw: Any, target: Target, n: int, classes: int | None) -> Tens
     if target.outputs == "logits" or (guessed and not distributions):
         return torch.softmax(values, dim=1).float()
     seen = [round(float(values.min()), 3), round(float(values.max()), 3)]
-    valid = "probabilities, each row summing to 1; say outputs='logits' (--outputs logits) if it answers logits"
-    require(distributions, "the model's output", f"values in {seen}", valid)
+    # logits, and logarithms of probabilities, are hardly ever all at least 0: percentages, sigmoids or losses are
+    logits = "say outputs='logits' (--outputs logits) if it answers logits"
+    other = "rounded, rescaled or independent numbers have to be made probabilities first"
+    valid = f"probabilities, each row summing to 1; {logits if values.min() < 0 else other}"
+    told = f"values in {seen}, rows summing to {float(values.sum(dim=1).mean()):.3g}"
+    require(distributions, "the model's output", told, valid)
     return values.float()
 
 

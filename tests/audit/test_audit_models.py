@@ -220,7 +220,13 @@ def test_a_model_that_knows_nothing_gets_no_verdict(model, words):
 @pytest.mark.parametrize(
     ("answer", "options", "words"),
     [
-        (lambda x: x.flatten(1)[:, :4] * 5, {}, "probabilities, each row summing to 1; say outputs='logits'"),
+        (lambda x: x.flatten(1)[:, :4] - 5, {}, "probabilities, each row summing to 1; say outputs='logits'"),
+        (
+            lambda x: torch.full((len(x), 4), 25.0),
+            {},
+            "rows summing to 100'; it must be probabilities, each row summing",
+        ),
+        (lambda x: x.flatten(1)[:, :4] + 5, {}, "independent numbers have to be made probabilities first"),
         (lambda x: torch.full((len(x), 4), torch.nan), {}, "NaN for some inputs"),
         (lambda x: torch.full((len(x), 1), 0.5), {}, "of 1 column"),
         (lambda x: torch.full((len(x), 4), 0.25), {"classes": 5}, "of 4 columns'; it must be one column for each of 5"),
