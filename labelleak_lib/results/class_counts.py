@@ -224,7 +224,9 @@ def answers(
         attack=judged.attack.map(attack_title), share=judged.exact.where(judged.control == "none", judged.silent)
     )
     means = judged.pivot_table("share", ["attack", "rule", "targets"], "k", sort=False).sort_index(axis=1)
-    text = (100 * means).reset_index().to_markdown(index=False, floatfmt=".0f")
+    # a rule that was run at some k alone has no cell at the others
+    shown = means.map(lambda share: "" if np.isnan(share) else f"{100 * share:.0f}").reset_index()
+    text = shown.to_markdown(index=False, disable_numparse=True)
     shares = map(in_words, rows_of(agreement(alpha_sweep(stored, alphas))))
     trials = span(judged.groupby(_LINE).trial.nunique())
     caption = (

@@ -131,12 +131,13 @@ return [...document.querySelectorAll("article div.math > mjx-container")]
 """
 
 
-@pytest.mark.parametrize("name", [name for name in PAGES if page(name).select("article div.math")])
+@pytest.mark.parametrize("name", PAGES)
 def test_an_equation_is_whole_on_a_phone(browser, site, name) -> None:
-    open_page(browser, f"{site}/{name}.html", PHONE)
-    hidden = browser.execute_script(EQUATIONS)
     written = [equation.text.strip() for equation in page(name).select("article div.math")]
-    assert [text for text, (beside, below) in zip(written, hidden, strict=True) if max(beside, below) > 0] == []
+    if written:
+        open_page(browser, f"{site}/{name}.html", PHONE)
+        hidden = browser.execute_script(EQUATIONS)
+        assert [text for text, (beside, below) in zip(written, hidden, strict=True) if max(beside, below) > 0] == []
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

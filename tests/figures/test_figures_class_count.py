@@ -151,6 +151,19 @@ def test_a_line_by_k_holds_the_same_trials_at_every_k():
     assert "(trials a line: 1)" in text
 
 
+def test_a_rule_that_was_run_at_some_k_alone_has_no_cell_at_the_others():
+    records, evidence = perfect(6, trials=1)
+    blind = [np.full((6, 6), np.log(1 / 6))] * len(evidence)
+    evidence = pd.concat([evidence, evidence_of(records, "ipv", blind, "whitebox_inversion", control="placebo")])
+    once = records[records.k == 1]
+    also = evidence[evidence.config_hash.isin(once.config_hash)]
+    both = [frame.assign(attack="blackbox_inversion") for frame in (once, also)]
+    text = class_counts.answers(pd.concat([records, both[0]]), pd.concat([evidence, both[1]]), [0.9])
+    lines = [row for row in text.splitlines() if "black-box" in row and "threshold" in row and "ungated" in row]
+    assert [[cell.strip() for cell in line.split("|")[4:-1]] for line in lines] == [["100", "", "", "", ""]]
+    assert "nan" not in text
+
+
 def test_agreement_counts_what_it_averages_and_tells_failure_from_success():
     shared = {"attack": "whitebox_inversion", "unlearning": "RT", "alpha": 1.0, "limit": 5.0, "noisy_limit": 4.5}
     cells = [(0, 4, True), (1, 4, False), (2, 6, False), (0, 5, True), (1, 5, False)]
