@@ -25,6 +25,8 @@ from labelleak_lib.space import InputSpace
 Model = Target | nn.Module | Callable[..., Any] | str | Path
 LEAST = 3
 """References from which on they are compared with."""
+NOTES = (".md", ".txt", ".json")
+"""Endings of what may lie beside the files of models in a folder, and is none."""
 
 
 @undisturbed()
@@ -176,6 +178,6 @@ def _listed(references: Sequence[Model] | str | Path | None) -> list[Model]:
     if isinstance(references, str | Path):
         folder = as_path(references)
         require(folder.is_dir(), "references", str(folder), "an existing folder of model files")
-        names = in_order(path.name for path in folder.iterdir() if path.is_file() and path.name[0] != ".")
-        return [folder / name for name in names]
+        files = (path for path in folder.iterdir() if path.is_file() and path.suffix not in NOTES)
+        return [folder / name for name in in_order(path.name for path in files if path.name[0] != ".")]
     return list(references)

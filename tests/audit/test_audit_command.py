@@ -80,6 +80,7 @@ def test_samples_and_references_are_folders(tmp_path, monkeypatch, capsys):
     (tmp_path / "references").mkdir()
     for i in range(3):
         save_checkpoint(trained(4), tmp_path / f"references/{i}.safetensors")
+    (tmp_path / "references/README.md").write_text("what these are")
     options = ["--samples", "samples", "--references", "references", "--out", "out"]
     assert main(["audit", "m.safetensors", *options]) == 0
     held = json.loads((tmp_path / "out/report.json").read_text())
