@@ -9,6 +9,7 @@ from labelleak_lib.criteria.base import Criterion
 from labelleak_lib.nulls.calibration import RARE, evidence_on_bank, kinds
 from labelleak_lib.registry import CRITERIA, NULLS
 from labelleak_lib.results.intervals import clopper_pearson
+from labelleak_lib.results.leakage import of_rows
 from labelleak_lib.trials.store import Stored
 
 RULES = ("two_means", "clusters", "deviations", "largest_gap", "reach", "calibrated")
@@ -45,7 +46,8 @@ def alarms(table: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 def several_kinds(table: pd.DataFrame) -> pd.DataFrame:
     """Return the lines of `decided` of data sets and networks of which models of more than one kind are there.
 
-    Elsewhere a kind cannot be told from the data set and the network that it was run on alone.
+    Elsewhere a kind cannot be told from the data set and the network that it was run on alone. Rare classes are left
+    out.
     """
     there = table[table.kind != RARE].groupby(PLACE).kind.transform("nunique")
     return table.loc[there.index[there > 1]]
@@ -56,7 +58,7 @@ def accidents(table: pd.DataFrame, records: pd.DataFrame, rows: Sequence[tuple[s
 
     `table` is of `decided`. The second has a line a row, data set and network.
     """
-    asked = table[[row in rows for row in zip(table.attack, table.criterion, strict=True)]]
+    asked = of_rows(table, rows)
     own = pd.MultiIndex.from_frame(asked[PLACE]).isin(pd.MultiIndex.from_frame(records[PLACE].drop_duplicates()))
     return [alarms(asked[own], ROW), alarms(asked[~own], [*ROW, *PLACE])]
 
