@@ -131,7 +131,7 @@ def rules_by_dataset(tables: Mapping[str, pd.DataFrame]) -> Figure:
             ax.set_ylim(-4, 106)
             missing = [rule for rule in asked if rule not in set(here.rule)]
             if missing:
-                text = "\n".join(["not run at every k:", *(rule.replace(", ", ",\n") for rule in missing)])
+                text = "\n".join(["not run at\nevery k:", *(rule.replace(", ", ",\n") for rule in missing)])
                 ax.text(0.03, 0.07, text, transform=ax.transAxes, fontsize=9)
             whole_numbers(ax)
     label_outer(rows, K, "named exactly (%)")

@@ -313,6 +313,19 @@ def test_references_of_the_same_recipe_decide_where_there_are_enough():
     assert any("with 5 references no p-value can be below 0.17; 19 are needed" in flag for flag in few.flags)
 
 
+def test_a_class_that_is_answered_seldom_is_flagged_beside_references_and_not_named():
+    def linear(seed, bias=0.0):
+        weight = torch.randn((12, 5), generator=torch.Generator().manual_seed(0))
+        weight = weight + 0.02 * torch.randn((12, 5), generator=torch.Generator().manual_seed(seed))
+        return lambda x: x.flatten(1) @ weight + torch.tensor([0.0, 0, 0, bias, 0])
+
+    asked = {"outputs": "logits", "references": [linear(seed) for seed in range(1, 21)]}
+    report = audited(linear(30, bias=-2.5), (12,), **asked)
+    assert report.forgotten == frozenset() and report.classes.answered[3] > 0 and report.p_value <= 0.05
+    assert any(flag.startswith("class 3 is harder to reach") for flag in report.flags)
+    assert not any(flag.startswith("class 3") for flag in audited(linear(31), (12,), **asked).flags)
+
+
 def test_a_thousand_classes_need_little_memory():
     weight = torch.randn((1000, 36), generator=torch.Generator().manual_seed(0))
     asked = []

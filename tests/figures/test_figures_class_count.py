@@ -228,7 +228,9 @@ def test_a_rule_that_was_not_asked_on_a_data_set_is_named_in_its_panel():
     figure = class_count.rules_by_dataset(two_sets())
     first, second = well_formed(figure)
     assert not first.texts
-    assert [text.get_text() for text in second.texts] == ["not run at every k:\n" + class_counts.LABELS.replace(", ", ",\n")]
+    assert [text.get_text() for text in second.texts] == [
+        "not run at\nevery k:\n" + class_counts.LABELS.replace(", ", ",\n")
+    ]
     assert heads_and_titles(figure) == [
         "n: trials a mark", "mnist (n = 3): white-box inversion", "svhn (n = 2): white-box inversion"
     ]  # fmt: skip

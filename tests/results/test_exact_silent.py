@@ -6,7 +6,7 @@ from record_samples import record, well_formed
 from scipy.stats import beta
 
 from labelleak_lib.figures import controls
-from labelleak_lib.results import exact_silent, false_alarms
+from labelleak_lib.results import exact_silent, false_alarms, front
 from labelleak_lib.results.intervals import clopper_pearson
 
 ROW = ("query_reach", "reach")
@@ -127,6 +127,18 @@ def test_accidents_are_counted_apart_from_those_of_other_data_sets_and_networks(
     here, others = false_alarms.accidents(also, plain, [ROW])
     assert here[["n", "alarms"]].to_numpy().tolist() == [[4, 2]]
     assert others[["architecture", "n", "alarms"]].to_numpy().tolist() == [["wide", 4, 0]]
+
+
+def test_accidents_are_told_as_counted():
+    plain = judged()[:4]
+    rows = [plain.assign(attack=row[0], criterion=row[1]) for row in (exact_silent.LABEL_ROW, exact_silent.JOINT_ROW)]
+    rows[0] = rows[0].assign(silent=[True, True, True, False])
+    also = pd.concat([*rows, *(part[:3].assign(architecture="wide") for part in rows)])
+    (told,) = front.accidents(plain, also)
+    low, high = (100 * bound for bound in clopper_pearson(1, 4))
+    assert "Of 4 other models that forgot nothing" in told and f"the labels accuse 1 ({low:.1f} to {high:.1f}%)" in told
+    assert "of 3 such models they accuse 0 (0 to 0% by" in told and " and 1 (33 to 33% by" in told
+    assert front.accidents(plain.assign(dataset="mnist"), also) == []
 
 
 def test_the_accused_are_counted_by_class():

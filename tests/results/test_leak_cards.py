@@ -204,6 +204,7 @@ def test_data_sets_weigh_alike_whatever_their_trials():
     lines = pd.DataFrame(of("mnist", 0, "1") + of("mnist", 1, "1") + of("mnist", 2, "1") + of("svhn", 0, ""))
     found = method_leaks.leaks(lines).set_index("access")
     assert found.both[method_leaks.HEADLINE] == found.exact[method_leaks.HEADLINE] == 0.5
+    assert found.loc[method_leaks.HEADLINE, ["least", "most"]].tolist() == [0, 1]
     lines.loc[lines.dataset == "svhn", ["forget_acc_after", "retain_acc_after"]] = (0.04, 0.7)
     probes = pd.DataFrame([left("RT", 0.9, 1.0)] * 3 + [left("RT", 0.5, 1.0) | {"dataset": "svhn"}])
     told = method_leaks.forgetting(lines, probes, COSTS).iloc[0]

@@ -207,6 +207,12 @@ def test_the_verdict_says_of_each_row_on_which_side_it_lies(asr, placebo, words)
     assert sentence.startswith(f"- dot product, Youden: {words}")
 
 
+@pytest.mark.parametrize(("low", "side"), [(80.0, "as printed"), (85.5, "lower"), (float("nan"), "lower")])
+def test_a_printed_rate_within_the_interval_comes_out_as_printed(low, side) -> None:
+    line = pd.Series({"measured": 86.0, "low": low, "high": 92.0 if low < 85 else 86.5, "published": 90.75})
+    assert against_paper.side(line) == side
+
+
 def test_the_verdict_on_a_row_judged_by_class_speaks_of_no_placebo() -> None:
     records = one_line(0.99, 0.9, criterion="threshold", attack="blackbox_inversion")
     text = against_paper.verdict(records, [("blackbox_inversion", "threshold")])
